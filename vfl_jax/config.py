@@ -1,0 +1,356 @@
+"""The config: its defaults, its checks, its identity. Imports without jax."""
+
+from collections.abc import Mapping
+import hashlib
+import json
+from typing import Any
+
+import ml_collections
+
+OPTIMIZERS = ("sgd", "adam")
+METRICS = ("accuracy", "balanced_accuracy", "auc")
+
+
+def defaults() -> ml_collections.ConfigDict:
+  """Every key an experiment has; the default experiment itself.
+
+  Two parties hold the left and right half of the digits that ship inside
+  scikit-learn.
+  """
+  return ml_collections.ConfigDict({
+      "name": "digits_mlp",
+      # "full", or "cpu"/"step" where a run was cut to a small budget
+      "profile": "full",
+      "seed": 0,
+      "seeds": 3,
+      "precision": "float32",
+      "data": {
+          "name": "digits",
+          "path": "",  # the user's own file, or a tuple of one per party
+          "data_dir": "",
+          "label": "label",
+          "id": "",
+          "text": "",
+          "split": "split",
+          "drop": (),
+          "parties": 2,
+          "partition": "contiguous",
+          "active_features": False,
+          "train_size": 0,
+          "test_size": 0,
+          "validation": 0.1,
+          "test": 0.25,
+          "encoding": "onehot",
+          "max_categories": 64,
+          "hash_size": 8192,
+          "vocabulary": 8000,
+          "length": 32,
+      },
+      "task": {"name": "identity"},
+      "model": model("mlp", norm="batch"),
+      "train": {
+          "epochs": 30,
+          "batch_size": 64,
+          "optimizer": "sgd",
+          "learning_rate": 0.05,
+          "momentum": 0.9,
+          "weight_decay": 5e-4,
+          "schedule": "cosine",
+          "boundaries": (0.5, 0.85),
+          "steps_per_epoch": 0,  # 0: the whole permutation
+      },
+      "defenses": (),
+      "information": {
+          "estimators": ("mine", "classifier"),
+          "samples": 2000,
+          "steps": 400,
+          "width": 64,
+      },
+      "attacks": ("passive_completion",),
+      "evaluate": {
+          "aux_per_class": 4,
+          "metric": "accuracy",
+          "attack_steps": 400,
+      },
+      "record": {"epochs": (), "samples": 0},
+  })
+
+
+def model(name: str, cut: int = -1, **options: Any) -> ml_collections.ConfigDict:
+  """A model section; options beyond name and cut are the builder's own.
+
+  Args:
+    name: a key of `vfl_jax.models.MODELS`, or `package.module:builder`.
+    cut: stages at the parties; -1 is the architecture's reference cut.
+    **options: keywords of the builder.
+  """
+  return ml_collections.ConfigDict(
+      {"name": name, "cut": cut, **options}, allow_dotted_keys=False
+  )
+
+
+def digest(config: Mapping[str, Any]) -> str:
+  """Eight hex digits that identify a config.
+
+  >>> len(digest(defaults()))
+  8
+  """
+  return hashlib.sha256(as_json(config).encode()).hexdigest()[:8]
+
+
+def as_json(config: Any) -> str:
+  """Canonical JSON: sorted keys, tuples as lists."""
+
+  def plain(value):
+    if isinstance(value, ml_collections.ConfigDict):
+      value = value.to_dict()
+    if isinstance(value, Mapping):
+      return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+      return [plain(v) for v in value]
+    return value
+
+  return json.dumps(plain(config), sort_keys=True, indent=1)
+
+
+def from_json(text: str) -> ml_collections.ConfigDict:
+  """The config written by `as_json`; lists come back as tuples."""
+
+  def tuples(value):
+    if isinstance(value, dict):
+      return {k: tuples(v) for k, v in value.items()}
+    if isinstance(value, list):
+      return tuple(tuples(v) for v in value)
+    return value
+
+  return ml_collections.ConfigDict(tuples(json.loads(text)))
+
+
+def pieces(entries: Any) -> list[tuple[str, dict[str, Any]]]:
+  """`(name, overrides)` of entries that are names or dicts with a name.
+
+  >>> pieces(("cut", {"name": "gaussian", "scale": 0.1}))
+  [('cut', {}), ('gaussian', {'scale': 0.1})]
+  """
+  found = []
+  for entry in entries:
+    if isinstance(entry, str):
+      found.append((entry, {}))
+      continue
+    entry = dict(entry)
+    if "name" not in entry:
+      raise ValueError(f"entry {entry} needs a 'name'.")
+    found.append((entry.pop("name"), entry))
+  return found
+
+
+def validate(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
+  """The config with its cut resolved, once everything in it is possible.
+
+  Reads data headers, never data; compiles nothing.
+
+  Raises:
+    ValueError: an unknown key or name, a wrong type, an impossible value:
+      one sentence with the value, the allowed range and the fix.
+    FileNotFoundError: the data set is not there; says what gets it.
+  """
+  from vfl_jax import attacks
+  from vfl_jax import data
+  from vfl_jax import defenses
+  from vfl_jax import information
+  from vfl_jax import models
+  from vfl_jax import tasks
+  from vfl_jax import types
+
+  config = ml_collections.ConfigDict(config.to_dict())
+  _check_keys(config, defaults(), "", models.options(config.model.name))
+  _check_ranges(config)
+  types.lookup(tasks.TASKS, "task", config.task.name)
+  for name, _ in pieces(config.information.estimators):
+    types.lookup(information.ESTIMATORS, "estimator", name)
+  header = data.describe(config.data)
+  _check_data(config, header)
+  classes = tasks.build(config.task, header.num_classes).num_classes
+  options = dict(config.model)
+  name, cut = options.pop("name"), options.pop("cut")
+  parties = config.data.parties
+  built = models.build(
+      name, classes, vocabulary=_vocabulary(config, header), **options
+  )
+  reads = kind(config, header.modality)
+  if reads not in built.reads:
+    raise ValueError(
+        f"model {name!r} reads {' or '.join(built.reads)}, but {header.name} "
+        f"gives {reads}; take another model"
+        + (", or data.encoding='fields'." if "fields" in built.reads
+           else ", or data.encoding='onehot'." if reads == "fields" else ".")
+    )
+  length = len(built.stages)
+  if cut == -1:
+    cut = built.reference_cut
+  if not 0 <= cut <= length:
+    raise ValueError(
+        f"model.cut is {cut}; {name} has {length} stages, so take 0 to "
+        f"{length}, or -1 for its reference cut {built.reference_cut}."
+    )
+  chain = defenses.chain(
+      [_built(defenses.build, n, o, "defense") for n, o in
+       pieces(config.defenses)]
+  )
+  if chain.configure:
+    cut = chain.configure({"cut": cut})["cut"]
+  config.model.cut = cut
+  passive = parties - config.data.active_features
+  if passive < 1:
+    raise ValueError(
+        f"data.parties={parties} with data.active_features leaves no passive "
+        "party; take at least 2."
+    )
+  for name, overrides in pieces(config.attacks):
+    if name == "all":
+      continue
+    attack = _built(
+        attacks.build, name, {"steps": config.evaluate.attack_steps}
+        | overrides, "attack")
+    reason = attacks.missing(attack, config)
+    if reason:
+      raise ValueError(f"attack {name!r} cannot run here: {reason}.")
+  return config
+
+
+def _built(build, name, overrides, kind):
+  try:
+    return build(name, **overrides)
+  except TypeError as error:
+    raise ValueError(f"{kind} {name!r}: {error}.") from error
+
+
+def _vocabulary(config, header) -> tuple[int, ...]:
+  """Enough to build the stages; real heights come with the data."""
+  ids = kind(config, header.modality) in ("tokens", "fields")
+  return (2 * ids,) * config.data.parties
+
+
+def _check_keys(config, reference, prefix, options):
+  from vfl_jax import types
+
+  for key, value in config.items():
+    if prefix == "task." and key != "name":
+      continue  # the task's own keywords, checked by its builder
+    if key not in reference:
+      if prefix == "model." and key in options:
+        continue
+      known = set(reference) | (set(options) if prefix == "model." else set())
+      raise ValueError(types.unknown("config key", prefix + key,
+                                     {prefix + k for k in known}))
+    expected = reference[key]
+    if isinstance(expected, ml_collections.ConfigDict):
+      if not isinstance(value, ml_collections.ConfigDict):
+        raise ValueError(f"{prefix}{key} is {value!r}; it is a section.")
+      _check_keys(value, expected, f"{prefix}{key}.", options)
+      continue
+    allowed: tuple[type, ...] = (type(expected),)
+    if isinstance(expected, float):
+      allowed = (float, int)
+    if f"{prefix}{key}" in ("data.path", "data.partition"):
+      allowed = (str, tuple, list)
+    if isinstance(expected, tuple):
+      allowed = (tuple, list)
+    wrong = not isinstance(value, allowed) or (
+        isinstance(value, bool) and not isinstance(expected, bool)
+    )
+    if wrong:
+      names = " or ".join(t.__name__ for t in allowed)
+      raise ValueError(
+          f"{prefix}{key} is {value!r}, a {type(value).__name__}; it must be "
+          f"a {names}."
+      )
+  for key in reference:
+    if key not in config and not prefix.startswith("model."):
+      raise ValueError(
+          f"config key {prefix + key!r} is missing; start from "
+          "vfl_jax.config.defaults()."
+      )
+
+
+def _check_ranges(config):
+  at_least = {
+      "seeds": 1, "data.parties": 1, "data.length": 1, "data.train_size": 0,
+      "data.test_size": 0, "data.vocabulary": 300, "data.hash_size": 2,
+      "data.max_categories": 2, "train.epochs": 1, "train.batch_size": 2,
+      "train.steps_per_epoch": 0, "information.samples": 40,
+      "information.steps": 1, "information.width": 1,
+      "evaluate.attack_steps": 1, "record.samples": 0,
+  }
+  for path, low in at_least.items():
+    value = config
+    for key in path.split("."):
+      value = value[key]
+    if value < low:
+      raise ValueError(f"{path} is {value}; it must be at least {low}.")
+  for path, low, high in (
+      ("validation", 0, 0.5), ("test", 0, 0.9),
+  ):
+    if not low < config.data[path] <= high:
+      raise ValueError(
+          f"data.{path} is {config.data[path]}; a share in ({low}, {high}]."
+      )
+  if config.train.learning_rate <= 0:
+    raise ValueError(
+        f"train.learning_rate is {config.train.learning_rate}; it must be > 0."
+    )
+  choices = (
+      ("train.optimizer", config.train.optimizer, OPTIMIZERS),
+      ("train.schedule", config.train.schedule,
+       ("constant", "cosine", "steps")),
+      ("evaluate.metric", config.evaluate.metric, METRICS),
+      ("data.encoding", config.data.encoding, ("onehot", "hash", "fields")),
+      ("precision", config.precision, ("float32", "tensorfloat32", "bfloat16")),
+  )
+  from vfl_jax import types
+
+  for path, value, allowed in choices:
+    if value not in allowed:
+      raise ValueError(types.unknown(path, value, allowed))
+  for epoch in config.record.epochs:
+    if not 0 <= epoch < config.train.epochs:
+      raise ValueError(
+          f"record.epochs has {epoch}; train.epochs={config.train.epochs} "
+          f"allows 0 to {config.train.epochs - 1}."
+      )
+
+
+def _check_data(config, header):
+  if config.evaluate.metric == "auc" and header.num_classes != 2:
+    raise ValueError(
+        f"evaluate.metric is 'auc', but {header.name} has "
+        f"{header.num_classes} classes; AUC is for 2, take 'accuracy'."
+    )
+  if config.data.parties > header.columns:
+    raise ValueError(
+        f"data.parties is {config.data.parties}, but {header.name} has "
+        f"{header.columns} columns to hand out; take 1 to {header.columns}."
+    )
+  rows = int(header.rows * (1 - config.data.validation))
+  if config.data.name in ("digits", "breast_cancer") and not config.data.path:
+    rows = int(rows * (1 - config.data.test))
+  if config.data.train_size:
+    rows = min(rows, config.data.train_size)
+  if config.train.batch_size > rows:
+    raise ValueError(
+        f"train.batch_size is {config.train.batch_size}, larger than the "
+        f"{rows} training rows of {header.name}; take at most {rows}."
+    )
+  aux = config.evaluate.aux_per_class
+  if aux < 1:
+    raise ValueError(
+        f"evaluate.aux_per_class is {aux}: {aux * header.num_classes} auxiliary"
+        f" samples for {header.num_classes} classes; take at least 1."
+    )
+
+
+def kind(config: Mapping[str, Any], modality: str) -> str:
+  """What the model gets to read: "image", "tokens", "fields" or "rows"."""
+  if modality != "table":
+    return {"image": "image", "text": "tokens"}[modality]
+  return "fields" if config["data"]["encoding"] == "fields" else "rows"

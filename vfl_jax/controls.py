@@ -1,0 +1,195 @@
+"""What an attack is held against: controls beside it, a ceiling above it.
+
+A control gets the same rows, the same auxiliary labels and the same budget,
+but nothing that came out of the federation.
+"""
+
+from typing import Any
+import warnings
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from vfl_jax import mapping
+from vfl_jax import nets
+from vfl_jax import rng
+from vfl_jax import split
+
+UNLABELLED = 2000  # rows the semi-supervised learners may look at
+COMPONENTS = 100  # principal components they see of wider features
+_CALIBRATION = 100  # batches; running averages decay by .9 a batch
+
+
+def untrained(net: split.Net, party: int, keys, inputs) -> Any:
+  """Bottoms at random init whose normalisation statistics come from x_k.
+
+  Args:
+    net: the split model.
+    party: whose bottom.
+    keys: one per seed.
+    inputs: per party the training features.
+
+  Returns:
+    Variables of the bottom with a seed axis.
+  """
+  example = mapping.take(tuple(inputs), slice(0, 2))
+  drawn = [net.init(key, example)["bottoms"][party] for key in keys]
+  variables = jax.tree.map(lambda *a: jnp.asarray(np.stack(a)), *drawn)
+  if not jax.tree.leaves(variables["stats"]):
+    return variables
+  x = inputs[party]
+  batch = min(256, mapping.rows(x))
+
+  def calibrate(key, variables, x):
+    def body(variables, key):
+      rows = jax.random.randint(key, (batch,), 0, mapping.rows(x))
+      _, stats = net.bottom(variables, mapping.take(x, rows), train=True)
+      return {**variables, "stats": stats}, None
+
+    keys = jax.random.split(key, _CALIBRATION)
+    return jax.lax.scan(body, variables, keys)[0]
+
+  how = mapping.method(net.model.convolutional)
+  mapped = mapping.over(calibrate, how, in_axes=(0, 0, None))
+  return jax.jit(mapped)(keys, variables, x)
+
+
+def features_only(
+    train: np.ndarray,
+    test: np.ndarray,
+    aux_rows: np.ndarray,
+    aux_labels: np.ndarray,
+    num_classes: int,
+) -> tuple[np.ndarray, np.ndarray, str]:
+  """Standard semi-supervised learning on the party's own features.
+
+  Self-training logistic regression or label spreading, chosen by two-fold
+  cross-validation on the auxiliary labels (the first on ties).
+
+  Args:
+    train: vectors of the training rows.
+    test: vectors of the test rows.
+    aux_rows: labelled training rows, grouped by class.
+    aux_labels: their labels.
+    num_classes: number of classes.
+
+  Returns:
+    Scores of train and test rows `[n, classes]`, and the learner's name.
+  """
+  from sklearn import decomposition
+  from sklearn import linear_model
+  from sklearn import model_selection
+  from sklearn import pipeline
+  from sklearn import preprocessing
+  from sklearn import semi_supervised
+
+  generator = np.random.default_rng(int(aux_rows[0]))
+  others = np.setdiff1d(np.arange(len(train)), aux_rows)
+  others = generator.permutation(others)[:UNLABELLED]
+  steps: list[Any] = [preprocessing.StandardScaler()]
+  if train.shape[1] > COMPONENTS:
+    rows = min(len(aux_rows) + len(others), COMPONENTS)
+    steps.append(decomposition.PCA(rows, random_state=0))
+  prepare = pipeline.make_pipeline(*steps)
+  used = np.concatenate([aux_rows, others])
+  x = prepare.fit_transform(train[used])
+  neighbours = min(7, len(x) - 1)
+  learners = {
+      "self-training": lambda: semi_supervised.SelfTrainingClassifier(
+          linear_model.LogisticRegression(max_iter=200)
+      ),
+      "label spreading": lambda: semi_supervised.LabelSpreading(
+          kernel="knn", n_neighbors=neighbours
+      ),
+  }
+
+  def fitted(name, labels):
+    with warnings.catch_warnings():
+      warnings.simplefilter("ignore")  # few labels: convergence, empty rows
+      return learners[name]().fit(x, labels)
+
+  known = len(aux_rows)
+  labels = np.concatenate([aux_labels, np.full(len(others), -1)])
+  chosen = "self-training"
+  if np.bincount(aux_labels, minlength=num_classes).min() >= 2:
+    right = dict.fromkeys(learners, 0)
+    folds = model_selection.StratifiedKFold(2).split(aux_rows, aux_labels)
+    for _, held in folds:
+      part = labels.copy()
+      part[held] = -1
+      for name in learners:
+        guess = fitted(name, part).predict(x[:known][held])
+        right[name] += int((guess == aux_labels[held]).sum())
+    chosen = max(right, key=lambda name: right[name])
+  model = fitted(chosen, labels)
+
+  def scores(rows):
+    out = np.zeros((len(rows), num_classes))
+    for start in range(0, len(rows), 2000):
+      block = prepare.transform(rows[start : start + 2000])
+      with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        out[start : start + 2000, model.classes_] = model.predict_proba(block)
+    return out
+
+  return scores(train), scores(test), chosen
+
+
+def ceiling(keys, train, test, labels, num_classes: int, steps: int):
+  """Scores of heads trained on every label: what the embedding could give.
+
+  Args:
+    keys: one per seed.
+    train: embeddings of the training rows, `[seeds, n, d]`.
+    test: of the test rows.
+    labels: of the training rows.
+    num_classes: number of classes.
+    steps: of Adam, batch 128.
+
+  Returns:
+    `(train, test)` scores of the head (linear or published) that fits the
+    training rows better, per seed.
+  """
+
+  def one(key, train, test, labels):
+    fits = [
+        _supervised(key, train, test, labels, num_classes, depth, steps)
+        for depth in (0, 1)
+    ]
+    right = jnp.stack([
+        jnp.mean(jnp.argmax(on_train, -1) == labels) for on_train, _ in fits
+    ])
+    best = jnp.argmax(right)
+    return tuple(jnp.stack(s)[best] for s in zip(*fits, strict=True))
+
+  mapped = mapping.over(one, "map", in_axes=(0, 0, 0, None))
+  return jax.jit(mapped)(keys, train, test, labels)
+
+
+def _supervised(key, train, test, labels, num_classes, depth, steps):
+  init, apply = nets.head(num_classes, depth)
+  variables = init(rng.stream(key, "head"), train[:2])
+  optimizer = optax.adam(optax.cosine_decay_schedule(5e-3, steps))
+  batch = min(128, len(labels))
+
+  def step(carry, key):
+    variables, state = carry
+    rows = jax.random.randint(key, (batch,), 0, len(labels))
+
+    def loss(params):
+      logits, stats = apply(
+          {**variables, "params": params}, train[rows], True
+      )
+      return split.cross_entropy(logits, labels[rows]), stats
+
+    gradient, stats = jax.grad(loss, has_aux=True)(variables["params"])
+    change, state = optimizer.update(gradient, state)
+    params = optax.apply_updates(variables["params"], change)
+    return ({"params": params, "stats": stats}, state), None
+
+  start = (variables, optimizer.init(variables["params"]))
+  keys = jax.random.split(rng.stream(key, "steps"), steps)
+  (variables, _), _ = jax.lax.scan(step, start, keys)
+  return tuple(apply(variables, x, False)[0] for x in (train, test))

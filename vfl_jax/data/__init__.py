@@ -1,0 +1,93 @@
+"""Data sets: read, split, encoded per party, partitioned vertically.
+
+`describe` reads headers only and needs no jax; `load` returns a `Dataset`
+whose inputs are a tuple over parties.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from vfl_jax import types
+from vfl_jax.data import bundled
+from vfl_jax.data import files
+from vfl_jax.data import openml
+from vfl_jax.data import partition
+from vfl_jax.data import raw
+from vfl_jax.data import tfds
+
+__all__ = ["DATASETS", "describe", "load"]
+
+DATASETS = {
+    "digits": bundled.Digits,
+    "breast_cancer": bundled.BreastCancer,
+    "mnist": tfds.source("mnist"),
+    "fashion_mnist": tfds.source("fashion_mnist"),
+    "cifar10": tfds.source("cifar10"),
+    "cifar100": tfds.source("cifar100"),
+    "svhn_cropped": tfds.source("svhn_cropped"),
+    "trec": tfds.source("trec", label="label-coarse"),
+    "ag_news": tfds.source("ag_news_subset", text="description"),
+    "sst2": tfds.source("glue/sst2", text="sentence", test="validation"),
+    "adult": openml.source("adult", version=2),
+    "credit_default": openml.source("default-of-credit-card-clients"),
+    "bank_marketing": openml.source("bank-marketing", drop=("V12",)),
+}
+
+
+def _source(config: Mapping[str, Any]) -> raw.Source:
+  """The reader a config names: its own file first, then a data set's name."""
+  if config["path"]:
+    return files.Files(config)
+  name = config["name"]
+  if name == "file":
+    raise ValueError(
+        "data.name is 'file' but data.path is empty; give the Parquet, CSV or "
+        "npz file with --config.data.path=FILE."
+    )
+  if name.startswith("tfds/"):
+    return tfds.source(name.removeprefix("tfds/"))(config)
+  if name.startswith("openml/"):
+    return openml.source(name.removeprefix("openml/"))(config)
+  return types.lookup(DATASETS, "data set", name)(config)
+
+
+def describe(config: Mapping[str, Any]) -> types.Header:
+  """Rows, columns, classes and modality, without decoding anything.
+
+  Args:
+    config: the `data` section of an experiment's config.
+
+  Raises:
+    ValueError: unknown name, or a file without what the config names.
+    FileNotFoundError: the data are not there; the message has the command.
+  """
+  header = _source(config).describe()
+  if header.modality == "text":  # its columns are the tokens kept of a text
+    header = header._replace(columns=config["length"])
+  return header
+
+
+def load(config: Mapping[str, Any], key: np.ndarray) -> types.Dataset:
+  """Read, split, subset, encode and partition.
+
+  Args:
+    config: the `data` section of an experiment's config.
+    key: words (uint32) of the stream that splits and subsets.
+
+  Returns:
+    A data set whose inputs are tuples over parties: float images
+    `[n, height, width, channels]` (standardised by training statistics),
+    float rows `[n, d]`, `{"numeric", "category"}` fields, or token ids
+    `[n, length]`.
+
+  Raises:
+    ValueError, FileNotFoundError: as `describe`.
+  """
+  source = _source(config)
+  generator = np.random.Generator(
+      np.random.Philox(np.random.SeedSequence([int(w) for w in key]))
+  )
+  whole = raw.splits(source.read(), config, generator)
+  return partition.apply(whole, config, generator)

@@ -1,0 +1,61 @@
+"""Any OpenML table by name, through scikit-learn."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from vfl_jax import types
+from vfl_jax.data import raw
+
+
+def source(
+    name: str, *, version: int | str = "active", drop: Sequence[str] = ()
+) -> Callable[[Mapping[str, Any]], "OpenML"]:
+  """A reader for one table; `drop` names columns that leak the label."""
+  return lambda config: OpenML(name, version, drop, config)
+
+
+class OpenML:
+  """A table fetched once into scikit-learn's data folder."""
+
+  def __init__(self, name, version, drop, config):
+    self.name, self.version, self.drop = name, version, tuple(drop)
+    self.home = config["data_dir"] or None
+    self.label = config["label"]
+
+  def describe(self) -> types.Header:
+    whole = self.read()  # scikit-learn has no header without the table
+    columns, classes = whole.inputs.shape[1], len(set(whole.labels))
+    return types.Header(self.name, "table", len(whole.labels), columns, classes)
+
+  def read(self) -> raw.Raw:
+    import socket
+    import warnings
+
+    from sklearn import datasets
+
+    waiting = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(20)  # scikit-learn sets none
+    try:
+      with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        bunch = datasets.fetch_openml(
+            self.name,
+            version=self.version,
+            data_home=self.home,
+            as_frame=True,
+            n_retries=1,
+            delay=1e-3,
+        )
+    except (OSError, ValueError) as error:
+      raise FileNotFoundError(
+          f"OpenML table {self.name!r} is neither cached nor downloadable "
+          f"({error}); with a network: python -c \"from sklearn.datasets import"
+          f" fetch_openml; fetch_openml('{self.name}')\", or give your own copy"
+          " with data.path."
+      ) from error
+    finally:
+      socket.setdefaulttimeout(waiting)
+    frame = bunch.data.drop(columns=[c for c in self.drop if c in bunch.data])
+    notes = tuple(f"column {c} was dropped: it leaks the label" for c in self.drop)
+    labels = bunch.target.astype(str).to_numpy()
+    return raw.Raw(self.name, "table", frame, labels, notes=notes)

@@ -1,0 +1,118 @@
+"""What a reader returns, and how it becomes train, validation and test."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import pandas as pd
+
+from vfl_jax import types
+
+
+class Raw(NamedTuple):
+  """A data set as read: rows of an array, a data frame or a list of strings.
+
+  Attributes:
+    inputs: uint8 images `[n, h, w, c]`, float rows `[n, d]`, a DataFrame, or
+      an array of strings.
+    labels: any values; classes are their sorted distinct values.
+    official: per row "train" or "test", or None where there is no such split.
+    owners: for one file per party, the columns each holds.
+    ids: sample identifiers, or None (the row number).
+  """
+
+  name: str
+  modality: str
+  inputs: Any
+  labels: np.ndarray
+  official: np.ndarray | None = None
+  owners: tuple[tuple[str, ...], ...] = ()
+  notes: tuple[str, ...] = ()
+  ids: np.ndarray | None = None
+
+
+class Source(Protocol):
+  """A reader: cheap facts first, the data when asked."""
+
+  def describe(self) -> types.Header: ...
+
+  def read(self) -> Raw: ...
+
+
+def rows_of(inputs: Any, index: np.ndarray) -> Any:
+  """The given rows of an array or data frame."""
+  if isinstance(inputs, pd.DataFrame):
+    return inputs.iloc[index].reset_index(drop=True)
+  return inputs[index]
+
+
+def splits(
+    whole: Raw, config: Mapping[str, Any], generator: np.random.Generator
+) -> tuple[Raw, types.Dataset]:
+  """Train, validation and test, stratified by class.
+
+  The official test split is kept where there is one; otherwise a share
+  `data.test` is drawn. Validation is a share `data.validation` of the
+  training rows; `data.train_size` and `data.test_size` (0: all) subset.
+
+  Raises:
+    ValueError: a class with fewer than three samples, or a split that is
+      left with fewer rows than classes.
+  """
+  classes, labels = np.unique(whole.labels, return_inverse=True)
+  counts = np.bincount(labels)
+  if len(classes) < 2 or counts.min() < 3:
+    rare = classes[counts.argmin()]
+    raise ValueError(
+        f"data set {whole.name!r} has {len(classes)} classes, the rarest "
+        f"({rare!r}) with {counts.min()} samples; at least 2 classes of 3 "
+        "samples are needed. Is data.label the label column?"
+    )
+  everything = np.arange(len(labels))
+  if whole.official is None:
+    train, test = _stratified(everything, labels, config["test"], generator)
+  else:
+    train = everything[whole.official == "train"]
+    test = everything[whole.official == "test"]
+  test = _subset(test, labels, config["test_size"], generator)
+  train, validation = _stratified(
+      train, labels, config["validation"], generator
+  )
+  train = _subset(train, labels, config["train_size"], generator)
+  for name, index in (("test", test), ("validation", validation)):
+    if len(index) < len(classes):
+      raise ValueError(
+          f"the {name} split has {len(index)} rows for {len(classes)} classes;"
+          f" raise data.{name} or data.{name}_size."
+      )
+  ids = everything if whole.ids is None else whole.ids
+  examples = [
+      types.Examples(
+          rows_of(whole.inputs, index), labels[index].astype(np.int32),
+          ids[index],
+      )
+      for index in (train, validation, test)
+  ]
+  return whole, types.Dataset(
+      whole.name, whole.modality, len(classes), *examples, notes=whole.notes
+  )
+
+
+def _stratified(index, labels, share, generator):
+  """`(rest, part)`, the part with `share` of every class; both shuffled."""
+  index = generator.permutation(index)
+  order = np.argsort(labels[index], kind="stable")
+  y = labels[index][order]
+  starts = np.searchsorted(y, np.unique(y))
+  rank = np.arange(len(y)) - np.repeat(starts, np.diff([*starts, len(y)]))
+  size = np.bincount(y)[y]
+  # one row in 1/share, spread evenly over the shuffled rows of its class
+  chosen = np.floor((rank + 1) * share + 1e-9) > np.floor(rank * share + 1e-9)
+  chosen |= (size * share < 1) & (rank == 0) & (share > 0)
+  return generator.permutation(index[order][~chosen]), index[order][chosen]
+
+
+def _subset(index, labels, size, generator):
+  if not size or size >= len(index):
+    return index
+  return _stratified(index, labels, size / len(index), generator)[1]

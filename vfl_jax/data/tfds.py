@@ -1,0 +1,212 @@
+"""TensorFlow Datasets without TensorFlow: prepared array_record folders.
+
+Headers are read from the folder's JSON, which takes no time and no network;
+images are decoded once and cached as one uint8 array beside the data set, or
+in the user's cache folder where that is read-only.
+"""
+
+from collections.abc import Callable, Mapping
+import io
+import json
+import os
+import pathlib
+import tempfile
+from typing import Any
+
+import numpy as np
+
+from vfl_jax import types
+from vfl_jax.data import raw
+
+# not in the prepared folder: what `describe` says before there is one
+_PREPARE = (
+    "python -c \"import tensorflow_datasets as tfds; tfds.builder('{name}',"
+    " file_format='array_record'{where}).download_and_prepare()\""
+)
+
+
+def source(
+    name: str, *, label: str = "", text: str = "", test: str = "test"
+) -> Callable[[Mapping[str, Any]], "Tfds"]:
+  """A reader for one data set.
+
+  Args:
+    name: as in the TFDS catalogue, e.g. "cifar10" or "glue/sst2".
+    label: feature used as label; empty: the only ClassLabel.
+    text: feature used as text; empty: the only Text.
+    test: split used for testing.
+  """
+  return lambda config: Tfds(name, config, label, text, test)
+
+
+class Tfds:
+  """A data set prepared by TFDS under `data.data_dir`."""
+
+  def __init__(self, name, config, label, text, test):
+    self.name, self.label, self.text, self.test = name, label, text, test
+    self.root = pathlib.Path(
+        config["data_dir"]
+        or os.environ.get("TFDS_DATA_DIR")
+        or "~/tensorflow_datasets"
+    ).expanduser()
+
+  def describe(self) -> types.Header:
+    header = self._header()
+    kind, feature = self._input(header)
+    rows = header["splits"]["train"]
+    classes = int(header["features"][self._label(header)]["num_classes"])
+    if kind == "image":
+      width = header["features"][feature]["shape"][1]
+      return types.Header(self.name, "image", rows, width, classes)
+    return types.Header(self.name, "text", rows, 0, classes)
+
+  def read(self) -> raw.Raw:
+    header = self._header()
+    kind, feature = self._input(header)
+    parts = [
+        self._split(header, split, kind, feature)
+        for split in ("train", self.test)
+    ]
+    inputs, labels = (np.concatenate(p) for p in zip(*parts, strict=True))
+    official = np.repeat(["train", "test"], [len(p[1]) for p in parts])
+    return raw.Raw(self.name, kind, inputs, labels, official)
+
+  def _folder(self) -> pathlib.Path:
+    base = self.root.joinpath(*self.name.split("/"))
+    versions = [
+        p
+        for p in (base.iterdir() if base.is_dir() else ())
+        if p.name.replace(".", "").isdigit()
+        and (p / "dataset_info.json").is_file()
+        and (p / "features.json").is_file()
+    ]
+    if not versions:
+      self._refuse()
+    return max(versions, key=lambda p: [int(v) for v in p.name.split(".")])
+
+  def _refuse(self):
+    """Say at once what is missing; TFDS itself would retry for minutes."""
+    import tensorflow_datasets
+
+    base = self.name.split("/")[0]
+    known = tensorflow_datasets.list_builders(with_community_datasets=False)
+    hint = ""
+    if base not in known:
+      import difflib
+
+      near = difflib.get_close_matches(base, known, n=1)
+      hint = f" (did you mean {near[0]!r}?)" if near else ""
+    where = f", data_dir='{self.root}'"
+    command = _PREPARE.format(name=self.name, where=where)
+    raise FileNotFoundError(
+        f"data set {self.name!r}{hint} is not prepared under {self.root}; "
+        "preparing it needs the network and TensorFlow, once, anywhere: pip "
+        f"install 'vfl_jax[tf]' && {command} (or point data.data_dir at a "
+        "folder that has it)."
+    )
+
+  def _header(self) -> dict[str, Any]:
+    folder = self._folder()
+    info = json.loads((folder / "dataset_info.json").read_text("utf-8"))
+    features = json.loads((folder / "features.json").read_text("utf-8"))
+    if info.get("fileFormat") != "array_record":
+      raise ValueError(
+          f"{folder} is in the format {info.get('fileFormat', 'tfrecord')!r}, "
+          "which needs TensorFlow to read; prepare it again: "
+          + _PREPARE.format(name=self.name, where=f", data_dir='{self.root}'")
+      )
+    found = {}
+    for name, spec in features["featuresDict"]["features"].items():
+      entry = {"kind": spec["pythonClassName"].rsplit(".", 1)[1]}
+      if "image" in spec:
+        shape = spec["image"]["shape"].get("dimensions", [])
+        entry["shape"] = tuple(int(d) for d in shape)
+      if "classLabel" in spec:
+        entry["num_classes"] = int(spec["classLabel"]["numClasses"])
+      found[name] = entry
+    sizes = {
+        s["name"]: sum(map(int, s["shardLengths"])) for s in info["splits"]
+    }
+    return {"folder": folder, "features": found, "splits": sizes}
+
+  def _label(self, header) -> str:
+    return self._only(header, "ClassLabel", self.label, "label")
+
+  def _input(self, header) -> tuple[str, str]:
+    kinds = {f["kind"] for f in header["features"].values()}
+    if "Image" in kinds:
+      return "image", self._only(header, "Image", "", "image")
+    return "text", self._only(header, "Text", self.text, "text")
+
+  def _only(self, header, kind, name, role) -> str:
+    names = [k for k, f in header["features"].items() if f["kind"] == kind]
+    if name in names:
+      return name
+    if len(names) != 1:
+      raise ValueError(
+          f"TFDS set {self.name!r} has {len(names)} features of kind {kind}"
+          f" ({', '.join(names) or 'none'}); one {role} is needed."
+      )
+    return names[0]
+
+  def _split(self, header, split, kind, feature):
+    folder = header["folder"]
+    cache = f"{self.name.replace('/', '-')}-{folder.name}-{split}.npz"
+    for place in (folder, _user_cache()):
+      if (place / cache).is_file():
+        with np.load(place / cache) as saved:
+          return saved["inputs"], saved["labels"]
+    inputs, labels = self._decode(header, split, kind, feature)
+    if kind == "image":
+      for place in (folder, _user_cache()):
+        if _save(place / cache, inputs, labels):
+          break
+    return inputs, labels
+
+  def _decode(self, header, split, kind, feature):
+    import tensorflow_datasets as library
+    from PIL import Image
+
+    folder, label = header["folder"], self._label(header)
+    builder = library.builder_from_directory(str(folder))
+    if kind == "image":
+      decoders = {feature: library.decode.SkipDecoding()}
+      rows = builder.as_data_source(split, decoders=decoders)
+      shape = header["features"][feature]["shape"]
+      if not shape or not all(d > 0 for d in shape):
+        raise ValueError(
+            f"TFDS set {self.name!r} has images of varying size {shape}; only "
+            "sets of one size can be partitioned by columns."
+        )
+      inputs = np.empty((len(rows), *shape), np.uint8)
+    else:
+      rows = builder.as_data_source(split)
+      inputs = np.empty(len(rows), object)
+    labels = np.empty(len(rows), np.int64)
+    for start in range(0, len(rows), 1000):
+      block = range(start, min(start + 1000, len(rows)))
+      for i, row in zip(block, rows.__getitems__(block), strict=True):
+        labels[i] = row[label]
+        if kind == "image":
+          with Image.open(io.BytesIO(row[feature])) as image:
+            inputs[i] = np.asarray(image).reshape(inputs.shape[1:])
+        else:
+          inputs[i] = row[feature].decode("utf-8")
+    return inputs, labels
+
+
+def _user_cache() -> pathlib.Path:
+  base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+  return pathlib.Path(base).expanduser() / "vfl_jax" / "data"
+
+
+def _save(path: pathlib.Path, inputs, labels) -> bool:
+  """Write atomically; False where the folder cannot be written."""
+  try:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+      np.savez(file, inputs=inputs, labels=labels)
+    os.replace(file.name, path)
+  except OSError:
+    return False
+  return True

@@ -1,0 +1,367 @@
+"""Scoring: attacks against controls, over seeds, with the labels sealed.
+
+This module alone holds the hidden labels while attacks run, and cannot read
+them itself before every attack has returned.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from vfl_jax import controls
+from vfl_jax import mapping
+from vfl_jax import nets
+from vfl_jax import rng
+from vfl_jax import split
+from vfl_jax import types
+
+
+class SealedError(RuntimeError):
+  """Hidden labels were asked for while an attack was still running."""
+
+
+@dataclasses.dataclass
+class Sealed:
+  """Labels that cannot be read until every expected attack has returned.
+
+  Attributes:
+    pending: names of the attacks that have not returned.
+  """
+
+  _labels: dict[str, np.ndarray]
+  pending: set[str]
+
+  def auxiliary(
+      self, key: jax.Array, per_class: int
+  ) -> tuple[np.ndarray, np.ndarray]:
+    """The few training rows an attacker is given, grouped by class.
+
+    Raises:
+      ValueError: a class has fewer than `per_class` + 1 training rows.
+    """
+    labels = self._labels["train"]
+    generator = rng.generator(key)
+    rows = []
+    for label in range(int(labels.max()) + 1):
+      members = np.flatnonzero(labels == label)
+      if len(members) <= per_class:
+        raise ValueError(
+            f"evaluate.aux_per_class is {per_class}, but class {label} has "
+            f"{len(members)} training rows; take fewer."
+        )
+      rows.append(generator.choice(members, per_class, replace=False))
+    chosen = np.concatenate(rows)
+    return chosen, labels[chosen]
+
+  def returned(self, attack: str) -> None:
+    """Mark an attack as done."""
+    self.pending.discard(attack)
+
+  def open(self, split_name: str) -> np.ndarray:
+    """The labels of "train" or "test".
+
+    Raises:
+      SealedError: some attack has not returned.
+    """
+    if self.pending:
+      raise SealedError(
+          "labels are sealed until every attack has returned; waiting for "
+          f"{sorted(self.pending)}."
+      )
+    return self._labels[split_name]
+
+
+def score(metric: str, scores: np.ndarray, labels: np.ndarray) -> float:
+  """One number for scores `[n, classes]` against labels `[n]`.
+
+  Args:
+    metric: "accuracy", "balanced_accuracy", or "auc" (two classes; the score
+      is the difference of the second column and the first).
+    scores: higher is more likely.
+    labels: the truth.
+  """
+  from sklearn import metrics
+
+  if metric == "auc":
+    return float(metrics.roc_auc_score(labels, scores[:, 1] - scores[:, 0]))
+  guess = np.argmax(scores, -1)
+  if metric == "balanced_accuracy":
+    recalls = [np.mean(guess[labels == c] == c) for c in np.unique(labels)]
+    return float(np.mean(recalls))
+  return float(np.mean(guess == labels))
+
+
+def interval(values: Sequence[float]) -> tuple[float, float, float]:
+  """Mean and 95 % Student t interval over seeds; NaN bounds for one seed.
+
+  >>> [round(v, 3) for v in interval([1.0, 2.0, 3.0])]
+  [2.0, -0.484, 4.484]
+  """
+  from scipy import stats
+
+  values = np.asarray(values, float)
+  mean = float(values.mean())
+  if len(values) < 2:
+    return mean, float("nan"), float("nan")
+  error = values.std(ddof=1) / np.sqrt(len(values))
+  half = float(stats.t.ppf(0.975, len(values) - 1) * error)
+  return mean, mean - half, mean + half
+
+
+@dataclasses.dataclass(frozen=True)
+class Federation:
+  """A trained federation as its evaluator sees it; seed axes first.
+
+  Attributes:
+    net: the split model.
+    variables: final variables.
+    dataset: partitioned; its labels go to `Sealed` only.
+    recorded: `{epoch: {"gradients", "bottoms"}}`.
+    recorded_rows: training rows of the recorded gradients.
+    keys: one root key per seed.
+    passive: number of passive parties, the first ones.
+    batch_size: of the training.
+  """
+
+  net: split.Net
+  variables: Any
+  dataset: types.Dataset
+  recorded: Any
+  recorded_rows: np.ndarray
+  keys: jax.Array
+  passive: int
+  batch_size: int
+
+  def sealed(self, attacks: Iterable[str]) -> Sealed:
+    """The labels, closed to everyone until these attacks have returned."""
+    labels = {
+        "train": self.dataset.train.labels, "test": self.dataset.test.labels
+    }
+    return Sealed(labels, set(attacks))
+
+  def views(self, party: int, aux_rows, aux_labels) -> types.View:
+    """What a passive party saw in every seed (fields of a seed stacked)."""
+    gradients, bottoms = {}, {}
+    for epoch, entry in self.recorded.items():
+      gradients[int(epoch)] = entry["gradients"][party]
+      bottoms[int(epoch)] = entry["bottoms"][party]
+    data = self.dataset
+    return types.View(
+        train=data.train.inputs[party],
+        test=data.test.inputs[party],
+        train_ids=data.train.ids,
+        test_ids=data.test.ids,
+        bottom=self.variables["bottoms"][party],
+        bottoms=bottoms,
+        gradients=gradients,
+        gradient_rows=self.recorded_rows,
+        aux_rows=aux_rows,
+        aux_labels=aux_labels,
+        public=types.Public(
+            num_classes=data.num_classes,
+            batch_size=self.batch_size,
+            cut=self.net.cut,
+            stages=tuple(s.name for s in self.net.model.stages),
+            bottom=self.net.bottom,
+            vocabulary=data.vocabulary[party],
+        ),
+    )
+
+
+def infer(
+    attack: types.Attack, keys: jax.Array, views: types.View, how: str
+) -> types.Inference:
+  """An attack on the views of all seeds, in one program."""
+  public, shared = views.public, ("train", "test", "gradient_rows")
+  seeded = ("bottom", "bottoms", "gradients", "aux_rows", "aux_labels")
+
+  def one(key, shared_fields, seed_fields):
+    view = types.View(
+        train_ids=views.train_ids,
+        test_ids=views.test_ids,
+        public=public,
+        **shared_fields,
+        **seed_fields,
+    )
+    return attack.infer(key, view)
+
+  mapped = mapping.over(one, how, in_axes=(0, None, 0))
+  return jax.jit(mapped)(
+      keys,
+      {name: getattr(views, name) for name in shared},
+      {name: getattr(views, name) for name in seeded},
+  )
+
+
+def leakage(
+    federation: Federation,
+    attacks: dict[str, types.Attack],
+    *,
+    aux_per_class: int,
+    steps: int,
+    metric: str,
+    advance: Callable[[str], None] = lambda what: None,
+) -> list[dict[str, Any]]:
+  """Every attack of every passive party beside its controls and ceiling.
+
+  Args:
+    federation: what was trained.
+    attacks: by name.
+    aux_per_class: auxiliary labels per class.
+    steps: training steps of the ceiling's head.
+    metric: see `score`.
+    advance: called with a few words before each piece of work.
+
+  Returns:
+    Tidy rows: attack, what (attack, prior, no-VFL, features only, ceiling),
+    party, seed, rows (train without auxiliary samples, test), metric, value,
+    n, detail.
+  """
+  f, net = federation, federation.net
+  how = mapping.method(net.model.convolutional)
+  sealed = f.sealed(attacks)
+  keys = jnp.stack([rng.stream(k, "auxiliary") for k in f.keys])
+  drawn = [sealed.auxiliary(k, aux_per_class) for k in keys]
+  aux_rows, aux_labels = (np.stack(a) for a in zip(*drawn, strict=True))
+  answers: list[tuple[str, str, int, int, Any, Any, str]] = []
+
+  def note(attack, what, party, inference, details):
+    for seed in range(len(f.keys)):
+      answers.append((
+          attack, what, party, seed,
+          *(None if s is None else np.asarray(s[seed])
+            for s in (inference.train, inference.test)),
+          details[seed],
+      ))
+
+  views = [f.views(k, aux_rows, aux_labels) for k in range(f.passive)]
+  for party, view in enumerate(views):
+    advance(f"party {party}: features only")
+    found = [_features_only(view, seed) for seed in range(len(f.keys))]
+    inference = types.Inference(
+        *(np.stack(s) for s in list(zip(*found, strict=True))[:2])
+    )
+    for name in attacks:
+      note(name, "features only", party, inference, [d for *_, d in found])
+    fresh = controls.untrained(
+        net, party, [rng.stream(k, "no-vfl") for k in f.keys],
+        f.dataset.train.inputs,
+    )
+    for name, attack in attacks.items():
+      keys = jnp.stack([rng.stream(k, name, party) for k in f.keys])
+      for what, bottom in (("attack", view.bottom), ("no-VFL", fresh)):
+        advance(f"party {party}: {name}, {what}")
+        inference = infer(attack, keys, view._replace(bottom=bottom), how)
+        inference = jax.tree.map(np.asarray, inference)
+        note(name, what, party, inference, _details(attack, inference))
+  for name in attacks:
+    sealed.returned(name)
+
+  labels = {s: sealed.open(s) for s in ("train", "test")}
+  for party, view in enumerate(views):
+    advance(f"party {party}: ceiling")
+    for name in attacks:
+      inference = _ceiling(f, view, labels["train"], steps, how)
+      note(name, "ceiling", party, inference, [""] * len(f.keys))
+  rows = []
+  shares = np.bincount(labels["train"]) / len(labels["train"])
+  for attack, what, party, seed, train, test, detail in answers:
+    for where, scores in (("train", train), ("test", test)):
+      if scores is None:
+        continue
+      counted = np.arange(len(labels[where]))
+      if where == "train":
+        counted = np.setdiff1d(counted, aux_rows[seed])
+      truth = labels[where][counted]
+      row = {
+          "attack": attack, "what": what, "party": party, "seed": seed,
+          "rows": where, "metric": metric, "n": len(counted),
+          "value": score(metric, scores[counted], truth), "detail": detail,
+      }
+      rows.append(row)
+      if what == "attack":
+        prior = np.tile(shares, (len(counted), 1))
+        value = score(metric, prior, truth)
+        rows.append({**row, "what": "prior", "value": value, "detail": ""})
+  return rows
+
+
+def advantage(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+  """Leakage advantage: attack minus its strongest control, paired by seed.
+
+  The strongest control is the one with the highest mean over seeds.
+
+  Returns:
+    Tidy rows: attack, party, rows, metric, attack_score, control,
+    control_score, ceiling_score, advantage, low, high (95 %), seeds.
+  """
+  import pandas as pd
+
+  frame = pd.DataFrame(rows)
+  results = []
+  groups = frame.groupby(["attack", "party", "rows"], sort=False)
+  for (attack, party, where), group in groups:
+    table = group.pivot(index="seed", columns="what", values="value")
+    held = table[[c for c in CONTROLS if c in table]]
+    strongest = held.mean().idxmax()
+    mean, low, high = interval(table["attack"] - table[strongest])
+    results.append({
+        "attack": attack, "party": party, "rows": where,
+        "metric": group["metric"].iloc[0],
+        "attack_score": table["attack"].mean(),
+        "control": strongest,
+        "control_score": table[strongest].mean(),
+        "ceiling_score": table["ceiling"].mean(),
+        "advantage": mean, "low": low, "high": high, "seeds": len(table),
+    })
+  return results
+
+
+CONTROLS = ("prior", "no-VFL", "features only")
+
+
+def _details(attack, inference) -> list[str]:
+  """In words, what an attack says of itself, per seed."""
+  seeds = len(next(iter(inference.details.values()), ()))
+  texts = []
+  for seed in range(seeds):
+    parts = []
+    for key, values in inference.details.items():
+      names = attack.names.get(key)
+      value = values[seed]
+      parts.append(names[int(value)] if names else f"{key} {value:.3f}")
+    texts.append("; ".join(parts))
+  return texts or [""] * len(inference.train)
+
+
+def _features_only(view: types.View, seed: int):
+  vectors = [
+      np.asarray(nets.vectors(x, view.public.vocabulary))
+      for x in (view.train, view.test)
+  ]
+  return controls.features_only(
+      *vectors,
+      np.asarray(view.aux_rows[seed]),
+      np.asarray(view.aux_labels[seed]),
+      view.public.num_classes,
+  )
+
+
+def _ceiling(f, view, labels, steps, how) -> types.Inference:
+  height = view.public.vocabulary if not f.net.cut else 0
+
+  def embed(bottom, x):
+    return mapping.chunked(
+        lambda x: nets.vectors(f.net.bottom(bottom, x)[0], height), x, 500
+    )
+
+  mapped = jax.jit(mapping.over(embed, how, in_axes=(0, None)))
+  train, test = (mapped(view.bottom, x) for x in (view.train, view.test))
+  keys = jnp.stack([rng.stream(k, "ceiling") for k in f.keys])
+  return types.Inference(*controls.ceiling(
+      keys, train, test, jnp.asarray(labels), f.dataset.num_classes, steps
+  ))

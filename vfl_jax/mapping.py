@@ -1,0 +1,79 @@
+"""How the seed axis and long row axes are mapped: decided here, once.
+
+`vmap` runs all seeds in every operation, which fills an accelerator and costs
+nothing for dense layers on CPU. A vmapped convolution on CPU, however, becomes
+a grouped one that is several times slower than the seeds in sequence, so there
+`lax.map` is used: still one program.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+
+def method(convolutional: bool) -> str:
+  """How to map seeds of a model on the present backend: "vmap" or "map"."""
+  return "map" if convolutional and jax.default_backend() == "cpu" else "vmap"
+
+
+def over(fn: Callable, how: str, in_axes: tuple | None = None) -> Callable:
+  """`fn` mapped over the leading axis of its arguments.
+
+  Args:
+    fn: a pure function of positional arguments.
+    how: "vmap" or "map" (in sequence).
+    in_axes: per argument, 0 (mapped) or None (shared); default: all mapped.
+
+  Raises:
+    ValueError: another `how`.
+  """
+  if how not in ("vmap", "map"):
+    raise ValueError(f"an axis is mapped by 'vmap' or 'map', not {how!r}.")
+
+  def mapped(*args):
+    axes = in_axes or (0,) * len(args)
+    if how == "vmap":
+      return jax.vmap(fn, in_axes=axes)(*args)
+    moving = tuple(a for a, axis in zip(args, axes, strict=True) if axis == 0)
+
+    def call(slices):
+      slices = iter(slices)
+      return fn(*(
+          next(slices) if axis == 0 else a
+          for a, axis in zip(args, axes, strict=True)
+      ))
+
+    return jax.lax.map(call, moving)
+
+  return mapped
+
+
+def rows(tree: Any) -> int:
+  """Length of the leading axis."""
+  return jax.tree.leaves(tree)[0].shape[0]
+
+
+def take(tree: Any, index: Any) -> Any:
+  """The given rows of every leaf."""
+  return jax.tree.map(lambda a: a[index], tree)
+
+
+def chunked(fn: Callable[[Any], Any], tree: Any, size: int) -> Any:
+  """`fn` applied to blocks of rows in a loop, joined again.
+
+  The last block is padded by repeating the last row, so `fn` must treat rows
+  independently.
+
+  >>> chunked(lambda x: 2 * x, jnp.arange(5), 2)
+  Array([0, 2, 4, 6, 8], dtype=int32)
+  """
+  n = rows(tree)
+  blocks = -(-n // size)
+  size = -(-n // blocks)
+  index = jnp.minimum(jnp.arange(blocks * size), n - 1).reshape(blocks, size)
+  out = jax.lax.map(lambda i: fn(take(tree, i)), index)
+  return jax.tree.map(
+      lambda a: a.reshape(blocks * size, *a.shape[2:])[:n], out
+  )

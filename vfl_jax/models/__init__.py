@@ -1,0 +1,62 @@
+"""Architectures: tuples of stages, each cuttable at every index."""
+
+import functools
+import inspect
+from typing import Any
+
+from vfl_jax import types
+from vfl_jax.models.deepfm import deepfm
+from vfl_jax.models.lenet import lenet
+from vfl_jax.models.mlp import mlp
+from vfl_jax.models.resnet import resnet
+from vfl_jax.models.stages import Model
+from vfl_jax.models.stages import Stage
+from vfl_jax.models.transformer import transformer
+from vfl_jax.models.vgg import vgg
+
+__all__ = ["MODELS", "Model", "Stage", "build", "options"]
+
+MODELS = {
+    "mlp": mlp,
+    "lenet": lenet,
+    "vgg": vgg,
+    "resnet20": functools.partial(resnet, depth=20),
+    "resnet56": functools.partial(resnet, depth=56),
+    "resnet18": functools.partial(resnet, depth=18),
+    "transformer": transformer,
+    "deepfm": deepfm,
+}
+
+
+def build(name: str, num_classes: int, **keywords: Any) -> Model:
+  """The named architecture.
+
+  Args:
+    name: a key of `MODELS`, or the user's own `package.module:builder`.
+    num_classes: size of the output.
+    **keywords: the builder's own, e.g. `norm="group"`, `hidden=(64, 64)`, and
+      `vocabulary` (per party) for models over ids.
+
+  Raises:
+    ValueError: unknown name, or a keyword the builder refuses.
+
+  >>> model = build("mlp", num_classes=10, hidden=(32, 16))
+  >>> [stage.name for stage in model.stages][:4], model.reference_cut
+  (['dense1', 'dense2', 'embedding', 'top1'], 3)
+  """
+  builder = types.lookup(MODELS, "model", name)
+  for keyword in set(keywords) - set(options(name)) - {"vocabulary"}:
+    raise ValueError(
+        types.unknown(f"option of model {name!r}", keyword, options(name))
+    )
+  return builder(num_classes, **keywords)
+
+
+def options(name: str) -> tuple[str, ...]:
+  """The keywords a config may set for this architecture."""
+  builder = types.lookup(MODELS, "model", name)
+  fixed = getattr(builder, "keywords", {})
+  return tuple(
+      p for p in inspect.signature(builder).parameters
+      if p not in ("num_classes", "vocabulary") and p not in fixed
+  )

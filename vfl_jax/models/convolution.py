@@ -1,0 +1,149 @@
+"""Convolution and pooling that stay fast inside a loop body on CPU.
+
+Inside `lax.scan`, `lax.map` or `lax.cond` XLA's CPU compiler does not rewrite
+a convolution to the NHWC/HWIO form that its fast (Eigen) kernel takes, so the
+gradients JAX derives run as naive loops, 9 to 38 times slower
+(jax-ml/jax#12868). Here the backward pass is written in that form by hand.
+"""
+
+import functools
+
+import jax
+from jax import lax
+import jax.numpy as jnp
+
+_LAYOUT = ("NHWC", "HWIO", "NHWC")
+
+
+def conv(
+    x: jax.Array, kernel: jax.Array, stride: int = 1, method: str = "auto"
+) -> jax.Array:
+  """2-D convolution with SAME padding, equal to `lax.conv_general_dilated`.
+
+  Args:
+    x: images, [batch, height, width, in].
+    kernel: weights, [kernel height, kernel width, in, out].
+    stride: step along both spatial axes.
+    method: "plain" (XLA's own gradients), "canonical" (gradients written as
+      NHWC/HWIO convolutions), "im2col" (the same, but the output and the
+      gradient to x as slices and one matrix product), or "auto": the fastest
+      measured on CPU, "plain" on every other backend.
+
+  Returns:
+    [batch, ceil(height / stride), ceil(width / stride), out].
+
+  Only "plain", and "im2col" on a 1 x 1 kernel, have a forward-mode derivative.
+  """
+  if method == "auto":
+    method = _fastest(x.shape, kernel.shape, stride)
+  if method == "plain":
+    pads = _same_pads(x.shape, kernel.shape, stride)
+    return _conv(x, kernel, pads, stride)
+  if method not in ("canonical", "im2col"):
+    raise ValueError(f"method is {method!r}; it must be 'auto', 'plain', "
+                     "'canonical' or 'im2col'")
+  if method == "im2col" and kernel.shape[:2] == (1, 1):
+    return x[:, ::stride, ::stride] @ kernel[0, 0]
+  return _conv_by_hand(x, kernel, stride, method == "im2col")
+
+
+def _fastest(x_shape, kernel_shape, stride):
+  """The method measured to be fastest on this backend."""
+  if jax.default_backend() != "cpu":
+    return "plain"
+  kh, kw, channels, _ = kernel_shape
+  out_area = -(-x_shape[1] // stride) * -(-x_shape[2] // stride)
+  # On a map smaller than the kernel XLA runs naive loops, even outside a scan.
+  small_map = out_area <= kh * kw
+  # Eigen fills its vectors along the channels, which few channels leave empty.
+  few_channels = channels < 8
+  return "im2col" if small_map or few_channels or kh * kw == 1 else "canonical"
+
+
+def _same_pads(x_shape, kernel_shape, stride):
+  return lax.padtype_to_pads(
+      x_shape[1:3], kernel_shape[:2], (stride, stride), "SAME")
+
+
+def _conv(x, kernel, pads, stride=1, x_dilation=1, kernel_dilation=1):
+  return lax.conv_general_dilated(
+      x, kernel, (stride,) * 2, pads, lhs_dilation=(x_dilation,) * 2,
+      rhs_dilation=(kernel_dilation,) * 2, dimension_numbers=_LAYOUT)
+
+
+def _im2col(x, kernel, stride):
+  """The convolution as one product of all shifted slices with the kernel."""
+  kh, kw, channels, out = kernel.shape
+  height, width = (-(-n // stride) for n in x.shape[1:3])
+  pads = _same_pads(x.shape, kernel.shape, stride)
+  x = jnp.pad(x, ((0, 0), *pads, (0, 0)))
+  # Slices: `lax.conv_general_dilated_patches` is itself a slow convolution.
+  columns = jnp.concatenate([
+      x[:, i:i + (height - 1) * stride + 1:stride,
+        j:j + (width - 1) * stride + 1:stride]
+      for i in range(kh) for j in range(kw)], axis=-1)
+  return columns @ kernel.reshape(kh * kw * channels, out)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def _conv_by_hand(x, kernel, stride, im2col):
+  if im2col:
+    return _im2col(x, kernel, stride)
+  return _conv(x, kernel, _same_pads(x.shape, kernel.shape, stride), stride)
+
+
+def _forward(x, kernel, stride, im2col):
+  # Keeps x, not the columns, which are kernel-area times as large.
+  return _conv_by_hand(x, kernel, stride, im2col), (x, kernel)
+
+
+def _backward(stride, im2col, residuals, dy):
+  x, kernel = residuals
+  pads = _same_pads(x.shape, kernel.shape, stride)
+  # Per axis: input size, kernel size, padding before, and the length of dy
+  # after stride - 1 zeros are put between its entries.
+  axes = [(n, k, low, (m - 1) * stride + 1)
+          for n, k, (low, _), m in
+          zip(x.shape[1:3], kernel.shape[:2], pads, dy.shape[1:3])]
+
+  if im2col:
+    dx, = jax.vjp(lambda x: _im2col(x, kernel, stride), x)[1](dy)
+  else:
+    dx = _conv(
+        dy, jnp.flip(kernel, (0, 1)).swapaxes(2, 3),
+        [(k - 1 - low, n + low - length) for n, k, low, length in axes],
+        x_dilation=stride)
+
+  # The batch is what is summed over, so it takes the place of the channels:
+  # [in, H, W, batch] by [h, w, batch, out] gives [in, kh, kw, out].
+  dkernel = _conv(
+      x.transpose(3, 1, 2, 0), dy.transpose(1, 2, 0, 3),
+      [(low, length + k - 1 - n - low) for n, k, low, length in axes],
+      kernel_dilation=stride)
+  return dx, dkernel.transpose(1, 2, 0, 3)
+
+
+_conv_by_hand.defvjp(_forward, _backward)
+
+
+def _windows(x, fill):
+  """[batch, H, W, C] to [batch, H/2, 2, W/2, 2, C], odd sizes filled up."""
+  batch, height, width, channels = x.shape
+  x = jnp.pad(x, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)),
+              constant_values=fill)
+  return x.reshape(batch, -(-height // 2), 2, -(-width // 2), 2, channels)
+
+
+def pool(x: jax.Array, kind: str) -> jax.Array:
+  """2 x 2 pooling, stride 2, SAME: [batch, ceil(H/2), ceil(W/2), channels].
+
+  Args:
+    x: images.
+    kind: "max" (equal entries share the gradient), "average" (padding counts
+      as zeros, as in flax), or "none".
+  """
+  if kind == "max":
+    return _windows(x, -jnp.inf).max((2, 4))
+  if kind == "average":
+    return _windows(x, 0).mean((2, 4))
+  return x

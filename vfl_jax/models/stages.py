@@ -1,0 +1,137 @@
+"""A model is a tuple of named stages; the cut is an index into it.
+
+A stage is a flax module with the call `module(x, train)`, the rule by which
+the outputs of several parties are merged behind it, and nothing else.
+Variables are plain dicts: `{"params": ..., "stats": ...}` per stage.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from vfl_jax import rng
+
+
+class Stage(NamedTuple):
+  """One unit the cut moves by.
+
+  Attributes:
+    name: unique within its model.
+    module: `module(party)` gives the flax module; `party` matters only to
+      stages whose parameters depend on what that party holds (the height of
+      an embedding table) and is None once the stage belongs to the top.
+    merge: joins a sequence of this stage's outputs, one per party, into what
+      the next stage sees.
+  """
+
+  name: str
+  module: Callable[[int | None], nn.Module]
+  merge: Callable[[Sequence[Any]], Any]
+
+
+class Model(NamedTuple):
+  """An architecture.
+
+  Attributes:
+    merge_inputs: the merge at cut 0, where raw slices go up.
+    reference_cut: the cut the attack literature uses for it.
+    reads: kinds of input it can take: "image", "rows", "fields", "tokens".
+  """
+
+  name: str
+  stages: tuple[Stage, ...]
+  merge_inputs: Callable[[Sequence[Any]], Any]
+  reference_cut: int
+  num_classes: int
+  reads: tuple[str, ...]
+
+  @property
+  def convolutional(self) -> bool:
+    """Whether seeds are better mapped in sequence on CPU."""
+    return self.reads == ("image",)
+
+
+def concatenate(axis: int) -> Callable[[Sequence[Any]], Any]:
+  """Merge by concatenation of every leaf along `axis`."""
+
+  def merge(outputs):
+    return jax.tree.map(
+        lambda *leaves: jnp.concatenate(leaves, axis=axis), *outputs
+    )
+
+  return merge
+
+
+features = concatenate(-1)  # [n, d]: side by side
+maps = concatenate(2)  # [n, height, width, channels]: on width
+tokens = concatenate(1)  # [n, length, d] and masks [n, length]: in sequence
+
+
+def raw(inputs: Sequence[Any]) -> Any:
+  """Merge of raw slices: images on width, rows of a table side by side."""
+  return maps(inputs) if np.ndim(inputs[0]) == 4 else features(inputs)
+
+
+def init(stage: Stage, key: jax.Array, x: Any, party: int | None = None):
+  """Variables of one stage for inputs shaped like `x`, and its output shape.
+
+  Shapes come from abstract evaluation; numbers are drawn on the host (He
+  normal kernels, zero biases, unit scales, N(0, 1/d) tables), so nothing is
+  compiled.
+
+  Returns:
+    `({"params": ..., "stats": ...}, output)` with numpy leaves and the output
+    as `jax.ShapeDtypeStruct`s.
+  """
+  module = stage.module(party)
+
+  def run(x):
+    return module.init_with_output(jax.random.key(0), x, train=False)
+
+  output, shapes = jax.eval_shape(run, x)
+  generator = rng.generator(key)
+  filled = jax.tree_util.tree_map_with_path(
+      lambda path, leaf: _draw(generator, path[-1].key, leaf), shapes
+  )
+  variables = {
+      "params": filled.get("params", {}),
+      "stats": filled.get("batch_stats", {}),
+  }
+  return variables, output
+
+
+def apply(stage: Stage, variables: Any, x: Any, train: bool):
+  """The stage's output and its new normalisation statistics."""
+  module = stage.module(None)
+  collections = {
+      "params": variables["params"], "batch_stats": variables["stats"]
+  }
+  if not train:
+    return module.apply(collections, x, train=False), variables["stats"]
+  y, updates = module.apply(
+      collections, x, train=True, mutable=["batch_stats"]
+  )
+  return y, updates.get("batch_stats", {})
+
+
+def _draw(generator, name: str, leaf) -> np.ndarray:
+  if name == "kernel":
+    scale = np.sqrt(2.0 / max(1, np.prod(leaf.shape[:-1])))
+    values = scale * generator.standard_normal(leaf.shape, np.float32)
+  elif name.endswith("table"):
+    scale = 1.0 / np.sqrt(leaf.shape[-1])
+    values = scale * generator.standard_normal(leaf.shape, np.float32)
+  elif name in ("scale", "var"):
+    values = np.ones(leaf.shape)
+  elif name in ("bias", "mean"):
+    values = np.zeros(leaf.shape)
+  else:
+    raise ValueError(
+        f"no initialisation is known for a parameter called {name!r}; use "
+        "kernel, *table, scale, var, bias or mean."
+    )
+  return np.asarray(values, leaf.dtype)

@@ -1,0 +1,305 @@
+"""Training a split model: the only place where labels and embeddings meet.
+
+One jit is one epoch of all seeds: the permutation is drawn inside, a scan runs
+over its batches, the state is donated. Logging, checkpoints and the check for
+non-finite losses happen between epochs.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from vfl_jax import mapping
+from vfl_jax import rng
+from vfl_jax import split
+from vfl_jax import types
+
+PyTree = Any
+EVALUATION_ROWS = 500
+
+
+class Learner(NamedTuple):
+  """Compiled functions of one experiment; every array has a seed axis first.
+
+  Attributes:
+    init: `init(keys, inputs) -> state`.
+    epoch: `epoch(state, inputs, targets, keys, epoch) -> (state, metrics)`.
+    recording_epoch: the same with `gradients`, per passive party the cut
+      gradients of the recorded rows, as a third result.
+    predict: `predict(variables, inputs) -> logits [seeds, n, classes]`.
+  """
+
+  init: Callable[..., PyTree]
+  epoch: Callable[..., tuple[PyTree, PyTree]]
+  recording_epoch: Callable[..., tuple[PyTree, PyTree, PyTree]]
+  predict: Callable[..., jax.Array]
+
+
+def optimizer(
+    name: str,
+    *,
+    learning_rate: float,
+    steps: int,
+    momentum: float = 0.9,
+    weight_decay: float = 0.0,
+    schedule: str = "constant",
+    boundaries: Sequence[float] = (0.5, 0.85),
+) -> optax.GradientTransformation:
+  """The optimiser every party uses, with a state of its own.
+
+  Args:
+    name: "sgd" or "adam".
+    learning_rate: peak value.
+    steps: length of the whole training.
+    momentum: of SGD.
+    weight_decay: L2 penalty added to the gradient (SGD) or decoupled (Adam).
+    schedule: "constant", "cosine", or "steps" (times 0.1 at each boundary).
+    boundaries: of "steps", as shares of the training.
+
+  Raises:
+    ValueError: unknown optimiser or schedule.
+  """
+  schedules = {
+      "constant": lambda: learning_rate,
+      "cosine": lambda: optax.cosine_decay_schedule(learning_rate, steps),
+      "steps": lambda: optax.piecewise_constant_schedule(
+          learning_rate, {int(b * steps): 0.1 for b in boundaries}
+      ),
+  }
+  rate = types.lookup(schedules, "train.schedule", schedule)()
+  optimizers = {
+      "sgd": lambda: optax.chain(
+          optax.add_decayed_weights(weight_decay),
+          optax.sgd(rate, momentum=momentum or None),
+      ),
+      "adam": lambda: optax.adamw(rate, weight_decay=weight_decay),
+  }
+  return types.lookup(optimizers, "train.optimizer", name)()
+
+
+def step(net, optimizers, defense, state, inputs, targets):
+  """One round of the protocol and one update of every party.
+
+  Returns:
+    `(state, metrics, messages)`, the messages as they were sent (defended).
+  """
+  variables = state["variables"]
+  messages, pulls, top_gradient, stats, (loss, logits) = split.exchange(
+      net, variables, inputs, targets
+  )
+  sent, defense_state = messages.gradients, state["defense"]
+  if defense is not None and net.cut:
+    sent, defense_state = defense.update(sent, defense_state, labels=targets)
+  if net.cut:
+    gradients = tuple(pull(g) for pull, g in zip(pulls, sent, strict=True))
+  else:  # nothing came down, and there is nothing to train below
+    gradients = tuple(v["params"] for v in variables["bottoms"])
+
+  def updated(values, gradient, optimizer_state, new_stats):
+    change, optimizer_state = optimizers.update(
+        gradient, optimizer_state, values["params"]
+    )
+    params = optax.apply_updates(values["params"], change)
+    return {"params": params, "stats": new_stats}, optimizer_state
+
+  bottoms = [
+      updated(*args)
+      for args in zip(
+          variables["bottoms"],
+          gradients,
+          state["optimizer"]["bottoms"],
+          stats["bottoms"],
+          strict=True,
+      )
+  ]
+  top, top_state = updated(
+      variables["top"], top_gradient, state["optimizer"]["top"], stats["top"]
+  )
+  state = {
+      "variables": {"bottoms": tuple(b[0] for b in bottoms), "top": top},
+      "optimizer": {"bottoms": tuple(b[1] for b in bottoms), "top": top_state},
+      "defense": defense_state,
+  }
+  hard = targets if targets.ndim == 1 else jnp.argmax(targets, -1)
+  metrics = {
+      "loss": loss,
+      "accuracy": jnp.mean(jnp.argmax(logits, -1) == hard),
+  }
+  return state, metrics, messages._replace(gradients=sent)
+
+
+def make(
+    net: split.Net,
+    optimizers: optax.GradientTransformation,
+    *,
+    batch_size: int,
+    steps: int,
+    defense: optax.GradientTransformationExtraArgs | None = None,
+    recorded_rows: np.ndarray | None = None,
+    passive: int = 1,
+) -> Learner:
+  """The compiled functions of an experiment.
+
+  Args:
+    net: the split model.
+    optimizers: applied with a state of its own at every party.
+    batch_size: rows per step.
+    steps: steps per epoch; the remainder of a permutation is dropped.
+    defense: transformation of the messages going down, labels at hand.
+    recorded_rows: training rows whose gradients `recording_epoch` returns.
+    passive: number of parties whose gradients are recorded.
+  """
+  how = mapping.method(net.model.convolutional)
+
+  def init(keys, inputs):
+    example = jax.tree.map(
+        lambda a: jax.ShapeDtypeStruct((2, *a.shape[1:]), a.dtype),
+        tuple(inputs),
+    )
+    drawn = [net.init(rng.stream(key, "init"), example) for key in keys]
+    variables = jax.tree.map(lambda *a: jnp.asarray(np.stack(a)), *drawn)
+
+    def states(key, variables):
+      params = jax.tree.map(
+          lambda v: v["params"],
+          variables,
+          is_leaf=lambda v: isinstance(v, dict) and "params" in v,
+      )
+      noise = defense.init(rng.stream(key, "defense")) if defense else ()
+      return {
+          "variables": variables,
+          "optimizer": {
+              "bottoms": tuple(map(optimizers.init, params["bottoms"])),
+              "top": optimizers.init(params["top"]),
+          },
+          "defense": noise,
+      }
+
+    return jax.jit(jax.vmap(states))(keys, variables)
+
+  def run_epoch(record, state, inputs, targets, key, epoch):
+    order = jax.random.permutation(
+        rng.stream(key, "shuffle", epoch), targets.shape[0]
+    )
+    order = order[: steps * batch_size].reshape(steps, batch_size)
+    buffers, slots = (), None
+    if record:
+      count = len(recorded_rows)
+      slots = jnp.full(targets.shape[0], count)
+      slots = slots.at[recorded_rows].set(jnp.arange(count))
+      h = jax.eval_shape(
+          lambda v, x: tuple(
+              net.bottom(v["bottoms"][k], x[k])[0] for k in range(passive)
+          ),
+          state["variables"],
+          mapping.take(tuple(inputs), order[0]),
+      )
+      buffers = jax.tree.map(
+          lambda a: jnp.zeros((count, *a.shape[1:]), a.dtype), h
+      )
+
+    def body(carry, index):
+      state, buffers = carry
+      batch = mapping.take(tuple(inputs), index)
+      state, metrics, messages = step(
+          net, optimizers, defense, state, batch, targets[index]
+      )
+      if record:  # rows that are not recorded point past the end
+        buffers = jax.tree.map(
+            lambda b, g: b.at[slots[index]].set(g, mode="drop"),
+            buffers,
+            messages.gradients[:passive],
+        )
+      return (state, buffers), metrics
+
+    (state, buffers), metrics = jax.lax.scan(body, (state, buffers), order)
+    metrics = jax.tree.map(jnp.mean, metrics)
+    return (state, metrics, buffers) if record else (state, metrics)
+
+  def compiled(record):
+    def one(*args):
+      return run_epoch(record, *args)
+
+    mapped = mapping.over(one, how, in_axes=(0, None, 0, 0, None))
+    return jax.jit(mapped, donate_argnums=0)
+
+  def predict(variables, inputs):
+    def logits(variables, inputs):
+      def block(x):
+        h = tuple(
+            net.bottom(v, x_k)[0]
+            for v, x_k in zip(variables["bottoms"], x, strict=True)
+        )
+        return net.top(variables["top"], h)[0]
+
+      return mapping.chunked(block, tuple(inputs), EVALUATION_ROWS)
+
+    return mapping.over(logits, how, in_axes=(0, None))(variables, inputs)
+
+  return Learner(init, compiled(False), compiled(True), jax.jit(predict))
+
+
+def fit(
+    learner: Learner,
+    state: PyTree,
+    inputs: Sequence[PyTree],
+    targets: jax.Array,
+    keys: jax.Array,
+    *,
+    start: int,
+    epochs: int,
+    recorded: PyTree,
+) -> Iterator[tuple[int, PyTree, PyTree, dict[str, np.ndarray]]]:
+  """Train epoch by epoch, yielding `(epoch, state, recorded, metrics)`.
+
+  Args:
+    learner: from `make`.
+    state: from `learner.init` or a checkpoint.
+    inputs: features per party.
+    targets: labels or soft targets, `[seeds, n, ...]`.
+    keys: one key per seed.
+    start: epochs already done.
+    epochs: in all.
+    recorded: `{epoch: {"gradients", "bottoms"}}` to be filled, see `record`.
+  """
+  for epoch in range(start, epochs):
+    name = str(epoch)
+    if name in recorded:
+      state, metrics, gradients = learner.recording_epoch(
+          state, inputs, targets, keys, epoch
+      )
+      bottoms = state["variables"]["bottoms"][: len(gradients)]
+      copied = jax.tree.map(jnp.copy, bottoms)  # the state is donated
+      recorded = {
+          **recorded, name: {"gradients": gradients, "bottoms": copied}
+      }
+    else:
+      state, metrics = learner.epoch(state, inputs, targets, keys, epoch)
+    yield epoch, state, recorded, jax.tree.map(np.asarray, metrics)
+
+
+def record(
+    net: split.Net, state: PyTree, inputs, epochs, rows: int, passive: int
+) -> PyTree:
+  """Zeros in the shape of what will be recorded, so that it can be restored."""
+  variables = state["variables"]["bottoms"][:passive]
+  if not epochs:
+    return {}
+  shapes = tuple(
+      jax.eval_shape(
+          jax.vmap(lambda v, x=x: net.bottom(v, mapping.take(x, slice(0, 2)))[0]),
+          v,
+      )
+      for v, x in zip(variables, inputs)
+  )
+  gradients = jax.tree.map(
+      lambda a: jnp.zeros((a.shape[0], rows, *a.shape[2:]), a.dtype), shapes
+  )
+  bottoms = jax.tree.map(jnp.zeros_like, variables)
+  return {
+      str(e): {"gradients": gradients, "bottoms": bottoms} for e in epochs
+  }

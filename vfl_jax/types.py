@@ -1,0 +1,248 @@
+"""The words every room shares: data, messages, views, attacks, defences.
+
+Nothing here imports another module of this package. A type is where a rule of
+the threat model is written down: a `View` has no label field, so an attack
+cannot be handed the answer by accident.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+Array = jax.Array | np.ndarray
+PyTree = Any
+
+
+class Header(NamedTuple):
+  """What is known of a data set before it is read.
+
+  Attributes:
+    name: as in the config.
+    modality: "image", "table" or "text".
+    rows: number of samples in the training file (before validation is carved).
+    columns: units a vertical partition can hand out (image columns, table
+      columns, tokens).
+    num_classes: number of distinct labels.
+  """
+
+  name: str
+  modality: str
+  rows: int
+  columns: int
+  num_classes: int
+
+
+class Examples(NamedTuple):
+  """One split: `inputs` whole as read, a tuple over parties once partitioned.
+
+  `ids` are the sample identifiers both sides align on.
+  """
+
+  inputs: Any
+  labels: np.ndarray
+  ids: np.ndarray
+
+
+class Dataset(NamedTuple):
+  """Train, validation and test examples with what the models must know.
+
+  Attributes:
+    vocabulary: per party, the number of distinct integer ids in its inputs (0
+      for purely numeric inputs).
+    notes: sentences the report repeats (unmatched rows, dropped columns).
+  """
+
+  name: str
+  modality: str
+  num_classes: int
+  train: Examples
+  validation: Examples
+  test: Examples
+  vocabulary: tuple[int, ...] = ()
+  notes: tuple[str, ...] = ()
+
+
+class Messages(NamedTuple):
+  """What crosses between the parties in one step, each a tuple over parties.
+
+  `embeddings` go up; `gradients` (of the mean loss with respect to each row of
+  the embeddings) come down.
+  """
+
+  embeddings: tuple[PyTree, ...]
+  gradients: tuple[PyTree, ...]
+
+
+class Public(NamedTuple):
+  """What everyone in the federation knows.
+
+  Attributes:
+    bottom: `bottom(variables, x, train=False, start=0, stop=None) ->
+      (h, stats)`, the stages `[start:stop]` of those below the cut.
+    vocabulary: number of distinct ids in this party's inputs (0: no ids).
+    label_prior: class shares `[num_classes]`, or None where it is not public.
+  """
+
+  num_classes: int
+  batch_size: int
+  cut: int
+  stages: tuple[str, ...]
+  bottom: Callable[..., tuple[PyTree, PyTree]]
+  vocabulary: int = 0
+  label_prior: Array | None = None
+
+
+class View(NamedTuple):
+  """Everything one adversary saw, and nothing else. It has no labels.
+
+  Attributes:
+    train: its features of the training rows, `[n, ...]`.
+    test: its features of the test rows.
+    train_ids: sample ids of the training rows.
+    test_ids: sample ids of the test rows.
+    bottom: variables of its bottom model after training.
+    bottoms: the same at each recorded epoch.
+    gradients: recorded cut gradients by epoch, rows as in `gradient_rows`.
+    gradient_rows: training rows the recorded gradients belong to.
+    aux_rows: training rows whose label it was given, grouped by class.
+    aux_labels: those labels.
+    public: what everyone knows.
+  """
+
+  train: PyTree
+  test: PyTree
+  train_ids: Array
+  test_ids: Array
+  bottom: PyTree
+  bottoms: Mapping[int, PyTree]
+  gradients: Mapping[int, PyTree]
+  gradient_rows: Array
+  aux_rows: Array
+  aux_labels: Array
+  public: Public
+
+
+class Inference(NamedTuple):
+  """What an attack answers: scores `[rows, classes]` (higher: more likely).
+
+  `train` and `test` follow the rows of the view; either may be None.
+  `details` are small arrays worth reporting (the variant chosen, say).
+  """
+
+  train: Array | None
+  test: Array | None
+  details: Mapping[str, Array] = {}
+
+
+class Attack(NamedTuple):
+  """A label inference attack.
+
+  Attributes:
+    needs: fields of the view it uses besides features: any of "auxiliary",
+      "gradients", "bottom".
+    infer: `infer(key, view) -> Inference`, pure, so that it can be mapped over
+      seeds.
+    budget: one sentence on what it may spend, printed beside its numbers.
+    names: what the integers in `Inference.details` stand for.
+  """
+
+  needs: frozenset[str]
+  infer: Callable[[Array, View], Inference]
+  budget: str
+  names: Mapping[str, Sequence[str]] = {}
+
+
+class Defense(NamedTuple):
+  """A defence, as optional pure functions, one per port of the training step.
+
+  Attributes:
+    configure: `configure(model_keywords) -> model_keywords` before building
+      (the cut is a defence of this kind).
+    targets: `targets(key, labels, num_classes) -> labels or soft targets`,
+      drawn once per training row before training starts.
+    gradient: an `optax.GradientTransformationExtraArgs` over the tuple of
+      messages going down; `labels=` is passed as an extra argument.
+    guarantee: one sentence on what is proved, or that nothing is.
+  """
+
+  configure: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+  targets: Callable[[Array, Array, int], Array] | None = None
+  gradient: Any = None
+  guarantee: str = "no formal guarantee"
+
+
+class MIEstimate(NamedTuple):
+  """Mutual information of each layer with the target, in nats.
+
+  Attributes:
+    nats: `[layers]`, on the reporting part; negative values are kept.
+    interval: half-width `[layers]` of the 95 % interval over reported samples.
+    floor: the same estimate under permuted targets.
+    ceiling: H(Y), or None for a target that is not discrete.
+    n: number of samples in the reporting part.
+  """
+
+  nats: Array
+  interval: Array
+  floor: Array
+  ceiling: float | None
+  n: int
+
+
+class Estimator(NamedTuple):
+  """A trained lower bound on mutual information.
+
+  Attributes:
+    init: `init(key, t, y) -> params` from example rows.
+    loss: `loss(params, state, t, y, prior) -> (loss, state)`; `prior` is the
+      class distribution of the fitting part (None for a continuous target).
+    init_state: the running state of the loss, as Python floats.
+    influence: `influence(params, t, y, prior) -> [n]` whose mean is the
+      estimate in nats and whose spread gives its standard error.
+    discrete: whether it needs integer targets.
+  """
+
+  init: Callable[..., PyTree]
+  loss: Callable[..., tuple[Array, PyTree]]
+  init_state: PyTree
+  influence: Callable[..., Array]
+  discrete: bool
+
+
+def lookup(registry: Mapping[str, Any], kind: str, name: str) -> Any:
+  """The entry of a registry, or the user's own `package.module:builder`.
+
+  Raises:
+    ValueError: unknown name, with the near match and the list.
+
+  >>> lookup({"mlp": 1}, "model", "mpl")
+  Traceback (most recent call last):
+  ...
+  ValueError: unknown model 'mpl'; did you mean 'mlp'? Known: mlp.
+  """
+  if name in registry:
+    return registry[name]
+  if ":" in name:
+    import importlib
+
+    module, _, attribute = name.partition(":")
+    try:
+      return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+      raise ValueError(
+          f"{kind} {name!r} could not be loaded ({error}); a name with a "
+          "colon is package.module:builder and must be importable."
+      ) from error
+  raise ValueError(unknown(kind, name, registry))
+
+
+def unknown(kind: str, name: str, known) -> str:
+  """One sentence on an unknown name, with the near match and the list."""
+  import difflib
+
+  known = sorted(known)
+  near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+  hint = f" did you mean {near[0]!r}?" if near else ""
+  return f"unknown {kind} {name!r};{hint} Known: {', '.join(known)}."
