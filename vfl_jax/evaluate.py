@@ -248,7 +248,7 @@ def leakage(
     for name in attacks:
       note(name, "features only", party, inference, [d for *_, d in found])
     fresh = controls.untrained(
-        net, party, [rng.stream(k, "no-vfl") for k in f.keys],
+        net, party, jnp.stack([rng.stream(k, "no-vfl") for k in f.keys]),
         f.dataset.train.inputs,
     )
     for name, attack in attacks.items():
@@ -264,8 +264,8 @@ def leakage(
   labels = {s: sealed.open(s) for s in ("train", "test")}
   for party, view in enumerate(views):
     advance(f"party {party}: ceiling")
+    inference = _ceiling(f, view, labels["train"], steps, how)
     for name in attacks:
-      inference = _ceiling(f, view, labels["train"], steps, how)
       note(name, "ceiling", party, inference, [""] * len(f.keys))
   rows = []
   shares = np.bincount(labels["train"]) / len(labels["train"])

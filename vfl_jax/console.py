@@ -1,0 +1,156 @@
+"""What a run says on the terminal: progress while it works, a table after."""
+
+import contextlib
+import pathlib
+from typing import Any
+
+from rich import box
+from rich import console
+from rich import progress
+from rich import table
+
+from vfl_jax import tables
+
+_OUT = console.Console(highlight=False)
+
+
+class Progress:
+  """A progress bar per phase; `phase` and `advance` are all a run calls."""
+
+  def __init__(self):
+    self._bars = progress.Progress(
+        progress.TextColumn("[bold]{task.description:<12}"),
+        progress.BarColumn(bar_width=32),
+        progress.MofNCompleteColumn(),
+        progress.TimeElapsedColumn(),
+        progress.TextColumn("{task.fields[what]}"),
+        console=_OUT,
+    )
+    self._task: progress.TaskID | None = None
+
+  def __enter__(self):
+    self._bars.start()
+    return self
+
+  def __exit__(self, *exception):
+    self._bars.stop()
+
+  def phase(self, name: str, total: int, done: int = 0) -> None:
+    """Start a new bar; the one before is closed."""
+    self._close()
+    self._task = self._bars.add_task(
+        name, total=total, completed=done, what=""
+    )
+
+  def advance(self, what: str = "", by: int = 1) -> None:
+    """Move the present bar on, with a few words on what is being done."""
+    if self._task is not None:
+      self._bars.update(self._task, advance=by, what=what)
+
+  def _close(self):
+    if self._task is not None:
+      total = self._bars.tasks[self._bars.task_ids.index(self._task)].total
+      self._bars.update(self._task, completed=total, what="")
+
+  def finish(self) -> None:
+    """Close the last bar."""
+    self._close()
+
+
+class Silent:
+  """The same interface, saying nothing: for tests and notebooks."""
+
+  __enter__ = lambda self: self
+
+  def __exit__(self, *exception):
+    pass
+
+  def phase(self, name, total, done=0):
+    pass
+
+  def advance(self, what="", by=1):
+    pass
+
+  def finish(self):
+    pass
+
+
+def say(text: str) -> None:
+  """One line."""
+  _OUT.print(text, soft_wrap=True)
+
+
+def summary(workdir: str | pathlib.Path) -> None:
+  """The main numbers of a finished run, and where its report is."""
+  workdir = pathlib.Path(workdir)
+  main = tables.read(workdir, "main")
+  out = table.Table(box=box.SIMPLE_HEAD, title="Main task", title_justify="left")
+  for column in ("rows", "metric", "mean over seeds", "95 % interval"):
+    out.add_column(column)
+  for _, r in main.iterrows():
+    out.add_row(
+        str(r["rows"]), str(r["metric"]), f"{r['mean']:.3f}",
+        _interval(r["low"], r["high"]),
+    )
+  _OUT.print(out)
+  leakage = tables.read(workdir, "leakage")
+  if len(leakage):
+    out = table.Table(
+        box=box.SIMPLE_HEAD, title_justify="left",
+        title="Leakage: attack score minus its strongest control",
+    )
+    for column in ("attack", "party", "rows", "attack score", "control",
+                   "ceiling", "advantage", "95 % interval"):
+      out.add_column(column)
+    for _, r in leakage.iterrows():
+      out.add_row(
+          str(r["attack"]), str(r["party"]), str(r["rows"]),
+          f"{r['attack_score']:.3f}",
+          f"{r['control_score']:.3f} ({r['control']})",
+          f"{r['ceiling_score']:.3f}", f"{r['advantage']:+.3f}",
+          _interval(r["low"], r["high"]),
+      )
+    _OUT.print(out)
+  say(f"report: {workdir / 'report.html'}")
+
+
+def dry_run(rows: list[dict[str, Any]], facts: dict[str, Any]) -> None:
+  """Stages, shapes, parameters, FLOPs and bytes on the wire."""
+  out = table.Table(box=box.SIMPLE_HEAD)
+  out.add_column("holder")
+  out.add_column("stage")
+  out.add_column("output of a sample")
+  for column in ("parameters", "FLOPs/sample", "activations/batch",
+                 "up/sample", "down/sample"):
+    out.add_column(column, justify="right")
+  for r in rows:
+    wire = r["stage"] == "wire"
+    out.add_row(
+        r["holder"], r["stage"], r["output"],
+        "" if wire else f"{r['parameters']:,}",
+        "" if wire else f"{r['flops']:,}",
+        "" if wire else size(r["activation_bytes"]),
+        size(r["up_bytes"]) if wire else "",
+        size(r["down_bytes"]) if wire else "",
+        style="dim" if wire else "",
+    )
+  _OUT.print(out)
+  for name, value in facts.items():
+    say(f"{name}: {value}")
+
+
+def size(count: float) -> str:
+  """Bytes in words.
+
+  >>> size(2048)
+  '2.0 KiB'
+  """
+  for unit in ("B", "KiB", "MiB", "GiB"):
+    if count < 1024 or unit == "GiB":
+      return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+    count /= 1024
+  return ""
+
+
+def _interval(low: float, high: float) -> str:
+  return "one seed" if low != low else f"{low:+.3f} to {high:+.3f}"

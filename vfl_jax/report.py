@@ -1,0 +1,177 @@
+"""One self-contained HTML file from a workdir's tables."""
+
+import base64
+import json
+import os
+import pathlib
+from typing import Any
+
+import jinja2
+import pandas as pd
+from scipy import stats
+
+from vfl_jax import plots
+from vfl_jax import tables
+
+MARGIN = 0.02  # "at its control": the interval lies within it
+
+
+def write(workdir: str | os.PathLike[str]) -> pathlib.Path:
+  """Draw the figures and write report.html; returns its path."""
+  workdir = pathlib.Path(workdir)
+  figures = {
+      name: "data:image/svg+xml;base64,"
+      + base64.b64encode(path.read_bytes()).decode()
+      for name, path in plots.write(workdir).items()
+  }
+  environment = jinja2.Environment(
+      loader=jinja2.PackageLoader("vfl_jax"),
+      autoescape=True,
+      trim_blocks=True,
+      lstrip_blocks=True,
+      undefined=jinja2.StrictUndefined,
+  )
+  html = environment.get_template("report.html").render(
+      figures=figures, **contents(workdir)
+  )
+  path = workdir / "report.html"
+  tables.write_text(path, html)
+  return path
+
+
+def contents(workdir: pathlib.Path) -> dict[str, Any]:
+  """What the template shows, all of it from files."""
+  config = json.loads((workdir / "config.json").read_text("utf-8"))
+  main = tables.read(workdir, "main")
+  information = tables.read(workdir, "information")
+  leakage = tables.read(workdir, "leakage")
+  attacks = tables.read(workdir, "attacks")
+  test = main[(main["rows"] == "test")].set_index("metric")
+  metric = config["evaluate"]["metric"]
+  return {
+      "config": config,
+      "config_text": json.dumps(config, indent=1),
+      "status": tables.status(workdir),
+      "metric": metric,
+      "headline": test.loc[metric].to_dict(),
+      "main": main.to_dict("records"),
+      "trends": trends(information),
+      "information": _layers(information),
+      "reduced": int((information.get("kept_variance", pd.Series()) < 1).sum()),
+      "findings": findings(information, leakage),
+      "leakage": [
+          {**r, "verdict": verdict(r["low"], r["high"])}
+          for r in leakage.to_dict("records")
+      ],
+      "variants": _variants(attacks),
+      "cost": tables.read(workdir, "cost").to_dict("records"),
+      "budgets": tables.status(workdir).get("budgets", {}),
+      "skipped": tables.status(workdir).get("skipped", {}),
+  }
+
+
+def verdict(low: float, high: float) -> str:
+  """What an interval of the advantage allows one to say."""
+  if low != low:
+    return "one seed: no interval, no claim"
+  if low > 0:
+    return "leaks: above every control"
+  if -MARGIN <= low and high <= MARGIN:
+    return f"at its control (within {MARGIN:.0%})"
+  if high < 0:
+    return "below its control: the control is the better attack"
+  return "not told apart from its control"
+
+
+def trends(frame: pd.DataFrame) -> list[dict[str, Any]]:
+  """Rank correlation of depth and information, for parties and jointly.
+
+  Only stages of one chain are compared: a party's input to the cut, or the
+  merged input to the output.
+  """
+  rows = []
+  if frame.empty:
+    return rows
+  groups = frame.groupby(["estimator", "samples", "party"], sort=False)
+  for (estimator, samples, party), group in groups:
+    by_layer = group.groupby("layer")["nats"].mean()
+    if len(by_layer) < 3:
+      continue
+    correlation, _ = stats.spearmanr(by_layer.index, by_layer)
+    rows.append({
+        "estimator": estimator, "samples": samples, "party": party,
+        "first": by_layer.iloc[0], "last": by_layer.iloc[-1],
+        "correlation": correlation,
+    })
+  return rows
+
+
+def findings(
+    information: pd.DataFrame, leakage: pd.DataFrame
+) -> list[tuple[str, str]]:
+  """What the numbers say of the paper's claims, for or against."""
+  said = []
+  joint = [
+      t for t in trends(information)
+      if t["party"] == "joint" and t["samples"] == "held out"
+  ]
+  if joint:
+    rising = [t for t in joint if t["correlation"] > 0.5]
+    falling = [t for t in joint if t["correlation"] < -0.5]
+    values = ", ".join(
+        f"{t['estimator']} {t['correlation']:+.2f}" for t in joint
+    )
+    if len(rising) == len(joint):
+      text = "Estimated information rises with depth, as the paper reports"
+    elif len(falling) == len(joint):
+      text = "Estimated information falls with depth, against the paper"
+    elif rising:
+      text = "Only some estimators see information rise with depth"
+    else:
+      text = "No clear rise of information with depth, unlike the paper's claim"
+    said.append((
+        text,
+        f"rank correlation of layer and I(T;Y), all parties, held out: {values}",
+    ))
+  for _, r in leakage[leakage["rows"] == "test"].iterrows() if len(
+      leakage) else ():
+    said.append((
+        f"Party {r['party']}, {r['attack'].replace('_', ' ')}: "
+        f"{verdict(r['low'], r['high'])}",
+        f"test rows: {r['attack_score']:.3f} against {r['control_score']:.3f} "
+        f"({r['control']}); advantage {r['advantage']:+.3f}",
+    ))
+  return said
+
+
+def _layers(frame: pd.DataFrame) -> list[dict[str, Any]]:
+  """Held-out and trained-on values by place, mean and spread over seeds."""
+  if frame.empty:
+    return []
+  keys = ["estimator", "party", "layer", "stage"]
+  rows = []
+  for place, group in frame.groupby(keys, sort=False):
+    row: dict[str, Any] = dict(zip(keys, place, strict=True))
+    for samples, part in group.groupby("samples", sort=False):
+      name = str(samples).replace(" ", "_")
+      row[name] = part["nats"].mean()
+      row[f"{name}_half"] = plots.spread(part["nats"])
+      row[f"{name}_floor"] = part["floor"].mean()
+      row[f"{name}_n"] = int(part["n"].iloc[0])
+    row["width"] = int(group["width"].iloc[0])
+    row["kept"] = group["kept_variance"].mean()
+    row["ceiling"] = group["ceiling"].iloc[0]
+    rows.append(row)
+  return rows
+
+
+def _variants(frame: pd.DataFrame) -> list[dict[str, Any]]:
+  """Which variant each attack chose, and how often over seeds."""
+  if frame.empty:
+    return []
+  chosen = frame[
+      frame["what"].isin(["attack", "no-VFL", "features only"])
+      & (frame["rows"] == "test")
+  ]
+  counts = chosen.groupby(["attack", "what", "party", "detail"]).size()
+  return counts.rename("seeds").reset_index().to_dict("records")

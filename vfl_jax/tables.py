@@ -1,0 +1,115 @@
+"""Tidy tables and small files of a workdir, written atomically; no jax."""
+
+from collections.abc import Iterable, Mapping
+import json
+import os
+import pathlib
+import tempfile
+from typing import Any
+
+import pandas as pd
+
+TABLES = ("main", "training", "information", "attacks", "leakage", "cost")
+
+
+def write(workdir: str | os.PathLike[str], name: str, rows: Iterable[Any]):
+  """Write `tables/NAME.csv`, one measurement a row."""
+  frame = pd.DataFrame(list(rows))
+  write_text(
+      pathlib.Path(workdir) / "tables" / f"{name}.csv",
+      frame.to_csv(index=False, float_format="%.6g"),
+  )
+
+
+def exists(workdir: str | os.PathLike[str], name: str) -> bool:
+  """Whether a table has been written (whole, since writes are atomic)."""
+  return (pathlib.Path(workdir) / "tables" / f"{name}.csv").is_file()
+
+
+def read(workdir: str | os.PathLike[str], name: str) -> pd.DataFrame:
+  """A table of a workdir; empty where it is not there.
+
+  Raises:
+    ValueError: the file cannot be read as a table.
+  """
+  path = pathlib.Path(workdir) / "tables" / f"{name}.csv"
+  if not path.is_file():
+    return pd.DataFrame()
+  try:
+    return pd.read_csv(path, dtype={"party": str}, keep_default_na=True)
+  except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+    raise ValueError(f"{path} is not a readable table: {error}") from error
+
+
+def collect(
+    workdirs: Iterable[str | os.PathLike[str]], name: str
+) -> pd.DataFrame:
+  """One table of many workdirs, with the workdir as a column."""
+  frames = [read(w, name).assign(workdir=str(w)) for w in workdirs]
+  frames = [f for f in frames if len(f.columns) > 1]
+  return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+  """Write a file as a whole or not at all."""
+  path = pathlib.Path(path)
+  path.parent.mkdir(parents=True, exist_ok=True)
+  handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+  try:
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+      file.write(text)
+      file.flush()
+      os.fsync(file.fileno())
+    os.chmod(temporary, 0o644)
+    os.replace(temporary, path)
+  except BaseException:
+    if os.path.exists(temporary):
+      os.unlink(temporary)
+    raise
+
+
+def status(workdir: str | os.PathLike[str]) -> dict[str, Any]:
+  """Contents of status.json; empty where a run never started."""
+  path = pathlib.Path(workdir) / "status.json"
+  return json.loads(path.read_text("utf-8")) if path.is_file() else {}
+
+
+def set_status(
+    workdir: str | os.PathLike[str], state: str, **facts: Any
+) -> None:
+  """Write status.json: running, done, diverged or failed, and facts."""
+  contents = {**status(workdir), "state": state, **facts}
+  write_text(
+      pathlib.Path(workdir) / "status.json", json.dumps(contents, indent=1)
+  )
+
+
+def read_metrics(workdir: str | os.PathLike[str]) -> list[dict[str, Any]]:
+  """Lines of metrics.jsonl; a torn last line is dropped."""
+  path = pathlib.Path(workdir) / "metrics.jsonl"
+  if not path.is_file():
+    return []
+  lines = []
+  for line in path.read_text("utf-8").splitlines():
+    try:
+      lines.append(json.loads(line))
+    except json.JSONDecodeError:
+      break
+  return lines
+
+
+def write_metrics(
+    workdir: str | os.PathLike[str], rows: Iterable[Mapping[str, Any]]
+) -> None:
+  """Replace metrics.jsonl, e.g. by the lines before a resumed epoch."""
+  text = "".join(json.dumps(row) + "\n" for row in rows)
+  write_text(pathlib.Path(workdir) / "metrics.jsonl", text)
+
+
+def append_metrics(
+    workdir: str | os.PathLike[str], row: Mapping[str, Any]
+) -> None:
+  """Append one line to metrics.jsonl."""
+  path = pathlib.Path(workdir) / "metrics.jsonl"
+  with path.open("a", encoding="utf-8") as file:
+    file.write(json.dumps(row) + "\n")
