@@ -1,11 +1,17 @@
 """The default: digits in two halves, an MLP, about a minute on two cores.
 
-python main.py
+  python main.py
+
+RESULT
 """
 
-from vfl_jax import config as configs
+from configs import common
 
 
 def get_config(arg: str = ""):
-  del arg
-  return configs.defaults()
+  return common.experiment(
+      "digits_mlp",
+      arg,
+      information=dict(samples=1200, steps=300),
+      evaluate=dict(attack_steps=400),
+  )

@@ -99,16 +99,16 @@ def summary(workdir: str | pathlib.Path) -> None:
         box=box.SIMPLE_HEAD, title_justify="left",
         title="Leakage: attack score minus its strongest control",
     )
-    for column in ("attack", "party", "rows", "attack score", "control",
-                   "ceiling", "advantage", "95 % interval"):
+    for column in ("attack", "rows", "score", "control", "ceiling",
+                   "advantage [95 %]"):
       out.add_column(column)
     for _, r in leakage.iterrows():
       out.add_row(
-          str(r["attack"]), str(r["party"]), str(r["rows"]),
+          f"{r['attack']}\nby party {r['party']}", str(r["rows"]),
           f"{r['attack_score']:.3f}",
-          f"{r['control_score']:.3f} ({r['control']})",
-          f"{r['ceiling_score']:.3f}", f"{r['advantage']:+.3f}",
-          _interval(r["low"], r["high"]),
+          f"{r['control_score']:.3f}\n{r['control']}",
+          f"{r['ceiling_score']:.3f}",
+          f"{r['advantage']:+.3f}\n{_interval(r['low'], r['high'])}",
       )
     _OUT.print(out)
   say(f"report: {workdir / 'report.html'}")

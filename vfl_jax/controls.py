@@ -4,6 +4,7 @@ A control gets the same rows, the same auxiliary labels and the same budget,
 but nothing that came out of the federation.
 """
 
+import functools
 from typing import Any
 import warnings
 
@@ -101,7 +102,7 @@ def features_only(
           linear_model.LogisticRegression(max_iter=200)
       ),
       "label spreading": lambda: semi_supervised.LabelSpreading(
-          kernel="knn", n_neighbors=neighbours
+          kernel="knn", n_neighbors=neighbours, max_iter=100
       ),
   }
 
@@ -129,9 +130,9 @@ def features_only(
     out = np.zeros((len(rows), num_classes))
     for start in range(0, len(rows), 2000):
       block = prepare.transform(rows[start : start + 2000])
-      with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        out[start : start + 2000, model.classes_] = model.predict_proba(block)
+      with np.errstate(invalid="ignore"):  # rows without labelled neighbours
+        guess = model.predict_proba(block)
+      out[start : start + 2000, model.classes_] = np.nan_to_num(guess)
     return out
 
   return scores(train), scores(test), chosen
@@ -153,6 +154,12 @@ def ceiling(keys, train, test, labels, num_classes: int, steps: int):
     training rows better, per seed.
   """
 
+  return _heads(keys, train, test, labels, num_classes, steps)
+
+
+@functools.partial(jax.jit, static_argnums=(4, 5))
+def _heads(keys, train, test, labels, num_classes, steps):
+
   def one(key, train, test, labels):
     fits = [
         _supervised(key, train, test, labels, num_classes, depth, steps)
@@ -165,7 +172,7 @@ def ceiling(keys, train, test, labels, num_classes: int, steps: int):
     return tuple(jnp.stack(s)[best] for s in zip(*fits, strict=True))
 
   mapped = mapping.over(one, "map", in_axes=(0, 0, 0, None))
-  return jax.jit(mapped)(keys, train, test, labels)
+  return mapped(keys, train, test, labels)
 
 
 def _supervised(key, train, test, labels, num_classes, depth, steps):

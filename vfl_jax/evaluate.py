@@ -6,6 +6,7 @@ them itself before every attack has returned.
 
 from collections.abc import Callable, Iterable, Sequence
 import dataclasses
+import functools
 from typing import Any
 
 import jax
@@ -176,25 +177,23 @@ def infer(
     attack: types.Attack, keys: jax.Array, views: types.View, how: str
 ) -> types.Inference:
   """An attack on the views of all seeds, in one program."""
-  public, shared = views.public, ("train", "test", "gradient_rows")
+  shared = ("train", "test", "gradient_rows", "train_ids", "test_ids")
   seeded = ("bottom", "bottoms", "gradients", "aux_rows", "aux_labels")
-
-  def one(key, shared_fields, seed_fields):
-    view = types.View(
-        train_ids=views.train_ids,
-        test_ids=views.test_ids,
-        public=public,
-        **shared_fields,
-        **seed_fields,
-    )
-    return attack.infer(key, view)
-
-  mapped = mapping.over(one, how, in_axes=(0, None, 0))
-  return jax.jit(mapped)(
+  return _compiled(attack.infer, views.public, how)(
       keys,
       {name: getattr(views, name) for name in shared},
       {name: getattr(views, name) for name in seeded},
   )
+
+
+@functools.lru_cache
+def _compiled(infer, public, how):
+  """One program per attack, shared by parties, victims and controls."""
+
+  def one(key, shared, seeded):
+    return infer(key, types.View(public=public, **shared, **seeded))
+
+  return jax.jit(mapping.over(one, how, in_axes=(0, None, 0)))
 
 
 def leakage(
@@ -354,14 +353,23 @@ def _features_only(view: types.View, seed: int):
 def _ceiling(f, view, labels, steps, how) -> types.Inference:
   height = view.public.vocabulary if not f.net.cut else 0
 
-  def embed(bottom, x):
-    return mapping.chunked(
-        lambda x: nets.vectors(f.net.bottom(bottom, x)[0], height), x, 500
-    )
-
-  mapped = jax.jit(mapping.over(embed, how, in_axes=(0, None)))
-  train, test = (mapped(view.bottom, x) for x in (view.train, view.test))
+  train, test = (
+      _embed(f.net.bottom, how, height, view.bottom, x)
+      for x in (view.train, view.test)
+  )
   keys = jnp.stack([rng.stream(k, "ceiling") for k in f.keys])
   return types.Inference(*controls.ceiling(
       keys, train, test, jnp.asarray(labels), f.dataset.num_classes, steps
   ))
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _embed(bottom, how, height, variables, x):
+  """Vectors of a party's embeddings, per seed."""
+
+  def one(variables, x):
+    return mapping.chunked(
+        lambda x: nets.vectors(bottom(variables, x)[0], height), x, 500
+    )
+
+  return mapping.over(one, how, in_axes=(0, None))(variables, x)

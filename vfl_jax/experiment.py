@@ -1,6 +1,7 @@
 """One experiment from config to report: the only orchestration there is."""
 
 from collections.abc import Mapping
+import functools
 import os
 import pathlib
 import time
@@ -458,11 +459,23 @@ def _probe(config, workdir, f: evaluate.Federation, progress):
 
 def _places(f: evaluate.Federation, seed: int, inputs):
   """Vectors of every layer of one seed."""
-  variables = mapping.take(f.variables, seed)
+  bottoms, top = jax.tree.map(
+      np.asarray,
+      _activations(
+          f.net, f.dataset.vocabulary, mapping.take(f.variables, seed),
+          tuple(inputs),
+      ),
+  )
+  names = [s.name for s in f.net.model.stages]
+  return probe.places(bottoms, top, names)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _activations(net, heights, variables, inputs):
+  """Vectors of every layer, per party and merged."""
 
   def block(x):
-    bottoms, top = f.net.activations(variables, x)
-    heights = f.dataset.vocabulary
+    bottoms, top = net.activations(variables, x)
     return (
         tuple(
             tuple(nets.vectors(layer, heights[k]) for layer in layers)
@@ -471,10 +484,7 @@ def _places(f: evaluate.Federation, seed: int, inputs):
         tuple(nets.vectors(layer, sum(heights)) for layer in top),
     )
 
-  collect = jax.jit(lambda x: mapping.chunked(block, x, train.EVALUATION_ROWS))
-  bottoms, top = jax.tree.map(np.asarray, collect(tuple(inputs)))
-  names = [s.name for s in f.net.model.stages]
-  return probe.places(bottoms, top, names)
+  return mapping.chunked(block, inputs, train.EVALUATION_ROWS)
 
 
 def _attack(config, workdir, f: evaluate.Federation, progress):

@@ -75,8 +75,7 @@ def _one(
     key, t, y, *, rows, prior, estimator, steps, batch, learning_rate
 ):
   fit, stop, report = rows
-  t = t - jnp.mean(t[fit], 0)
-  t = t / (jnp.std(t[fit], 0) + 1e-3 * jnp.std(t[fit]) + 1e-6)
+  t = _standardised(t, fit)
   priors = [None] * 3 if prior is None else list(prior)
   batch = min(batch, len(fit))
   optimizer = optax.adam(learning_rate)
@@ -116,6 +115,19 @@ def _one(
   influence = estimator.influence(best, t[report], y[report], priors[2])
   error = jnp.std(influence, ddof=1) / jnp.sqrt(len(report))
   return jnp.mean(influence), error
+
+
+def _standardised(t, fit):
+  """Centred and scaled by the fitting part.
+
+  A column that hardly varies there keeps a small scale and outliers are
+  clipped: both are functions of T, which can only lower its information, and
+  without them one rare pixel of the reporting part decides an estimate.
+  """
+  t = t - jnp.mean(t[fit], 0)
+  deviation = jnp.std(t[fit], 0)
+  typical = jnp.sqrt(jnp.mean(deviation**2))
+  return jnp.clip(t / (deviation + 0.05 * typical + 1e-6), -5.0, 5.0)
 
 
 def class_shares(targets: np.ndarray, num_classes: int) -> np.ndarray:

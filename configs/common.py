@@ -1,0 +1,115 @@
+"""What every config file shares: sections over the defaults, and arguments.
+
+`--config=configs/NAME.py:ARG`, ARG a comma-separated list of
+
+  cpu        the same experiment cut to at most 15 minutes and 4 GB on 2 cores
+  step       one step of everything, to see that it runs
+  KEY=VALUE  one key, e.g. cut=3, seeds=5 or train.epochs=10
+"""
+
+import ast
+import difflib
+from typing import Any
+
+import ml_collections
+
+from vfl_jax import config as configs
+
+_SHORT = {
+    "cut": "model.cut",
+    "epochs": "train.epochs",
+    "parties": "data.parties",
+    "norm": "model.norm",
+}
+_CPU = {
+    "data.train_size": 4000,
+    "data.test_size": 1500,
+    "evaluate.attack_steps": 300,
+    "information.samples": 1200,
+    "information.steps": 300,
+}
+_STEP = {
+    "seeds": 1,
+    "data.train_size": 300,
+    "data.test_size": 150,
+    "data.vocabulary": 500,
+    "train.epochs": 1,
+    "train.batch_size": 16,
+    "train.steps_per_epoch": 1,
+    "evaluate.attack_steps": 1,
+    "evaluate.aux_per_class": 1,
+    "information.samples": 100,
+    "information.steps": 1,
+    "record.epochs": (),
+}
+# the published schedule of the attack and enough samples for every estimator
+_FULL = {"evaluate.attack_steps": 25600, "information.samples": 10000,
+         "information.steps": 2000}
+
+model = configs.model
+
+
+def experiment(
+    name: str, arg: str, *, cpu: dict[str, Any] | None = None, **sections: Any
+) -> ml_collections.ConfigDict:
+  """The defaults, the sections of one file, then its argument.
+
+  Args:
+    name: of the config file.
+    arg: what follows the colon, see the module's docstring.
+    cpu: dotted keys that "cpu" sets besides the usual ones.
+    **sections: keys or sections to override; `model` replaces the section.
+
+  Raises:
+    ValueError: an argument that is none of the above.
+  """
+  config = configs.defaults()
+  config.name = name
+  _set(config, _FULL)
+  for key, value in sections.items():
+    if key == "model":
+      config.model = value
+    elif isinstance(value, dict):
+      config[key].update(value)
+    else:
+      config[key] = value
+  for part in filter(None, arg.split(",")):
+    if part == "cpu":
+      config.profile = "cpu"
+      _set(config, {**_CPU, **(cpu or {})})
+    elif part == "step":
+      config.profile = "step"
+      _set(config, _STEP)
+    elif "=" in part:
+      key, value = part.split("=", 1)
+      _set(config, {_SHORT.get(key, key): _value(value)})
+    else:
+      near = difflib.get_close_matches(part, ("cpu", "step"), n=1)
+      hint = f" Did you mean {near[0]!r}?" if near else ""
+      raise ValueError(
+          f"config argument {part!r} is unknown; take cpu, step or KEY=VALUE "
+          f"(cut=3, train.epochs=5), separated by commas.{hint}"
+      )
+  return config
+
+
+def _set(config, values):
+  for path, value in values.items():
+    section, *inner = path.split(".")
+    target, key = (config, section) if not inner else (
+        config.get(section), inner[0])
+    if target is None or len(inner) > 1:
+      raise ValueError(f"config argument names an unknown key {path!r}.")
+    if key not in target and target is not config.get("model"):
+      near = difflib.get_close_matches(key, list(target), n=1)
+      hint = f" Did you mean {near[0]!r}?" if near else ""
+      raise ValueError(f"config argument names an unknown key {path!r}.{hint}")
+    with target.unlocked():
+      target[key] = value
+
+
+def _value(text):
+  try:
+    return ast.literal_eval(text)
+  except (ValueError, SyntaxError):
+    return text

@@ -1,0 +1,18 @@
+"""Digits (8x8, bundled) in two halves, lenet, reference cut.
+
+  python main.py --config=configs/digits_lenet.py
+
+RESULT
+"""
+
+from configs import common
+
+
+def get_config(arg: str = ""):
+  return common.experiment(
+      "digits_lenet",
+      arg,
+      data=dict(name="digits"),
+      model=common.model("lenet"),
+      train=dict(epochs=30),
+  )

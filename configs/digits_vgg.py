@@ -1,0 +1,19 @@
+"""Digits (8x8, bundled) in two halves, vgg, reference cut.
+
+  python main.py --config=configs/digits_vgg.py
+
+RESULT
+"""
+
+from configs import common
+
+
+def get_config(arg: str = ""):
+  return common.experiment(
+      "digits_vgg",
+      arg,
+      data=dict(name="digits"),
+      model=common.model("vgg", channels=(16, 32, 64), hidden=(64,)),
+      train=dict(epochs=30),
+      cpu={"train.epochs": 15, "evaluate.attack_steps": 150},
+  )

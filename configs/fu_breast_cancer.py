@@ -1,0 +1,21 @@
+"""Fu et al. (2022), breast cancer: halves-20-20-2, top 4-4-2.
+
+  python main.py --config=configs/fu_breast_cancer.py
+
+RESULT
+"""
+
+from configs import common
+
+
+def get_config(arg: str = ""):
+  return common.experiment(
+      "fu_breast_cancer",
+      arg,
+      data=dict(name="breast_cancer"),
+      model=common.model("mlp", hidden=(20, 20), embedding=2, top=(4,),
+                           norm="none"),
+      train=dict(epochs=30, batch_size=16, learning_rate=0.01,
+                   schedule="constant"),
+      evaluate=dict(aux_per_class=10),
+  )
