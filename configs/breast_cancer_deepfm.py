@@ -16,4 +16,5 @@ def get_config(arg: str = ""):
       model=common.model("deepfm"),
       train=dict(epochs=30, batch_size=16, learning_rate=0.01),
       evaluate=dict(aux_per_class=10, metric="accuracy"),
+      cpu={"seeds": 5},
   )

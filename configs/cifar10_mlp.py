@@ -15,5 +15,5 @@ def get_config(arg: str = ""):
       data=dict(name="cifar10"),
       model=common.model("mlp"),
       train=dict(epochs=30, batch_size=128, learning_rate=0.05),
-      cpu={"train.epochs": 20, "train.batch_size": 64},
+      cpu={"train.epochs": 20, "train.batch_size": 64, "seeds": 5},
   )

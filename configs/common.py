@@ -24,7 +24,7 @@ _SHORT = {
 _CPU = {
     "data.train_size": 4000,
     "data.test_size": 1500,
-    "evaluate.attack_steps": 300,
+    "evaluate.attack_steps": 2000,
     "information.samples": 1200,
     "information.steps": 300,
 }

@@ -16,5 +16,5 @@ def get_config(arg: str = ""):
       model=common.model("deepfm"),
       train=dict(epochs=20, batch_size=128, learning_rate=0.02),
       evaluate=dict(aux_per_class=50, metric="auc"),
-      cpu={"train.batch_size": 64},
+      cpu={"train.batch_size": 64, "seeds": 5},
   )

@@ -12,6 +12,7 @@ def get_config(arg: str = ""):
   return common.experiment(
       "digits_mlp",
       arg,
-      information=dict(samples=1200, steps=300),
-      evaluate=dict(attack_steps=400),
+      seeds=5,
+      information=dict(samples=1200, steps=250),
+      evaluate=dict(attack_steps=1500),
   )

@@ -15,4 +15,5 @@ def get_config(arg: str = ""):
       data=dict(name="digits"),
       model=common.model("lenet"),
       train=dict(epochs=30),
+      cpu={"evaluate.attack_steps": 1000},
   )

@@ -15,5 +15,5 @@ def get_config(arg: str = ""):
       data=dict(name="digits"),
       model=common.model("vgg", channels=(16, 32, 64), hidden=(64,)),
       train=dict(epochs=30),
-      cpu={"train.epochs": 15, "evaluate.attack_steps": 150},
+      cpu={"train.epochs": 15, "evaluate.attack_steps": 300},
   )

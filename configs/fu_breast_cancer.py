@@ -18,4 +18,5 @@ def get_config(arg: str = ""):
       train=dict(epochs=30, batch_size=16, learning_rate=0.01,
                    schedule="constant"),
       evaluate=dict(aux_per_class=10),
+      cpu={"seeds": 5},
   )

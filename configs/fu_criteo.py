@@ -19,5 +19,5 @@ def get_config(arg: str = ""):
       train=dict(epochs=7, batch_size=1000, learning_rate=0.05, momentum=0.5,
                    schedule="constant"),
       evaluate=dict(aux_per_class=50),
-      cpu={"train.batch_size": 500},
+      cpu={"train.batch_size": 500, "seeds": 5},
   )

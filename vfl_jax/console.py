@@ -8,6 +8,7 @@ from rich import box
 from rich import console
 from rich import progress
 from rich import table
+from rich import text
 
 from vfl_jax import tables
 
@@ -75,9 +76,9 @@ class Silent:
     pass
 
 
-def say(text: str) -> None:
+def say(line: str) -> None:
   """One line."""
-  _OUT.print(text, soft_wrap=True)
+  _OUT.print(line, soft_wrap=True, markup=False)
 
 
 def summary(workdir: str | pathlib.Path) -> None:
@@ -90,25 +91,27 @@ def summary(workdir: str | pathlib.Path) -> None:
   for _, r in main.iterrows():
     out.add_row(
         str(r["rows"]), str(r["metric"]), f"{r['mean']:.3f}",
-        _interval(r["low"], r["high"]),
+        text.Text(_interval(r["low"], r["high"])),
     )
   _OUT.print(out)
   leakage = tables.read(workdir, "leakage")
   if len(leakage):
     out = table.Table(
         box=box.SIMPLE_HEAD, title_justify="left",
-        title="Leakage: attack score minus its strongest control",
+        title="Leakage: attack score minus its strongest control, "
+        "95 % interval",
     )
     for column in ("attack", "rows", "score", "control", "ceiling",
-                   "advantage [95 %]"):
+                   "advantage"):
       out.add_column(column)
     for _, r in leakage.iterrows():
       out.add_row(
-          f"{r['attack']}\nby party {r['party']}", str(r["rows"]),
+          f"{r['attack'].replace('_', ' ')}\nby party {r['party']}",
+          str(r["rows"]),
           f"{r['attack_score']:.3f}",
           f"{r['control_score']:.3f}\n{r['control']}",
           f"{r['ceiling_score']:.3f}",
-          f"{r['advantage']:+.3f}\n{_interval(r['low'], r['high'])}",
+          text.Text(f"{r['advantage']:+.3f}\n{_interval(r['low'], r['high'])}"),
       )
     _OUT.print(out)
   say(f"report: {workdir / 'report.html'}")
@@ -153,4 +156,4 @@ def size(count: float) -> str:
 
 
 def _interval(low: float, high: float) -> str:
-  return "one seed" if low != low else f"{low:+.3f} to {high:+.3f}"
+  return "one seed" if low != low else f"[{low:.3f}, {high:.3f}]"

@@ -82,6 +82,7 @@ def features_only(
   from sklearn import decomposition
   from sklearn import linear_model
   from sklearn import model_selection
+  from sklearn import neighbors
   from sklearn import pipeline
   from sklearn import preprocessing
   from sklearn import semi_supervised
@@ -96,20 +97,30 @@ def features_only(
   prepare = pipeline.make_pipeline(*steps)
   used = np.concatenate([aux_rows, others])
   x = prepare.fit_transform(train[used])
-  neighbours = min(7, len(x) - 1)
+
+  def self_training(labels):
+    logistic = linear_model.LogisticRegression(max_iter=200)
+    return semi_supervised.SelfTrainingClassifier(logistic).fit(x, labels)
+
+  def label_spreading(labels):
+    near = min(7, len(x) - 1)
+    spread = semi_supervised.LabelSpreading(
+        kernel="knn", n_neighbors=near, max_iter=100
+    ).fit(x, labels)
+    reached = spread.label_distributions_.sum(1) > 0
+    # its own prediction of new rows is a slow loop; this is the same rule
+    return neighbors.KNeighborsClassifier(near).fit(
+        x[reached], spread.transduction_[reached]
+    )
+
   learners = {
-      "self-training": lambda: semi_supervised.SelfTrainingClassifier(
-          linear_model.LogisticRegression(max_iter=200)
-      ),
-      "label spreading": lambda: semi_supervised.LabelSpreading(
-          kernel="knn", n_neighbors=neighbours, max_iter=100
-      ),
+      "self-training": self_training, "label spreading": label_spreading
   }
 
   def fitted(name, labels):
     with warnings.catch_warnings():
-      warnings.simplefilter("ignore")  # few labels: convergence, empty rows
-      return learners[name]().fit(x, labels)
+      warnings.simplefilter("ignore")  # few labels: no convergence, say
+      return learners[name](labels)
 
   known = len(aux_rows)
   labels = np.concatenate([aux_labels, np.full(len(others), -1)])
@@ -130,9 +141,7 @@ def features_only(
     out = np.zeros((len(rows), num_classes))
     for start in range(0, len(rows), 2000):
       block = prepare.transform(rows[start : start + 2000])
-      with np.errstate(invalid="ignore"):  # rows without labelled neighbours
-        guess = model.predict_proba(block)
-      out[start : start + 2000, model.classes_] = np.nan_to_num(guess)
+      out[start : start + 2000, model.classes_] = model.predict_proba(block)
     return out
 
   return scores(train), scores(test), chosen

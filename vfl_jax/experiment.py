@@ -425,11 +425,15 @@ def _probe(config, workdir, f: evaluate.Federation, progress):
   progress.phase("information", 2)
   if tables.exists(workdir, "information") or not estimators:
     return
-  d, n = f.dataset, config.information.samples
-  chosen = rng.generator(rng.stream(f.keys[0], "probe"))
-  trained = chosen.permutation(len(d.train.labels))[:n]
+  d = f.dataset
   held = [d.test, d.validation]
   held_labels = np.concatenate([h.labels for h in held])
+  # as many of both, so that n is not what tells the two curves apart
+  n = min(
+      config.information.samples, len(d.train.labels), len(held_labels)
+  )
+  chosen = rng.generator(rng.stream(f.keys[0], "probe"))
+  trained = chosen.permutation(len(d.train.labels))[:n]
   rest = chosen.permutation(len(held_labels))[:n]
   samples = {
       "trained on": (

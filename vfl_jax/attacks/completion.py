@@ -235,8 +235,8 @@ def _mixmatch(
 
   def step(carry, inputs):
     (parameters, stats), optimizer_state, average = carry
-    i, key = inputs
-    keys = jax.random.split(key, 4)
+    i, key, share = inputs
+    keys = jax.random.split(key, 3)
     pick = jax.random.categorical(keys[0], choice, shape=(batch,))
     other = unlabelled[
         jax.random.randint(keys[1], (batch,), 0, len(unlabelled))
@@ -244,9 +244,7 @@ def _mixmatch(
     x_known = mapping.take(rows, known[pick])
     x_other = mapping.take(rows, other)
     ramp = variant.unlabelled * UNLABELLED_WEIGHT * i / steps
-    share = jax.random.beta(keys[2], MIXUP, MIXUP)
-    share = jnp.maximum(share, 1.0 - share)
-    order = jax.random.permutation(keys[3], 2 * batch)
+    order = jax.random.permutation(keys[2], 2 * batch)
 
     guess, _ = forward(
         parameters, stats, first(parameters, stats, x_other, True), True
@@ -279,7 +277,10 @@ def _mixmatch(
 
   start = (parameters, stats)
   carry = (start, optimizer.init(parameters), start)
-  keys = jax.random.split(key, steps)
-  carry, _ = jax.lax.scan(step, carry, (jnp.arange(steps), keys))
+  keys = jax.random.split(rng.stream(key, "steps"), steps)
+  # drawn at once: a beta draw is a rejection loop of its own
+  shares = jax.random.beta(rng.stream(key, "mixup"), MIXUP, MIXUP, (steps,))
+  shares = jnp.maximum(shares, 1.0 - shares)
+  carry, _ = jax.lax.scan(step, carry, (jnp.arange(steps), keys, shares))
   return carry[2]
 
