@@ -18,8 +18,8 @@ from vfl_jax import nets
 from vfl_jax import rng
 from vfl_jax import split
 
-UNLABELLED = 2000  # rows the semi-supervised learners may look at
-COMPONENTS = 100  # principal components they see of wider features
+UNLABELLED = 1000  # rows the semi-supervised learners may look at
+COMPONENTS = 50  # principal components they see of wider features
 _CALIBRATION = 100  # batches; running averages decay by .9 a batch
 
 
@@ -99,8 +99,9 @@ def features_only(
   x = prepare.fit_transform(train[used])
 
   def self_training(labels):
-    logistic = linear_model.LogisticRegression(max_iter=200)
-    return semi_supervised.SelfTrainingClassifier(logistic).fit(x, labels)
+    return semi_supervised.SelfTrainingClassifier(
+        linear_model.LogisticRegression(), max_iter=5
+    ).fit(x, labels)
 
   def label_spreading(labels):
     near = min(7, len(x) - 1)

@@ -27,7 +27,7 @@ def mutual_information(
     *,
     estimator: str = "mine",
     steps: int = 1000,
-    batch: int = 256,
+    batch: int = 128,
     learning_rate: float = 2e-3,
     **options,
 ) -> types.MIEstimate:

@@ -1,0 +1,28 @@
+"""Strictness for every test, and real data where it lies beside the checkout."""
+
+import os
+import pathlib
+
+import pytest
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def tfds_dir():
+  """A folder of prepared TFDS sets; skips, with the reason, without one."""
+  for place in (os.environ.get("TFDS_DATA_DIR"), SHARED / "tfds"):
+    if place and (pathlib.Path(place) / "cifar10").is_dir():
+      return str(place)
+  pytest.skip("no prepared cifar10 in $TFDS_DATA_DIR or ../shared/data/tfds")
+
+
+@pytest.fixture(scope="session")
+def tables_dir():
+  """A folder of real Parquet tables; skips, with the reason, without one."""
+  if not (SHARED / "tables" / "adult.parquet").is_file():
+    pytest.skip("no adult.parquet in ../shared/data/tables")
+  return SHARED / "tables"

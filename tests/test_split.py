@@ -1,0 +1,154 @@
+"""The protocol: what travels gives exactly the end-to-end gradient."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tests import examples
+from vfl_jax import models
+from vfl_jax import split
+from vfl_jax import train
+
+# resnet56 has the stages of resnet20, only more of them
+CUTS = [
+    pytest.param(
+        name, cut,
+        # blocks of one residual group are alike: the fast tier takes a few
+        marks=[pytest.mark.slow]
+        if name.startswith("resnet") and cut not in (0, 1, 5, 12)
+        else [],
+    )
+    for name in models.MODELS
+    if name != "resnet56"
+    for cut in range(len(examples.build(name)[0].stages) + 1)
+]
+
+
+def end_to_end(net, variables, inputs, labels):
+  """The loss as one function of all parameters, and its gradient."""
+
+  def loss(params):
+    h = []
+    for k, x in enumerate(inputs):
+      values = {**variables["bottoms"][k], "params": params["bottoms"][k]}
+      h.append(net.bottom(values, x, train=True)[0])
+    top = {**variables["top"], "params": params["top"]}
+    return net.loss(net.top(top, tuple(h), train=True)[0], labels)
+
+  params = {
+      "bottoms": tuple(v["params"] for v in variables["bottoms"]),
+      "top": variables["top"]["params"],
+  }
+  return jax.value_and_grad(loss)(params)
+
+
+def close(a, b):
+  """Equal up to float32 rounding of sums in another order: 1e-5 of the scale."""
+  jax.tree.map(
+      lambda x, y: np.testing.assert_allclose(
+          x, y, rtol=0, atol=1e-5 * (1 + float(jnp.max(jnp.abs(y))))
+      ) if x.size else None,
+      a, b,
+  )
+
+
+@pytest.mark.parametrize("name, cut", CUTS)
+def test_protocol_gradient_is_the_end_to_end_gradient(name, cut):
+  model, inputs = examples.build(name)
+  net = split.at(model, cut, 2)
+  variables, labels = examples.variables_of(net, inputs), examples.labels()
+
+  # not under jit: operations are compiled once and shared by all cuts
+  def protocol(variables):
+    messages, pulls, top, _, (loss, _) = split.exchange(
+        net, variables, inputs, labels
+    )
+    if not cut:
+      assert messages.gradients == (None, None)  # nothing comes down
+      return loss, {"bottoms": ({}, {}), "top": top}
+    bottoms = tuple(p(g) for p, g in zip(pulls, messages.gradients))
+    return loss, {"bottoms": bottoms, "top": top}
+
+  loss, gradients = protocol(variables)
+  expected_loss, expected = end_to_end(net, variables, inputs, labels)
+  assert float(jnp.abs(expected_loss)) > 0.1
+  close(loss, expected_loss)
+  close(gradients, expected)
+
+
+@pytest.mark.parametrize("parties", [1, 3])
+@pytest.mark.parametrize("name", ["mlp", "lenet", "transformer", "deepfm"])
+def test_any_number_of_parties(name, parties):
+  model, inputs = examples.build(name, parties)
+  net = split.at(model, 2, parties)
+  variables, labels = examples.variables_of(net, inputs), examples.labels()
+  messages, pulls, top, _, _ = split.exchange(net, variables, inputs, labels)
+  got = {
+      "bottoms": tuple(p(g) for p, g in zip(pulls, messages.gradients)),
+      "top": top,
+  }
+  close(got, end_to_end(net, variables, inputs, labels)[1])
+
+
+@pytest.mark.parametrize("name", ["mlp", "resnet20", "transformer", "deepfm"])
+def test_parties_apart_equal_the_fused_step(name):
+  """Separately jitted party functions, as a deployment would run them."""
+  model, inputs = examples.build(name)
+  net = split.at(model, 3, 2)
+  variables, labels = examples.variables_of(net, inputs), examples.labels()
+  optimizer = train.optimizer("sgd", learning_rate=0.1, steps=10)
+  state = {
+      "variables": variables,
+      "optimizer": {
+          "bottoms": tuple(
+              optimizer.init(v["params"]) for v in variables["bottoms"]
+          ),
+          "top": optimizer.init(variables["top"]["params"]),
+      },
+      "defense": (),
+  }
+  fused, _, _ = jax.jit(
+      lambda s: train.step(net, optimizer, None, s, inputs, labels)
+  )(state)
+
+  forward = jax.jit(lambda v, x: net.bottom(v, x, train=True)[0])
+  embeddings = tuple(
+      forward(v, x) for v, x in zip(variables["bottoms"], inputs)
+  )
+  _, messages, _, _ = jax.jit(
+      lambda v, h: split.active_step(net, v, h, labels)
+  )(variables["top"], embeddings)
+
+  @jax.jit
+  def party(v, x, g):
+    _, pull, _ = split.party_forward(net, v, x)
+    change, _ = optimizer.update(
+        pull(g), optimizer.init(v["params"]), v["params"]
+    )
+    return jax.tree.map(jnp.add, v["params"], change)
+
+  apart = tuple(
+      party(v, x, g)
+      for v, x, g in zip(variables["bottoms"], inputs, messages)
+  )
+  close(apart, tuple(v["params"] for v in fused["variables"]["bottoms"]))
+
+
+def test_the_top_alone_holds_the_labels():
+  """What goes up does not depend on the labels."""
+  model, inputs = examples.build("mlp")
+  net = split.at(model, 2, 2)
+  variables = examples.variables_of(net, inputs)
+  up = [
+      split.exchange(net, variables, inputs, y)[0].embeddings
+      for y in (examples.labels(), examples.labels() * 0)
+  ]
+  jax.tree.map(np.testing.assert_array_equal, *up)
+
+
+@pytest.mark.parametrize("cut", [-1, 99])
+def test_a_cut_out_of_range_is_refused(cut):
+  model, _ = examples.build("mlp")
+  with pytest.raises(ValueError, match=f"cut is {cut}; mlp has 7 stages"):
+    split.at(model, cut, 2)
