@@ -19,7 +19,9 @@ from vfl_jax import types
 SHARPEN = 0.8
 MIXUP = 0.75
 UNLABELLED_WEIGHT = 50.0
-EMA_SHARE = 25.6  # published: decay .999 over 25,600 iterations
+PUBLISHED_STEPS = 25600
+LEARNING_RATE = 2e-3  # over the published number of iterations
+EMA_SHARE = 25.6  # published: decay .999 over as many
 ROWS = 500  # per block when embedding and predicting
 
 
@@ -53,9 +55,9 @@ VARIANTS = (
 
 def passive_completion(
     *,
-    steps: int = 25600,
+    steps: int = PUBLISHED_STEPS,
     batch: int = 16,
-    learning_rate: float = 2e-3,
+    learning_rate: float = 0.0,
     folds: int = 2,
     variants: tuple = VARIANTS,
 ) -> types.Attack:
@@ -67,7 +69,8 @@ def passive_completion(
   Args:
     steps: iterations of each variant (published: 25 x 1024).
     batch: labelled rows per iteration, and as many unlabelled ones.
-    learning_rate: of Adam.
+    learning_rate: of Adam; 0 is the published 2e-3 times the square root of
+      25,600 / steps, at most 2e-2, so that a short run arrives too.
     folds: of the cross-validation; with one auxiliary label per class there
       is nothing to hold out and the first variant is taken.
     variants: `Variant`s, or tuples of their fields.
@@ -76,6 +79,9 @@ def passive_completion(
     ValueError: a variant that does not exist, or fewer than two folds.
   """
   variants = tuple(Variant(*v) for v in variants)
+  if not learning_rate:
+    scale = max(1.0, PUBLISHED_STEPS / steps) ** 0.5
+    learning_rate = min(LEARNING_RATE * scale, 2e-2)
   for variant in variants:
     if variant.bottom not in ("frozen", "finetuned") or variant.depth < 0:
       raise ValueError(

@@ -1,0 +1,135 @@
+"""Attacks on victims whose leak is total, and on victims that have none."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from vfl_jax import attacks
+from vfl_jax import controls
+from vfl_jax import evaluate
+from vfl_jax import types
+
+C, N, PER_CLASS = 5, 600, 4
+
+
+def identity(variables, x, train=False, start=0, stop=None):
+  """A bottom that passes its features on."""
+  del train, start, stop
+  return x, variables["stats"]
+
+
+def view_of(train, test, labels, seed=0):
+  generator = np.random.default_rng(seed)
+  rows = np.concatenate([
+      generator.choice(np.flatnonzero(labels == c), PER_CLASS, replace=False)
+      for c in range(C)
+  ])
+  return types.View(
+      train=jnp.asarray(train, jnp.float32),
+      test=jnp.asarray(test, jnp.float32),
+      train_ids=np.arange(len(train)),
+      test_ids=np.arange(len(test)),
+      bottom={"params": {}, "stats": {}},
+      bottoms={},
+      gradients={},
+      gradient_rows=np.arange(0),
+      aux_rows=jnp.asarray(rows),
+      aux_labels=jnp.asarray(labels[rows]),
+      public=types.Public(C, 32, 1, ("planted",), identity),
+  )
+
+
+def truth(seed=0):
+  generator = np.random.default_rng(100 + seed)
+  return generator.integers(0, C, N), generator.integers(0, C, N // 2)
+
+
+def build(name, steps):
+  return attacks.build(name, steps=steps)
+
+
+@pytest.mark.parametrize("name", attacks.ATTACKS)
+def test_a_bottom_that_is_the_labels_is_read_completely(name):
+  train_labels, test_labels = truth()
+  view = view_of(np.eye(C)[train_labels], np.eye(C)[test_labels], train_labels)
+  attack = build(name, steps=300)
+  found = jax.jit(lambda key: attack.infer(key, view))(jax.random.key(0))
+  assert evaluate.score("accuracy", np.array(found.train), train_labels) == 1
+  assert evaluate.score("accuracy", np.array(found.test), test_labels) == 1
+
+
+@pytest.mark.parametrize("name", attacks.ATTACKS)
+def test_noise_gives_no_more_than_the_prior(name):
+  seeds = 6
+  gains = []
+  attack = build(name, steps=200)
+  for seed in range(seeds):
+    train_labels, test_labels = truth(seed)
+    generator = np.random.default_rng(seed)
+    view = view_of(
+        generator.standard_normal((N, 8)),
+        generator.standard_normal((N // 2, 8)),
+        train_labels, seed,
+    )
+    found = attack.infer(jax.random.key(seed), view)
+    prior = np.bincount(test_labels).max() / len(test_labels)
+    score = evaluate.score("accuracy", np.array(found.test), test_labels)
+    gains.append(score - prior)
+  _, low, high = evaluate.interval(gains)
+  assert low <= 0 and high < 0.05, gains
+
+
+def test_held_out_auxiliary_labels_choose_the_better_variant():
+  """Frozen embeddings are the labels; what finetuning sees is noise."""
+  train_labels, test_labels = truth()
+  view = view_of(np.eye(C)[train_labels], np.eye(C)[test_labels], train_labels)
+  good, bad = ("frozen", 0, 1.0), ("frozen", 1, 1.0)
+  for variants in ((good, bad), (bad, good)):
+    attack = attacks.build("passive_completion", steps=200, variants=variants)
+    found = attack.infer(jax.random.key(0), view)
+    assert float(found.details["validation"]) > 0.99
+    assert evaluate.score("accuracy", np.array(found.test), test_labels) == 1
+
+
+def test_one_auxiliary_label_per_class_takes_the_first_variant():
+  labels, _ = truth()
+  view = view_of(np.eye(C)[labels], np.eye(C)[labels], labels)
+  first = np.arange(C) * PER_CLASS
+  view = view._replace(
+      aux_rows=view.aux_rows[first], aux_labels=view.aux_labels[first]
+  )
+  found = build("passive_completion", steps=100).infer(jax.random.key(0), view)
+  assert int(found.details["variant"]) == 0
+
+
+def test_a_view_has_no_labels():
+  names = set(types.View._fields) | set(types.Public._fields)
+  assert not {n for n in names if "label" in n} - {"aux_labels", "label_prior"}
+
+
+def test_features_only_reads_separable_features_and_not_noise():
+  train_labels, test_labels = truth()
+  rows = view_of(np.eye(C)[train_labels], np.zeros((1, C)), train_labels)
+  aux = np.asarray(rows.aux_rows)
+  generator = np.random.default_rng(0)
+  blur = lambda y: 4 * np.eye(C)[y] + generator.standard_normal((len(y), C))
+  _, scores, _ = controls.features_only(
+      blur(train_labels), blur(test_labels), aux, train_labels[aux], C
+  )
+  assert evaluate.score("accuracy", scores, test_labels) > 0.9
+  noise = generator.standard_normal((N + N // 2, C))
+  _, scores, _ = controls.features_only(
+      noise[:N], noise[N:], aux, train_labels[aux], C
+  )
+  # 300 rows at 1/5: a standard error of .023; four of them
+  assert abs(evaluate.score("accuracy", scores, test_labels) - 0.2) < 0.095
+
+
+@pytest.mark.parametrize("options, words", [
+    (dict(folds=1), "at least 2"),
+    (dict(variants=(("melted", 0, 1.0),)), "frozen|finetuned"),
+])
+def test_impossible_options_are_refused(options, words):
+  with pytest.raises(ValueError, match=words):
+    attacks.build("passive_completion", **options)

@@ -1,0 +1,70 @@
+"""Sealed labels, scores and intervals."""
+
+import jax
+import numpy as np
+import pytest
+
+from vfl_jax import evaluate
+
+LABELS = {"train": np.repeat([0, 1, 2], 10), "test": np.array([0, 1, 2])}
+
+
+def test_labels_are_sealed_until_every_attack_has_returned():
+  sealed = evaluate.Sealed(LABELS, {"first", "second"})
+  for attack in ("first", "second"):
+    for name in ("train", "test"):
+      with pytest.raises(evaluate.SealedError, match="second"):
+        sealed.open(name)
+    sealed.returned(attack)
+  np.testing.assert_array_equal(sealed.open("test"), LABELS["test"])
+
+
+def test_reading_labels_while_an_attack_runs_raises():
+  """An attack that was handed the evaluator itself still sees nothing."""
+  sealed = evaluate.Sealed(LABELS, {"curious"})
+
+  def infer():
+    return sealed.open("train")
+
+  with pytest.raises(evaluate.SealedError):
+    infer()
+
+
+def test_auxiliary_rows_are_balanced_grouped_and_drawn_from_the_key():
+  sealed = evaluate.Sealed(LABELS, {"attack"})
+  rows, labels = sealed.auxiliary(jax.random.key(0), 3)
+  np.testing.assert_array_equal(labels, np.repeat([0, 1, 2], 3))
+  np.testing.assert_array_equal(LABELS["train"][rows], labels)
+  assert len(set(rows)) == 9
+  again, _ = sealed.auxiliary(jax.random.key(0), 3)
+  other, _ = sealed.auxiliary(jax.random.key(1), 3)
+  np.testing.assert_array_equal(rows, again)
+  assert (rows != other).any()
+  with pytest.raises(ValueError, match="class 0 has 10 training rows"):
+    sealed.auxiliary(jax.random.key(0), 10)
+
+
+def test_scores():
+  scores = np.array([[2.0, 1.0], [0.0, 1.0], [3.0, 1.0], [0.0, 0.5]])
+  labels = np.array([0, 1, 1, 1])
+  assert evaluate.score("accuracy", scores, labels) == 0.75
+  assert evaluate.score("balanced_accuracy", scores, labels) == (1 + 2 / 3) / 2
+  # positives above the negative (difference -1): two of three
+  assert evaluate.score("auc", scores, labels) == pytest.approx(2 / 3)
+
+
+def test_advantage_is_paired_with_the_strongest_control():
+  values = {
+      "attack": [0.9, 0.7], "prior": [0.1, 0.1], "no-VFL": [0.5, 0.4],
+      "features only": [0.6, 0.2], "ceiling": [0.95, 0.9],
+  }
+  rows = [
+      {"attack": "a", "party": 0, "rows": "test", "metric": "accuracy",
+       "what": what, "seed": seed, "value": v}
+      for what, both in values.items() for seed, v in enumerate(both)
+  ]
+  found, = evaluate.advantage(rows)
+  assert found["control"] == "no-VFL"  # .45 on average, not the .6 of one seed
+  assert found["advantage"] == pytest.approx((0.4 + 0.3) / 2)
+  # t(.975, 1 degree) = 12.706, standard error .05
+  assert found["high"] - found["advantage"] == pytest.approx(0.635, abs=1e-3)
