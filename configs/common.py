@@ -70,7 +70,8 @@ def experiment(
     if key == "model":
       config.model = value
     elif isinstance(value, dict):
-      config[key].update(value)
+      with config.ignore_type():  # data.partition may be a tuple, say
+        config[key].update(value)
     else:
       config[key] = value
   for part in filter(None, arg.split(",")):
@@ -104,7 +105,7 @@ def _set(config, values):
       near = difflib.get_close_matches(key, list(target), n=1)
       hint = f" Did you mean {near[0]!r}?" if near else ""
       raise ValueError(f"config argument names an unknown key {path!r}.{hint}")
-    with target.unlocked():
+    with target.unlocked(), target.ignore_type():
       target[key] = value
 
 

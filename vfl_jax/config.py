@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import ml_collections
+import numpy as np
 
 OPTIMIZERS = ("sgd", "adam")
 METRICS = ("accuracy", "balanced_accuracy", "auc")
@@ -26,7 +27,7 @@ def defaults() -> ml_collections.ConfigDict:
       "precision": "float32",
       "data": {
           "name": "digits",
-          "path": "",  # the user's own file, or a tuple of one per party
+          "path": "",  # the user's own file; one per party with commas
           "data_dir": "",
           "label": "label",
           "id": "",
@@ -174,9 +175,8 @@ def validate(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
   options = dict(config.model)
   name, cut = options.pop("name"), options.pop("cut")
   parties = config.data.parties
-  built = models.build(
-      name, classes, vocabulary=_vocabulary(config, header), **options
-  )
+  # enough to know the stages; the real numbers of ids come with the data
+  built = models.build(name, classes, vocabulary=(2,) * parties, **options)
   reads = kind(config, header.modality)
   if reads not in built.reads:
     raise ValueError(
@@ -223,12 +223,6 @@ def _built(build, name, overrides, kind):
     return build(name, **overrides)
   except TypeError as error:
     raise ValueError(f"{kind} {name!r}: {error}.") from error
-
-
-def _vocabulary(config, header) -> tuple[int, ...]:
-  """Enough to build the stages; real heights come with the data."""
-  ids = kind(config, header.modality) in ("tokens", "fields")
-  return (2 * ids,) * config.data.parties
 
 
 def _check_keys(config, reference, prefix, options):
@@ -321,6 +315,8 @@ def _check_ranges(config):
 
 
 def _check_data(config, header):
+  from vfl_jax.data import partition
+
   if config.evaluate.metric == "auc" and header.num_classes != 2:
     raise ValueError(
         f"evaluate.metric is 'auc', but {header.name} has "
@@ -330,6 +326,12 @@ def _check_data(config, header):
     raise ValueError(
         f"data.parties is {config.data.parties}, but {header.name} has "
         f"{header.columns} columns to hand out; take 1 to {header.columns}."
+    )
+  rule = partition.parsed(config.data.partition)
+  if isinstance(rule, str) or isinstance(rule[0], int):
+    partition.blocks(
+        range(header.columns), config.data.parties, rule,
+        np.random.default_rng(0),
     )
   rows = int(header.rows * (1 - config.data.validation))
   if config.data.name in ("digits", "breast_cancer") and not config.data.path:
@@ -342,10 +344,11 @@ def _check_data(config, header):
         f"{rows} training rows of {header.name}; take at most {rows}."
     )
   aux = config.evaluate.aux_per_class
-  if aux < 1:
+  if aux < 1 or aux * header.num_classes >= rows:
     raise ValueError(
         f"evaluate.aux_per_class is {aux}: {aux * header.num_classes} auxiliary"
-        f" samples for {header.num_classes} classes; take at least 1."
+        f" samples for {header.num_classes} classes and {rows} training rows; "
+        f"take 1 to {(rows - 1) // header.num_classes}."
     )
 
 

@@ -354,7 +354,7 @@ def _ceiling(f, view, labels, steps, how) -> types.Inference:
   height = view.public.vocabulary if not f.net.cut else 0
 
   train, test = (
-      _embed(f.net.bottom, how, height, view.bottom, x)
+      _embed(f.net.bottom, how, height, jnp.arange(len(f.keys)), view.bottom, x)
       for x in (view.train, view.test)
   )
   keys = jnp.stack([rng.stream(k, "ceiling") for k in f.keys])
@@ -364,12 +364,13 @@ def _ceiling(f, view, labels, steps, how) -> types.Inference:
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _embed(bottom, how, height, variables, x):
-  """Vectors of a party's embeddings, per seed."""
+def _embed(bottom, how, height, seeds, variables, x):
+  """Vectors of a party's embeddings, per seed (`seeds` gives their number)."""
 
-  def one(variables, x):
+  def one(seed, variables, x):
+    del seed
     return mapping.chunked(
         lambda x: nets.vectors(bottom(variables, x)[0], height), x, 500
     )
 
-  return mapping.over(one, how, in_axes=(0, None))(variables, x)
+  return mapping.over(one, how, in_axes=(0, 0, None))(seeds, variables, x)

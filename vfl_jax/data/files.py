@@ -14,6 +14,8 @@ from vfl_jax.data import raw
 class Files:
   """`data.path`: one file, or one per party joined on the column `data.id`.
 
+  Several paths are a tuple, or one string with commas between them.
+
   A column `data.split` (if there) with values train/test is the official
   split; a column `data.text` (if named) makes it a text set. An npz holds
   arrays `[n, ...]`: the label under `data.label`, the features under any
@@ -22,7 +24,7 @@ class Files:
 
   def __init__(self, config: Mapping[str, Any]):
     paths = config["path"]
-    paths = [paths] if isinstance(paths, str) else list(paths)
+    paths = paths.split(",") if isinstance(paths, str) else list(paths)
     self.paths = [pathlib.Path(p).expanduser() for p in paths]
     self.name = self.paths[0].stem
     self.label, self.id = config["label"], config["id"]

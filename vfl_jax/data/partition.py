@@ -23,8 +23,8 @@ def blocks(
     columns: identifiers, in order.
     parties: number of feature holders.
     rule: "contiguous" (near-equal blocks), "random" (the same sizes, columns
-      drawn by `generator`), a list of block sizes, or a list of lists of
-      columns.
+      drawn by `generator`), a list of block sizes ("1,4" as a string), or a
+      list of lists of columns ("a,b|c,d,e" as a string).
     generator: for "random".
 
   Raises:
@@ -42,12 +42,8 @@ def blocks(
         f"data.parties is {parties}, but there are {len(columns)} columns to "
         f"hand out; take 1 to {len(columns)}."
     )
+  rule = parsed(rule)
   if isinstance(rule, str):
-    if rule not in ("contiguous", "random"):
-      raise ValueError(
-          f"data.partition is {rule!r}; take 'contiguous', 'random', a list of"
-          " sizes, or a list of lists of columns."
-      )
     order = np.arange(len(columns))
     if rule == "random":
       assert generator is not None
@@ -81,6 +77,21 @@ def blocks(
         f"{sorted(odd | set(map(str, twice)))[:5]}."
     )
   return tuple(tuple(block) for block in rule)
+
+
+def parsed(rule: Any) -> Any:
+  """A rule written as a string, as on the command line."""
+  if not isinstance(rule, str) or rule in ("contiguous", "random"):
+    return rule
+  if "|" in rule:
+    return tuple(tuple(block.split(",")) for block in rule.split("|"))
+  try:
+    return tuple(int(size) for size in rule.split(","))
+  except ValueError:
+    raise ValueError(
+        f"data.partition is {rule!r}; take 'contiguous', 'random', sizes"
+        " (1,4), or names (a,b|c,d,e)."
+    ) from None
 
 
 def apply(
@@ -124,7 +135,7 @@ def _images(splits, whole, config, generator):
 
 def _table(splits, whole, config, generator):
   columns, rule = list(splits[0].columns), config["partition"]
-  if whole.owners and rule == "contiguous":
+  if whole.owners and rule == "contiguous":  # each file is a party's
     if len(whole.owners) != config["parties"]:
       raise ValueError(
           f"data.parties is {config['parties']}, but the files hold the "

@@ -5,6 +5,7 @@ import inspect
 from typing import Any
 
 from vfl_jax import types
+from vfl_jax.models import layers
 from vfl_jax.models.deepfm import deepfm
 from vfl_jax.models.lenet import lenet
 from vfl_jax.models.mlp import mlp
@@ -49,6 +50,8 @@ def build(name: str, num_classes: int, **keywords: Any) -> Model:
     raise ValueError(
         types.unknown(f"option of model {name!r}", keyword, options(name))
     )
+  if "norm" in keywords:
+    types.lookup(dict.fromkeys(layers.NORMS), "model.norm", keywords["norm"])
   return builder(num_classes, **keywords)
 
 

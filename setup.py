@@ -1,0 +1,47 @@
+"""Install vfl_jax: `pip install .`, extras in brackets below."""
+
+import pathlib
+
+import setuptools
+
+EXTRAS = {
+    "cuda": ["jax[cuda13]"],
+    "tpu": ["jax[tpu]"],
+    "tf": ["tensorflow", "importlib_resources"],  # only to prepare TFDS sets
+    "test": ["pytest>=8.2", "pytest-xdist>=3.5", "hypothesis>=6.100"],
+    "bench": ["pytest>=8.2", "pytest-benchmark>=4.0", "torch>=2.6"],
+    "dev": ["ruff>=0.9", "pyright>=1.1.390"],
+}
+
+setuptools.setup(
+    name="vfl_jax",
+    version="0.1.0",
+    description="Label privacy in vertical federated learning, in JAX.",
+    long_description=pathlib.Path("README.md").read_text("utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=setuptools.find_packages(include=["vfl_jax", "vfl_jax.*"]),
+    package_data={"vfl_jax": ["templates/*.html", "py.typed"]},
+    install_requires=[
+        "jax>=0.10,<0.13",
+        "flax>=0.12.6",
+        "optax>=0.2.7",
+        "orbax-checkpoint>=0.12,<1",
+        "tensorflow-datasets>=4.9.9",
+        "pillow>=11.0",
+        "numpy>=2.2",
+        "absl-py>=2.2",
+        "ml-collections>=1.0",
+        "scikit-learn>=1.6",
+        "scipy>=1.15",
+        "pandas>=2.2.3",
+        "pyarrow>=19.0",
+        "matplotlib>=3.10",
+        "jinja2>=3.1.5",
+        "rich>=13.9",
+        "jaxtyping>=0.3",
+        "tokenizers>=0.21",
+    ],
+    extras_require=EXTRAS,
+)

@@ -1,0 +1,173 @@
+"""Bad input: one sentence with the value, the range and the fix; exit code 2."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from configs import common
+from vfl_jax import config as configs
+from vfl_jax import experiment
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+# dotted key, value, words of the sentence
+BAD = [
+    ("model.name", "mlpp", "did you mean 'mlp'"),
+    ("model.hiden", (3,), "did you mean 'model.hidden'"),
+    ("model.cut", 9, "mlp has 8 stages, so take 0 to 8"),
+    ("model.cut", -2, "model.cut is -2"),
+    ("model.norm", "btach", "did you mean 'batch'"),
+    ("model.name", "transformer", "reads tokens, but digits gives image"),
+    ("train.epochs", 0, "train.epochs is 0; it must be at least 1"),
+    ("train.epochs", "ten", "train.epochs is 'ten', a str; it must be a int"),
+    ("train.epochs", True, "a bool; it must be a int"),
+    ("train.learning_rate", -1.0, "must be > 0"),
+    ("train.optimizer", "sdg", "did you mean 'sgd'"),
+    ("train.batch_size", 5000, "larger than the 1212 training rows"),
+    ("train.schedule", "cosin", "did you mean 'cosine'"),
+    ("data.parties", 9, "8 columns to hand out; take 1 to 8"),
+    ("data.name", "digitz", "did you mean 'digits'"),
+    ("data.name", "file", "data.path is empty"),
+    ("data.path", "nowhere.csv", "'nowhere.csv' is not a file"),
+    ("data.validation", 0.9, "data.validation is 0.9"),
+    ("data.partition", "diagonal", "data.partition is 'diagonal'"),
+    ("data.partition", "3,4", "adds up to 7"),
+    ("evaluate.aux_per_class", 0, "0 auxiliary samples for 10 classes"),
+    ("evaluate.aux_per_class", 500, "evaluate.aux_per_class is 500"),
+    ("evaluate.metric", "auc", "digits has 10 classes; AUC is for 2"),
+    ("attacks", ("passive_complet",), "did you mean 'passive_completion'"),
+    ("attacks", ({"name": "passive_completion", "fold": 3},), "'fold'"),
+    ("defenses", ("gausian",), "did you mean 'gaussian'"),
+    ("defenses", ({"name": "cut", "advance": 7},), "model.cut is 4"),
+    ("information.estimators", ("mines",), "did you mean 'mine'"),
+    ("task.name", "permut", "did you mean 'permute'"),
+    ("task.name", "nope:nothing", "could not be loaded"),
+    ("seeds", 0, "seeds is 0; it must be at least 1"),
+    ("record.epochs", (30,), "allows 0 to 29"),
+    ("precision", "float16", "Known: bfloat16, float32, tensorfloat32"),
+]
+
+
+def with_value(path, value):
+  config = configs.defaults()
+  *sections, key = path.split(".")
+  target = config
+  for section in sections:
+    target = target[section]
+  with target.ignore_type(), target.unlocked():
+    target[key] = value
+  return config
+
+
+@pytest.mark.parametrize("path, value, words", BAD)
+def test_refused_before_anything_is_compiled(path, value, words):
+  with pytest.raises((ValueError, FileNotFoundError)) as error:
+    configs.validate(with_value(path, value))
+  assert words in str(error.value)
+  assert "\n" not in str(error.value)
+
+
+def test_an_unknown_key_has_a_near_match():
+  config = configs.defaults()
+  config.train.epoch = 3
+  with pytest.raises(ValueError, match="did you mean 'train.epochs'"):
+    configs.validate(config)
+
+
+def test_an_attack_whose_needs_are_not_met_is_refused(monkeypatch):
+  from vfl_jax import attacks
+  from vfl_jax import types
+
+  needy = types.Attack(frozenset({"gradients"}), lambda k, v: None, "none")
+  monkeypatch.setitem(attacks.ATTACKS, "needy", lambda steps: needy)
+  config = with_value("attacks", ("needy",))
+  with pytest.raises(ValueError, match="'needy' cannot run.*record.epochs"):
+    configs.validate(config)
+
+
+@pytest.mark.parametrize("arg, words", [
+    ("cpus", "Did you mean 'cpu'"),
+    ("train.epoch=3", "Did you mean 'epochs'"),
+    ("nothing.at.all=3", "unknown key"),
+])
+def test_config_arguments(arg, words):
+  with pytest.raises(ValueError, match=words):
+    common.experiment("x", arg)
+
+
+def test_a_file_without_the_label_or_id_column(tmp_path):
+  path = tmp_path / "t.csv"
+  pd.DataFrame({"a": np.arange(50.0), "target": np.arange(50) % 2}).to_csv(
+      path, index=False
+  )
+  config = with_value("data.path", str(path))
+  with pytest.raises(ValueError, match="data.label 'label';.*Known: a, target"):
+    configs.validate(config)
+  config.data.label, config.data.id = "target", "key"
+  with pytest.raises(ValueError, match="data.id 'key'"):
+    configs.validate(config)
+
+
+def test_a_workdir_of_another_config_or_that_cannot_be_written(tmp_path):
+  config = configs.defaults()
+  experiment.open_workdir(config, tmp_path / "w")
+  experiment.open_workdir(config, tmp_path / "w")
+  config.train.epochs = 3
+  with pytest.raises(ValueError, match="train.epochs was 30, is 3"):
+    experiment.open_workdir(config, tmp_path / "w")
+  (tmp_path / "file").write_text("x")
+  with pytest.raises(ValueError, match="cannot be written"):
+    experiment.open_workdir(config, tmp_path / "file" / "w")
+
+
+def main(*flags, **environment):
+  return subprocess.run(
+      [sys.executable, str(ROOT / "main.py"), *flags],
+      capture_output=True, text=True, timeout=300, check=False,
+      env={**os.environ, "JAX_PLATFORMS": "cpu", **environment},
+  )
+
+
+CASES = [
+    (["--config.train.epoch=3"], "epoch"),
+    (["--config.train.epochs=ten"], "epochs"),
+    (["--config.model.cut=99"], "mlp has 8 stages"),
+    (["--config=configs/nowhere.py"], "nowhere.py"),
+    (["--config=configs/default.py:gpu"], "take cpu, step or KEY=VALUE"),
+    (["--confg=configs/default.py"], "confg"),
+    (["extra"], "unknown argument 'extra'"),
+    (["--config.data.path=none.csv"], "is not a file"),
+    (["--workdir=/dev/null/w"], "cannot be written"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("flags, words", CASES)
+def test_command_line_exits_with_2_and_a_sentence(flags, words):
+  done = main(*flags)
+  assert done.returncode == 2, done.stderr
+  assert done.stderr.startswith("error: ")
+  assert words in done.stderr
+  assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_set_that_is_not_there_is_refused_within_seconds(tmp_path):
+  done = main("--config=configs/cifar10_cut1.py",
+              TFDS_DATA_DIR=str(tmp_path))
+  assert done.returncode == 2
+  assert "download_and_prepare" in done.stderr
+
+
+@pytest.mark.slow
+def test_divergence_stops_with_its_status_and_what_it_had(tmp_path):
+  done = main("--config.train.learning_rate=1e9", "--config.model.norm=none",
+              f"--workdir={tmp_path}")
+  assert done.returncode == 1
+  assert "not finite" in done.stderr and "Traceback" not in done.stderr
+  assert '"diverged"' in (tmp_path / "status.json").read_text()

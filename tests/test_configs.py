@@ -1,0 +1,71 @@
+"""Every config in the folder: its docstring, its profiles, its validity."""
+
+import importlib
+import pathlib
+import shutil
+
+import pytest
+
+from vfl_jax import config as configs
+from vfl_jax import experiment
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+NAMES = sorted(
+    p.stem for p in (ROOT / "configs").glob("*.py")
+    if p.stem not in ("__init__", "common")
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_docstring_has_the_command_and_a_result(name):
+  module = importlib.import_module(f"configs.{name}")
+  text = module.__doc__
+  command = "main.py" if name == "default" else f"--config=configs/{name}.py"
+  assert command in text
+  assert "RESULT" not in text
+  body = (ROOT / "configs" / f"{name}.py").read_text("utf-8")
+  code = body.split('"""', 2)[2].strip().splitlines()
+  assert len(code) <= 22
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_profiles_are_marked_and_validate_on_real_headers(
+    name, request, monkeypatch
+):
+  module = importlib.import_module(f"configs.{name}")
+  for arg in ("", "cpu", "step"):
+    config = module.get_config(arg)
+    assert config.profile == (arg or "full")
+    source = config.data.name
+    if source in ("adult", "credit_default", "file"):
+      tables = request.getfixturevalue("tables_dir")
+      file = "criteo_sample" if source == "file" else source
+      config.data.path = str(tables / f"{file}.parquet")
+    elif source == "ag_news":
+      tables = request.getfixturevalue("tables_dir")
+      config.data.path = str(tables.parent / "text" / "ag_news_10k.parquet")
+      config.data.text = "text"
+    elif source not in ("digits", "breast_cancer"):
+      config.data.data_dir = request.getfixturevalue("tfds_dir")
+    checked = configs.validate(config)
+    assert checked.model.cut >= 0
+    assert len(configs.digest(checked)) == 8
+  assert module.get_config("cut=1").model.cut == 1
+
+
+def test_dry_run_prints_what_hand_counts_give(capsys, monkeypatch):
+  monkeypatch.setenv("COLUMNS", "140")
+  config = configs.defaults()
+  experiment.dry_run(configs.validate(config))
+  out = capsys.readouterr().out
+  # party: dense1 32 -> 128 with batch norm; wire: ten float32 each way
+  assert f"{32 * 128 + 128 + 256:,}" in out
+  assert "40 B" in out and "on the wire" in out
+  assert shutil.get_terminal_size()  # the table fitted some terminal
+
+
+def test_json_round_trip():
+  config = configs.defaults()
+  again = configs.from_json(configs.as_json(config))
+  assert configs.digest(again) == configs.digest(config)
+  assert again.attacks == config.attacks

@@ -1,0 +1,270 @@
+"""The whole walk on a tiny budget: files, resume, load, report in a browser."""
+
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from configs import common
+from vfl_jax import checkpoint
+from vfl_jax import config as configs
+from vfl_jax import evaluate
+from vfl_jax import experiment
+from vfl_jax import report
+from vfl_jax import tables
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def tiny(**overrides):
+  config = common.experiment("tiny", "step")
+  config.seeds = 2
+  config.train.epochs = 3
+  config.train.steps_per_epoch = 5
+  config.record.epochs = (1,)
+  config.record.samples = 20
+  config.model = configs.model("mlp", hidden=(16,))
+  for key, value in overrides.items():
+    section, name = key.split("__")
+    config[section][name] = value
+  return configs.validate(config)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+  workdir = tmp_path_factory.mktemp("finished")
+  experiment.run(tiny(), workdir)
+  return workdir
+
+
+def test_everything_is_left_behind(finished):
+  assert tables.status(finished)["state"] == "done"
+  for name in tables.TABLES:
+    assert len(tables.read(finished, name)), name
+  for name in ("training", "information", "attacks"):
+    for suffix in ("png", "svg"):
+      assert (finished / "figures" / f"{name}.{suffix}").stat().st_size > 2000
+  html = (finished / "report.html").read_text("utf-8")
+  assert "http" not in html.replace("http://www.w3.org", "")  # opens offline
+  assert "profile &ldquo;step&rdquo;" in html
+  assert "this is a reduced one" in html
+
+
+def test_tables_are_tidy(finished):
+  attacks = tables.read(finished, "attacks")
+  assert set(attacks["what"]) == {
+      "attack", "prior", "no-VFL", "features only", "ceiling"
+  }
+  key = ["attack", "what", "party", "seed", "rows"]
+  assert not attacks.duplicated(key).any()
+  assert len(attacks) == 5 * 2 * 2 * 2
+  sizes = tables.status(finished)["sizes"]
+  on_train = attacks[attacks["rows"] == "train"]["n"].unique()
+  assert on_train.tolist() == [sizes["train"] - 10]  # auxiliary ones left out
+  information = tables.read(finished, "information")
+  key = ["estimator", "samples", "seed", "party", "layer"]
+  assert not information.duplicated(key).any()
+  joint = information[information["party"] == "joint"]
+  assert sorted(joint["layer"].unique()) == list(range(7))
+  assert (information["ceiling"] > 2).all()
+
+
+def test_a_finished_run_is_loaded_to_predict_and_attack_with(finished):
+  run = experiment.load(finished)
+  test = run.federation.dataset.test
+  logits = np.asarray(run.predict(test.inputs))
+  assert logits.shape == (2, len(test.labels), 10)
+  main = tables.read(finished, "main").set_index(["rows", "metric"])
+  accuracy = [evaluate.score("accuracy", s, test.labels) for s in logits]
+  row = main.loc[("test", "accuracy")]
+  np.testing.assert_allclose([row["seed0"], row["seed1"]], accuracy, atol=1e-6)
+  view = run.federation.views(0, np.zeros((2, 1), int), np.zeros((2, 1), int))
+  assert view.gradients[1].shape == (2, 20, 10)
+  assert not hasattr(view, "labels")
+
+
+def test_running_again_does_nothing_and_another_config_is_refused(finished):
+  before = (finished / "report.html").stat().st_mtime_ns
+  experiment.run(tiny(), finished)
+  assert (finished / "report.html").stat().st_mtime_ns == before
+  with pytest.raises(experiment.Refused, match="belongs to another config"):
+    experiment.run(tiny(train__epochs=2), finished)
+
+
+@pytest.mark.parametrize("cut", [0, 6])
+def test_both_ends_of_the_cut(tmp_path, cut):
+  config = tiny(model__cut=cut, record__epochs=())
+  experiment.run(config, tmp_path)
+  attacks = tables.read(tmp_path, "attacks").pivot_table(
+      index=["party", "seed", "rows"], columns="what", values="value"
+  )
+  if not cut:  # nothing was learnt below: the attack is its own control
+    np.testing.assert_allclose(attacks["attack"], attacks["no-VFL"])
+
+
+def test_active_features_and_three_parties(tmp_path):
+  config = common.experiment("tiny", "step,parties=3,cut=2")
+  config.data.active_features = True
+  experiment.run(configs.validate(config), tmp_path)
+  assert set(tables.read(tmp_path, "attacks")["party"]) == {"0", "1"}
+
+
+def test_divergence_keeps_what_it_had(tmp_path):
+  config = tiny(train__learning_rate=1e30)
+  with pytest.raises(experiment.Diverged, match="not finite"):
+    experiment.run(config, tmp_path)
+  assert tables.status(tmp_path)["state"] == "diverged"
+  assert (tmp_path / "metrics.jsonl").exists()
+
+
+def test_a_damaged_checkpoint_falls_back_with_a_warning(tmp_path):
+  state = {"a": np.arange(5.0), "b": (np.ones((2, 3), np.int32),)}
+  saved = checkpoint.Checkpoints(tmp_path)
+  for step in (1, 2, 3):
+    saved.save(step, {**state, "a": state["a"] + step})
+  saved.close()
+  files = [p for p in (tmp_path / "3").rglob("*")
+           if p.is_file() and p.stat().st_size > 60 and "d" in p.parts]
+  assert files
+  for path in files:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+  opened = checkpoint.Checkpoints(tmp_path)
+  with pytest.warns(UserWarning, match="checkpoint 3 is damaged"):
+    step, found = opened.restore(state)
+  assert step == 2
+  np.testing.assert_array_equal(found["a"], state["a"] + 2)
+  with pytest.warns(UserWarning), pytest.raises(ValueError, match="not fit"):
+    opened.restore({"a": np.zeros(4)})
+  opened.close()
+
+
+def command(workdir, **environment):
+  return [
+      sys.executable, str(ROOT / "main.py"), f"--workdir={workdir}",
+      "--config=configs/default.py:step", "--config.train.epochs=40",
+      "--config.train.steps_per_epoch=4",
+      "--config.seeds=2",
+  ]
+
+
+@pytest.mark.slow
+def test_resume_after_sigkill_is_bit_identical(tmp_path):
+  """Killed at random moments until done; all numbers equal a quiet run's."""
+  quiet, killed = tmp_path / "quiet", tmp_path / "killed"
+  subprocess.run(command(quiet), cwd=ROOT, check=True, capture_output=True)
+  moments = random.Random(0)
+  kills = 0
+  while kills < 8:
+    process = subprocess.Popen(
+        command(killed), cwd=ROOT, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.time() + moments.uniform(3, 9)
+    while time.time() < deadline and process.poll() is None:
+      time.sleep(0.05)
+    if process.poll() is not None:
+      break
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    kills += 1
+  assert kills, "it ended before it could be killed"
+  subprocess.run(command(killed), cwd=ROOT, check=True, capture_output=True)
+  assert (quiet / "metrics.jsonl").read_text() == (
+      killed / "metrics.jsonl"
+  ).read_text()
+  for name in tables.TABLES:
+    pd.testing.assert_frame_equal(
+        tables.read(quiet, name), tables.read(killed, name), check_exact=True
+    )
+  a, b = (experiment.load(w).federation.variables for w in (quiet, killed))
+  import jax
+
+  jax.tree.map(np.testing.assert_array_equal, a, b)
+
+
+def test_interrupted_training_resumes_to_the_same_state(tmp_path, monkeypatch):
+  """The same in one process: stopped behind its first epoch."""
+  whole, parts = tmp_path / "whole", tmp_path / "parts"
+  config = tiny()
+  experiment.run(config, whole)
+  save = checkpoint.Checkpoints.save
+
+  def stop(self, step, state):
+    save(self, step, state)
+    raise KeyboardInterrupt
+
+  with monkeypatch.context() as patch:
+    patch.setattr(checkpoint.Checkpoints, "save", stop)
+    with pytest.raises(KeyboardInterrupt):
+      experiment.run(config, parts)
+  assert len(tables.read_metrics(parts)) == 1
+  experiment.run(config, parts)
+  for name in tables.TABLES:
+    pd.testing.assert_frame_equal(
+        tables.read(whole, name), tables.read(parts, name), check_exact=True
+    )
+
+
+def browser():
+  return shutil.which("chromium") or shutil.which("google-chrome")
+
+
+@pytest.mark.skipif(not browser(), reason="no chromium on this machine")
+@pytest.mark.parametrize("width", [1100, 390])
+def test_the_report_opens_in_a_browser(finished, width):
+  """Figures are drawn and nothing hangs over the page's edge."""
+  html = (finished / "report.html").read_text("utf-8")
+  probe = """<script>
+    const bad = [...document.images].filter(i => !i.naturalWidth).length;
+    document.title = JSON.stringify({images: document.images.length, bad: bad,
+      over: document.documentElement.scrollWidth - innerWidth});
+  </script>"""
+  with tempfile.TemporaryDirectory() as folder:
+    page = pathlib.Path(folder) / "page.html"
+    page.write_text(html.replace(
+        "</body>", probe.replace("<script>", "<script>onload=()=>{").replace(
+            "</script>", "}</script>") + "</body>"), "utf-8")
+    done = subprocess.run(
+        [browser(), "--headless", "--no-sandbox", "--disable-gpu",
+         "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync",
+         f"--user-data-dir={folder}/profile", f"--window-size={width},900",
+         "--virtual-time-budget=3000", "--dump-dom", page.as_uri()],
+        capture_output=True, text=True, timeout=120, check=True,
+    )
+  title = done.stdout.split("<title>")[1].split("</title>")[0]
+  seen = json.loads(title)
+  assert seen["images"] == 3 and not seen["bad"], seen
+  assert seen["over"] <= 0, seen
+
+
+def test_verdicts():
+  assert report.verdict(0.01, 0.2).startswith("leaks")
+  assert report.verdict(-0.015, 0.01).startswith("at its control")
+  assert report.verdict(-0.3, 0.3) == "not told apart from its control"
+  assert report.verdict(-0.3, -0.1).startswith("below")
+  assert report.verdict(float("nan"), float("nan")).startswith("one seed")
+
+
+@pytest.mark.slow
+def test_real_cifar10_trains_cut_behind_the_first_stage(tfds_dir, tmp_path):
+  config = common.experiment("cifar10", "step,train.epochs=4")
+  config.data.update(name="cifar10", data_dir=tfds_dir, train_size=600)
+  config.model = configs.model("resnet20", cut=1, width=8)
+  config.train.update(steps_per_epoch=0, batch_size=32, learning_rate=0.05)
+  os.environ.setdefault("XDG_CACHE_HOME", str(tmp_path / "cache"))
+  experiment.run(configs.validate(config), tmp_path / "run")
+  losses = [m["loss"][0] for m in tables.read_metrics(tmp_path / "run")]
+  assert losses[-1] < losses[0]
+  main = tables.read(tmp_path / "run", "main").set_index(["rows", "metric"])
+  assert main.loc[("train", "accuracy"), "mean"] > 0.12

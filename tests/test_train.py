@@ -1,0 +1,177 @@
+"""Training: recorded messages, optimisers, defences on the messages."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tests import examples
+from vfl_jax import defenses
+from vfl_jax import split
+from vfl_jax import train
+
+N = 24
+
+
+def setting(name="mlp", cut=2, defense=None, parties=2):
+  model, _ = examples.build(name, parties)
+  keys = jax.random.split(jax.random.key(3), parties)
+  shift = examples.labels(N)[:, None, None, None]  # the classes are apart
+  inputs = tuple(shift + jax.random.normal(k, (N, 8, 3, 2)) for k in keys)
+  net = split.at(model, cut, parties)
+  optimizer = train.optimizer("sgd", learning_rate=0.05, steps=100)
+  learner = train.make(
+      net, optimizer, batch_size=6, steps=4, defense=defense,
+      recorded_rows=np.array([1, 5, 20]), passive=parties - 1,
+  )
+  seeds = jax.vmap(jax.random.key)(jnp.arange(2))
+  targets = jnp.tile(examples.labels(N), (2, 1))
+  return net, learner, inputs, targets, seeds
+
+
+@pytest.mark.parametrize("name", ["mlp", "lenet"])  # vmapped and in sequence
+def test_an_epoch_learns_and_seeds_differ(name):
+  _, learner, inputs, targets, keys = setting(name)
+  state = learner.init(keys, inputs)
+  losses = []
+  for epoch in range(30):
+    state, metrics = learner.epoch(state, inputs, targets, keys, epoch)
+    losses.append(np.asarray(metrics["loss"]))
+  assert (losses[-1] < 0.7 * losses[0]).all()
+  assert losses[0][0] != losses[0][1]
+  logits = learner.predict(state["variables"], inputs)
+  assert logits.shape == (2, N, examples.CLASSES)
+
+
+def test_seeds_together_equal_a_seed_alone():
+  _, learner, inputs, targets, keys = setting()
+  both = learner.init(keys, inputs)
+  alone = learner.init(keys[1:], inputs)
+  both, _ = learner.epoch(both, inputs, targets, keys, 0)
+  alone, _ = learner.epoch(alone, inputs, targets[1:], keys[1:], 0)
+  jax.tree.map(
+      lambda a, b: np.testing.assert_allclose(a[1], b[0], atol=1e-6),
+      both["variables"], alone["variables"],
+  )
+
+
+def test_recorded_gradients_are_what_was_sent():
+  """One batch that holds everything: rows recorded equal a direct vjp."""
+  net, _, inputs, targets, keys = setting()
+  learner = train.make(
+      net, train.optimizer("sgd", learning_rate=0.05, steps=9),
+      batch_size=N, steps=1, recorded_rows=np.array([1, 5, 20]), passive=1,
+  )
+  state = learner.init(keys, inputs)
+  recorded = train.record(net, state, inputs, (0,), 3, 1)
+  variables = jax.tree.map(lambda a: jnp.array(a[0]), state["variables"])
+  start = jax.tree.map(jnp.array, state["variables"]["bottoms"][:1])
+  messages, *_ = split.exchange(net, variables, inputs, targets[0])
+  for _, after, recorded, _ in train.fit(
+      learner, state, inputs, targets, keys, start=0, epochs=1,
+      recorded=recorded,
+  ):
+    assert len(recorded["0"]["gradients"]) == 1  # the passive party only
+    np.testing.assert_allclose(
+        recorded["0"]["gradients"][0][0],
+        messages.gradients[0][np.array([1, 5, 20])], atol=1e-6,
+    )
+    kept = recorded["0"]["bottoms"]
+    jax.tree.map(
+        np.testing.assert_array_equal, kept,
+        after["variables"]["bottoms"][:1],
+    )
+    assert jax.tree.structure(kept) == jax.tree.structure(start)
+
+
+def test_gaussian_noise_has_its_scale_and_differs_by_seed_and_step():
+  transform = defenses.build("gaussian", scale=0.5).gradient
+  state = transform.init(jax.random.key(0))
+  zeros = (jnp.zeros((200, 100)), jnp.zeros((200, 100)))
+  first, state = transform.update(zeros, state)
+  second, _ = transform.update(zeros, state)
+  other, _ = transform.update(zeros, transform.init(jax.random.key(1)))
+  for draw in (first[0], first[1], second[0], other[0]):
+    # 20,000 draws: relative error of the deviation 1 / sqrt(2n) = .5 %
+    assert abs(float(draw.std()) / 0.5 - 1) < 0.02
+  pairs = [(first[0], first[1]), (first[0], second[0]), (first[0], other[0])]
+  for a, b in pairs:
+    assert abs(np.corrcoef(a.ravel(), b.ravel())[0, 1]) < 0.04  # 5 / sqrt(n)
+
+
+def test_laplace_noise_has_twice_the_variance_and_clipping_is_per_row():
+  transform = defenses.build("laplace", scale=0.1, clip=1.0).gradient
+  rows = jnp.stack([jnp.full(400, 5.0), jnp.full(400, 1e-3)])
+  sent, _ = transform.update((rows,), transform.init(jax.random.key(0)))
+  clipped = rows * jnp.array([[1 / 100.0], [1.0]])  # norm of row 0 is 100
+  noise = np.asarray(sent[0] - clipped)
+  assert abs(noise.std() / (0.1 * np.sqrt(2)) - 1) < 0.15
+
+
+def test_chained_noises_are_independent_and_guarantees_are_said():
+  both = defenses.chain([
+      defenses.build("gaussian", scale=1.0),
+      defenses.build("gaussian", scale=1.0),
+  ])
+  sent, _ = both.gradient.update(
+      (jnp.zeros((100, 100)),), both.gradient.init(jax.random.key(0))
+  )
+  # variances add only if the two do not share their key: 2, not 4
+  assert abs(float(sent[0].var()) - 2) < 0.15
+  assert "no formal guarantee" in both.guarantee
+
+
+def test_label_dp_keeps_a_label_with_its_exact_probability():
+  epsilon, classes, n = 1.0, 5, 40000
+  targets = defenses.build("label_dp", epsilon=epsilon).targets
+  labels = jnp.arange(n) % classes
+  noisy = np.asarray(targets(jax.random.key(0), labels, classes))
+  keep = np.exp(epsilon) / (np.exp(epsilon) + classes - 1)
+  error = np.sqrt(keep * (1 - keep) / n)
+  assert abs((noisy == labels).mean() - keep) < 4 * error
+  changed = (noisy - np.asarray(labels))[noisy != labels] % classes
+  shares = np.bincount(changed, minlength=classes)[1:] / len(changed)
+  assert np.abs(shares - 0.25).max() < 0.02
+
+
+def test_two_target_defences_and_bad_values_are_refused():
+  one = defenses.build("label_dp")
+  with pytest.raises(ValueError, match="take one"):
+    defenses.chain([one, one])
+  for name, value in (("label_dp", {"epsilon": 0}), ("gaussian",
+                                                     {"scale": -1})):
+    with pytest.raises(ValueError, match="must"):
+      defenses.build(name, **value)
+
+
+@pytest.mark.parametrize("name", defenses.DEFENSES)
+def test_every_gradient_defence_fits_the_compiled_epoch(name):
+  built = defenses.build(name)
+  if built.gradient is None:
+    assert built.configure or built.targets
+    return
+  _, learner, inputs, targets, keys = setting(
+      defense=defenses.chain([built]).gradient
+  )
+  state = learner.init(keys, inputs)
+  state, metrics = learner.epoch(state, inputs, targets, keys, 0)
+  assert np.isfinite(metrics["loss"]).all()
+  assert metrics["loss"].shape == (2,)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "steps"])
+@pytest.mark.parametrize("name", ["sgd", "adam"])
+def test_schedules(name, schedule):
+  optimizer = train.optimizer(
+      name, learning_rate=1.0, steps=10, momentum=0.0, schedule=schedule,
+      boundaries=(0.5,),
+  )
+  params = {"w": jnp.ones(3)}
+  state, moves = optimizer.init(params), []
+  for _ in range(10):
+    change, state = optimizer.update({"w": jnp.ones(3)}, state, params)
+    moves.append(-float(change["w"][0]))
+  assert moves[0] == pytest.approx(1.0, abs=1e-3)
+  last = {"constant": 1.0, "steps": 0.1,
+          "cosine": 0.5 * (1 + np.cos(0.9 * np.pi))}[schedule]
+  assert moves[-1] == pytest.approx(last, abs=1e-3)
