@@ -14,19 +14,18 @@ from absl import logging
 from ml_collections import config_flags
 
 _CONFIG = config_flags.DEFINE_config_file(
-    "config",
-    os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                 "configs", "default.py"),
-    "The experiment, and overrides such as --config.train.epochs=5.",
+  "config",
+  os.path.join(
+    os.path.dirname(os.path.abspath(__file__)), "configs", "default.py"
+  ),
+  "The experiment, and overrides such as --config.train.epochs=5.",
 )
 _WORKDIR = flags.DEFINE_string(
-    "workdir", "", "Where results go; default runs/NAME-DIGEST."
+  "workdir", "", "Where results go; default runs/NAME-DIGEST."
 )
 _DRY_RUN = flags.DEFINE_bool(
-    "dry_run", False, "Print shapes and costs; train nothing."
+  "dry_run", False, "Print shapes and costs; train nothing."
 )
-
-
 
 
 def main(argv: list[str]) -> None:
@@ -42,7 +41,7 @@ def main(argv: list[str]) -> None:
   from vfl_jax import experiment
 
   workdir = _WORKDIR.value or os.path.join(
-      "runs", f"{config.name}-{configs.digest(config)}"
+    "runs", f"{config.name}-{configs.digest(config)}"
   )
   try:
     if _DRY_RUN.value:

@@ -1,4 +1,4 @@
-"""Adult census income (OpenML; 14 columns) in two halves, deepfm, reference cut.
+"""Adult census income (OpenML) in two halves, deepfm, reference cut.
 
   python main.py --config=configs/adult_deepfm.py
 
@@ -10,11 +10,11 @@ from configs import common
 
 def get_config(arg: str = ""):
   return common.experiment(
-      "adult_deepfm",
-      arg,
-      data=dict(name="adult", encoding="fields"),
-      model=common.model("deepfm"),
-      train=dict(epochs=20, batch_size=128, learning_rate=0.02),
-      evaluate=dict(aux_per_class=50, metric="auc"),
-      cpu={"train.batch_size": 64, "seeds": 5},
+    "adult_deepfm",
+    arg,
+    data=dict(name="adult", encoding="fields"),
+    model=common.model("deepfm"),
+    train=dict(epochs=20, batch_size=128, learning_rate=0.02),
+    evaluate=dict(aux_per_class=50, metric="auc"),
+    cpu={"train.batch_size": 64, "seeds": 5},
   )

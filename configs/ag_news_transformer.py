@@ -1,4 +1,4 @@
-"""AG News, 4 classes: two token segments, a small transformer, reference cut.
+"""AG News, 4 classes: two segments, a small transformer.
 
   python main.py --config=configs/ag_news_transformer.py
 
@@ -10,13 +10,22 @@ from configs import common
 
 def get_config(arg: str = ""):
   return common.experiment(
-      "ag_news_transformer",
-      arg,
-      data=dict(name="ag_news", length=48, vocabulary=8000),
-      model=common.model("transformer"),
-      train=dict(epochs=20, batch_size=64, optimizer="adam",
-                   learning_rate=5e-4, weight_decay=0.01),
-      evaluate=dict(aux_per_class=10),
-      cpu={"train.epochs": 8, "evaluate.attack_steps": 150, "model.depth": 2,
-           "data.vocabulary": 4000},
+    "ag_news_transformer",
+    arg,
+    data=dict(name="ag_news", length=48, vocabulary=8000),
+    model=common.model("transformer"),
+    train=dict(
+      epochs=20,
+      batch_size=64,
+      optimizer="adam",
+      learning_rate=5e-4,
+      weight_decay=0.01,
+    ),
+    evaluate=dict(aux_per_class=10),
+    cpu={
+      "train.epochs": 8,
+      "evaluate.attack_steps": 150,
+      "model.depth": 2,
+      "data.vocabulary": 4000,
+    },
   )

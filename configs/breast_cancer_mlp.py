@@ -1,4 +1,4 @@
-"""Breast cancer Wisconsin (bundled; 30 columns) in two halves, mlp, reference cut.
+"""Breast cancer Wisconsin (bundled) in two halves, mlp, reference cut.
 
   python main.py --config=configs/breast_cancer_mlp.py
 
@@ -10,11 +10,11 @@ from configs import common
 
 def get_config(arg: str = ""):
   return common.experiment(
-      "breast_cancer_mlp",
-      arg,
-      data=dict(name="breast_cancer"),
-      model=common.model("mlp", hidden=(64, 32, 16)),
-      train=dict(epochs=30, batch_size=16, learning_rate=0.01),
-      evaluate=dict(aux_per_class=10, metric="accuracy"),
-      cpu={"seeds": 5},
+    "breast_cancer_mlp",
+    arg,
+    data=dict(name="breast_cancer"),
+    model=common.model("mlp", hidden=(64, 32, 16)),
+    train=dict(epochs=30, batch_size=16, learning_rate=0.01),
+    evaluate=dict(aux_per_class=10, metric="accuracy"),
+    cpu={"seeds": 5},
   )

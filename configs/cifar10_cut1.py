@@ -10,11 +10,16 @@ from configs import common
 
 def get_config(arg: str = ""):
   return common.experiment(
-      "cifar10_cut1",
-      arg,
-      data=dict(name="cifar10"),
-      model=common.model("resnet20", cut=1),
-      train=dict(epochs=100, batch_size=128, learning_rate=0.1),
-      cpu={"train.epochs": 8, "train.batch_size": 64, "evaluate.attack_steps": 60,
-           "data.train_size": 3000, "information.samples": 800},
+    "cifar10_cut1",
+    arg,
+    data=dict(name="cifar10"),
+    model=common.model("resnet20", cut=1),
+    train=dict(epochs=100, batch_size=128, learning_rate=0.1),
+    cpu={
+      "train.epochs": 8,
+      "train.batch_size": 64,
+      "evaluate.attack_steps": 60,
+      "data.train_size": 3000,
+      "information.samples": 800,
+    },
   )

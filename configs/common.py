@@ -16,41 +16,44 @@ import ml_collections
 from vfl_jax import config as configs
 
 _SHORT = {
-    "cut": "model.cut",
-    "epochs": "train.epochs",
-    "parties": "data.parties",
-    "norm": "model.norm",
+  "cut": "model.cut",
+  "epochs": "train.epochs",
+  "parties": "data.parties",
+  "norm": "model.norm",
 }
 _CPU = {
-    "data.train_size": 4000,
-    "data.test_size": 1500,
-    "evaluate.attack_steps": 2000,
-    "information.samples": 1200,
-    "information.steps": 300,
+  "data.train_size": 4000,
+  "data.test_size": 1500,
+  "evaluate.attack_steps": 2000,
+  "information.samples": 1200,
+  "information.steps": 300,
 }
 _STEP = {
-    "seeds": 1,
-    "data.train_size": 300,
-    "data.test_size": 150,
-    "data.vocabulary": 500,
-    "train.epochs": 1,
-    "train.batch_size": 16,
-    "train.steps_per_epoch": 1,
-    "evaluate.attack_steps": 1,
-    "evaluate.aux_per_class": 1,
-    "information.samples": 100,
-    "information.steps": 1,
-    "record.epochs": (),
+  "seeds": 1,
+  "data.train_size": 300,
+  "data.test_size": 150,
+  "data.vocabulary": 500,
+  "train.epochs": 1,
+  "train.batch_size": 16,
+  "train.steps_per_epoch": 1,
+  "evaluate.attack_steps": 1,
+  "evaluate.aux_per_class": 1,
+  "information.samples": 100,
+  "information.steps": 1,
+  "record.epochs": (),
 }
 # the published schedule of the attack and enough samples for every estimator
-_FULL = {"evaluate.attack_steps": 25600, "information.samples": 10000,
-         "information.steps": 2000}
+_FULL = {
+  "evaluate.attack_steps": 25600,
+  "information.samples": 10000,
+  "information.steps": 2000,
+}
 
 model = configs.model
 
 
 def experiment(
-    name: str, arg: str, *, cpu: dict[str, Any] | None = None, **sections: Any
+  name: str, arg: str, *, cpu: dict[str, Any] | None = None, **sections: Any
 ) -> ml_collections.ConfigDict:
   """The defaults, the sections of one file, then its argument.
 
@@ -88,8 +91,8 @@ def experiment(
       near = difflib.get_close_matches(part, ("cpu", "step"), n=1)
       hint = f" Did you mean {near[0]!r}?" if near else ""
       raise ValueError(
-          f"config argument {part!r} is unknown; take cpu, step or KEY=VALUE "
-          f"(cut=3, train.epochs=5), separated by commas.{hint}"
+        f"config argument {part!r} is unknown; take cpu, step or KEY=VALUE "
+        f"(cut=3, train.epochs=5), separated by commas.{hint}"
       )
   return config
 
@@ -97,8 +100,9 @@ def experiment(
 def _set(config, values):
   for path, value in values.items():
     section, *inner = path.split(".")
-    target, key = (config, section) if not inner else (
-        config.get(section), inner[0])
+    target, key = (
+      (config, section) if not inner else (config.get(section), inner[0])
+    )
     if target is None or len(inner) > 1:
       raise ValueError(f"config argument names an unknown key {path!r}.")
     if key not in target and target is not config.get("model"):

@@ -1,4 +1,4 @@
-"""Credit card default (OpenML; 23 columns) in two halves, deepfm, reference cut.
+"""Credit card default (OpenML) in two halves, deepfm, reference cut.
 
   python main.py --config=configs/credit_default_deepfm.py
 
@@ -10,11 +10,11 @@ from configs import common
 
 def get_config(arg: str = ""):
   return common.experiment(
-      "credit_default_deepfm",
-      arg,
-      data=dict(name="credit_default", encoding="fields"),
-      model=common.model("deepfm"),
-      train=dict(epochs=20, batch_size=128, learning_rate=0.02),
-      evaluate=dict(aux_per_class=50, metric="auc"),
-      cpu={"train.batch_size": 64, "seeds": 5},
+    "credit_default_deepfm",
+    arg,
+    data=dict(name="credit_default", encoding="fields"),
+    model=common.model("deepfm"),
+    train=dict(epochs=20, batch_size=128, learning_rate=0.02),
+    evaluate=dict(aux_per_class=50, metric="auc"),
+    cpu={"train.batch_size": 64, "seeds": 5},
   )

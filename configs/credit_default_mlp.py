@@ -1,4 +1,4 @@
-"""Credit card default (OpenML; 23 columns) in two halves, mlp, reference cut.
+"""Credit card default (OpenML) in two halves, mlp, reference cut.
 
   python main.py --config=configs/credit_default_mlp.py
 
@@ -10,11 +10,11 @@ from configs import common
 
 def get_config(arg: str = ""):
   return common.experiment(
-      "credit_default_mlp",
-      arg,
-      data=dict(name="credit_default"),
-      model=common.model("mlp", hidden=(64, 32, 16)),
-      train=dict(epochs=20, batch_size=128, learning_rate=0.02),
-      evaluate=dict(aux_per_class=50, metric="auc"),
-      cpu={"train.batch_size": 64, "seeds": 5},
+    "credit_default_mlp",
+    arg,
+    data=dict(name="credit_default"),
+    model=common.model("mlp", hidden=(64, 32, 16)),
+    train=dict(epochs=20, batch_size=128, learning_rate=0.02),
+    evaluate=dict(aux_per_class=50, metric="auc"),
+    cpu={"train.batch_size": 64, "seeds": 5},
   )

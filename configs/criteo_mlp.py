@@ -1,4 +1,4 @@
-"""Criteo click logs, a file the user has (39 columns) in two halves, mlp, reference cut.
+"""Criteo click logs (your file) in two halves, mlp, reference cut.
 
   python main.py --config=configs/criteo_mlp.py \
     --config.data.path=YOUR.parquet
@@ -11,11 +11,11 @@ from configs import common
 
 def get_config(arg: str = ""):
   return common.experiment(
-      "criteo_mlp",
-      arg,
-      data=dict(name="file", path="criteo.parquet", encoding="hash"),
-      model=common.model("mlp", hidden=(64, 32, 16)),
-      train=dict(epochs=7, batch_size=128, learning_rate=0.01),
-      evaluate=dict(aux_per_class=50, metric="auc"),
-      cpu={"train.batch_size": 64, "seeds": 5},
+    "criteo_mlp",
+    arg,
+    data=dict(name="file", path="criteo.parquet", encoding="hash"),
+    model=common.model("mlp", hidden=(64, 32, 16)),
+    train=dict(epochs=7, batch_size=128, learning_rate=0.01),
+    evaluate=dict(aux_per_class=50, metric="auc"),
+    cpu={"train.batch_size": 64, "seeds": 5},
   )

@@ -10,10 +10,10 @@ from configs import common
 
 def get_config(arg: str = ""):
   return common.experiment(
-      "digits_lenet",
-      arg,
-      data=dict(name="digits"),
-      model=common.model("lenet"),
-      train=dict(epochs=30),
-      cpu={"evaluate.attack_steps": 1000},
+    "digits_lenet",
+    arg,
+    data=dict(name="digits"),
+    model=common.model("lenet"),
+    train=dict(epochs=30),
+    cpu={"evaluate.attack_steps": 1000},
   )

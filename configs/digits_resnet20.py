@@ -10,10 +10,10 @@ from configs import common
 
 def get_config(arg: str = ""):
   return common.experiment(
-      "digits_resnet20",
-      arg,
-      data=dict(name="digits"),
-      model=common.model("resnet20"),
-      train=dict(epochs=30),
-      cpu={"train.epochs": 12, "evaluate.attack_steps": 200},
+    "digits_resnet20",
+    arg,
+    data=dict(name="digits"),
+    model=common.model("resnet20"),
+    train=dict(epochs=30),
+    cpu={"train.epochs": 12, "evaluate.attack_steps": 200},
   )

@@ -10,11 +10,14 @@ from configs import common
 
 def get_config(arg: str = ""):
   return common.experiment(
-      "fashion_mnist_lenet",
-      arg,
-      data=dict(name="fashion_mnist"),
-      model=common.model("lenet"),
-      train=dict(epochs=30, batch_size=128, learning_rate=0.05),
-      cpu={"train.epochs": 15, "train.batch_size": 64,
-           "evaluate.attack_steps": 600},
+    "fashion_mnist_lenet",
+    arg,
+    data=dict(name="fashion_mnist"),
+    model=common.model("lenet"),
+    train=dict(epochs=30, batch_size=128, learning_rate=0.05),
+    cpu={
+      "train.epochs": 15,
+      "train.batch_size": 64,
+      "evaluate.attack_steps": 600,
+    },
   )

@@ -10,11 +10,16 @@ from configs import common
 
 def get_config(arg: str = ""):
   return common.experiment(
-      "fashion_mnist_vgg",
-      arg,
-      data=dict(name="fashion_mnist"),
-      model=common.model("vgg"),
-      train=dict(epochs=60, batch_size=128, learning_rate=0.05),
-      cpu={"train.epochs": 8, "train.batch_size": 64, "evaluate.attack_steps": 100,
-           "model.channels": (16, 32, 64), "model.hidden": (64,)},
+    "fashion_mnist_vgg",
+    arg,
+    data=dict(name="fashion_mnist"),
+    model=common.model("vgg"),
+    train=dict(epochs=60, batch_size=128, learning_rate=0.05),
+    cpu={
+      "train.epochs": 8,
+      "train.batch_size": 64,
+      "evaluate.attack_steps": 100,
+      "model.channels": (16, 32, 64),
+      "model.hidden": (64,),
+    },
   )

@@ -10,13 +10,15 @@ from configs import common
 
 def get_config(arg: str = ""):
   return common.experiment(
-      "fu_breast_cancer",
-      arg,
-      data=dict(name="breast_cancer"),
-      model=common.model("mlp", hidden=(20, 20), embedding=2, top=(4,),
-                           norm="none"),
-      train=dict(epochs=30, batch_size=16, learning_rate=0.01,
-                   schedule="constant"),
-      evaluate=dict(aux_per_class=10),
-      cpu={"seeds": 5},
+    "fu_breast_cancer",
+    arg,
+    data=dict(name="breast_cancer"),
+    model=common.model(
+      "mlp", hidden=(20, 20), embedding=2, top=(4,), norm="none"
+    ),
+    train=dict(
+      epochs=30, batch_size=16, learning_rate=0.01, schedule="constant"
+    ),
+    evaluate=dict(aux_per_class=10),
+    cpu={"seeds": 5},
   )

@@ -1,4 +1,4 @@
-"""Fu et al. (2022), CIFAR-10: resnet20 halves with 10 outputs, top 20-20-10-10-10.
+"""Fu et al. (2022), CIFAR-10: resnet20 halves, top 20-20-10-10-10.
 
   python main.py --config=configs/fu_cifar10.py
 
@@ -10,12 +10,22 @@ from configs import common
 
 def get_config(arg: str = ""):
   return common.experiment(
-      "fu_cifar10",
-      arg,
-      data=dict(name="cifar10"),
-      model=common.model("resnet20"),
-      train=dict(epochs=100, batch_size=32, learning_rate=0.1, weight_decay=5e-4,
-                   schedule="steps", boundaries=(0.5, 0.85)),
-      cpu={"train.epochs": 8, "evaluate.attack_steps": 60,
-           "data.train_size": 3000, "information.samples": 800},
+    "fu_cifar10",
+    arg,
+    data=dict(name="cifar10"),
+    model=common.model("resnet20"),
+    train=dict(
+      epochs=100,
+      batch_size=32,
+      learning_rate=0.1,
+      weight_decay=5e-4,
+      schedule="steps",
+      boundaries=(0.5, 0.85),
+    ),
+    cpu={
+      "train.epochs": 8,
+      "evaluate.attack_steps": 60,
+      "data.train_size": 3000,
+      "information.samples": 800,
+    },
   )

@@ -1,4 +1,4 @@
-"""TREC questions, 6 classes: two token segments, a small transformer, reference cut.
+"""TREC questions, 6 classes: two segments, a small transformer.
 
   python main.py --config=configs/trec_transformer.py
 
@@ -10,13 +10,22 @@ from configs import common
 
 def get_config(arg: str = ""):
   return common.experiment(
-      "trec_transformer",
-      arg,
-      data=dict(name="trec", length=16, vocabulary=8000),
-      model=common.model("transformer"),
-      train=dict(epochs=20, batch_size=64, optimizer="adam",
-                   learning_rate=5e-4, weight_decay=0.01),
-      evaluate=dict(aux_per_class=10),
-      cpu={"train.epochs": 8, "evaluate.attack_steps": 150, "model.depth": 2,
-           "data.vocabulary": 4000},
+    "trec_transformer",
+    arg,
+    data=dict(name="trec", length=16, vocabulary=8000),
+    model=common.model("transformer"),
+    train=dict(
+      epochs=20,
+      batch_size=64,
+      optimizer="adam",
+      learning_rate=5e-4,
+      weight_decay=0.01,
+    ),
+    evaluate=dict(aux_per_class=10),
+    cpu={
+      "train.epochs": 8,
+      "evaluate.attack_steps": 150,
+      "model.depth": 2,
+      "data.vocabulary": 4000,
+    },
   )

@@ -1,4 +1,4 @@
-"""Strictness for every test, and real data where it lies beside the checkout."""
+"""Fixtures: real data where it lies beside the checkout."""
 
 import os
 import pathlib

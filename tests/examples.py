@@ -21,20 +21,20 @@ def tokens(key, length):
 
 def fields(key, numeric, category):
   return {
-      "numeric": jax.random.normal(key, (BATCH, numeric)),
-      "category": jax.random.randint(key, (BATCH, category), 0, 4),
+    "numeric": jax.random.normal(key, (BATCH, numeric)),
+    "category": jax.random.randint(key, (BATCH, category), 0, 4),
   }
 
 
 SMALL = {
-    "mlp": dict(hidden=(5, 4)),
-    "lenet": dict(channels=(3, 4), hidden=(7,)),
-    "vgg": dict(channels=(3, 4), hidden=(5,)),
-    "resnet20": dict(width=4),
-    "resnet56": dict(width=2),
-    "resnet18": dict(width=4),
-    "transformer": dict(width=8, heads=2, depth=2),
-    "deepfm": dict(width=3, hidden=(5,)),
+  "mlp": dict(hidden=(5, 4)),
+  "lenet": dict(channels=(3, 4), hidden=(7,)),
+  "vgg": dict(channels=(3, 4), hidden=(5,)),
+  "resnet20": dict(width=4),
+  "resnet56": dict(width=2),
+  "resnet18": dict(width=4),
+  "transformer": dict(width=8, heads=2, depth=2),
+  "deepfm": dict(width=3, hidden=(5,)),
 }
 
 
@@ -47,14 +47,14 @@ def build(name, parties=2, norm="batch"):
     vocabulary = (11,) * parties
   elif name == "deepfm":
     inputs = tuple(
-        fields(k, w, c) for k, w, c in zip(keys, widths, (2, 0, 1, 3))
+      fields(k, w, c) for k, w, c in zip(keys, widths, (2, 0, 1, 3))
     )
     vocabulary = (4,) * parties
   else:
     inputs = tuple(image(k, w) for k, w in zip(keys, widths))
     vocabulary = (0,) * parties
   model = models.build(
-      name, CLASSES, norm=norm, vocabulary=vocabulary, **SMALL[name]
+    name, CLASSES, norm=norm, vocabulary=vocabulary, **SMALL[name]
   )
   return model, inputs
 

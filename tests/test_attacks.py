@@ -21,22 +21,24 @@ def identity(variables, x, train=False, start=0, stop=None):
 
 def view_of(train, test, labels, seed=0):
   generator = np.random.default_rng(seed)
-  rows = np.concatenate([
+  rows = np.concatenate(
+    [
       generator.choice(np.flatnonzero(labels == c), PER_CLASS, replace=False)
       for c in range(C)
-  ])
+    ]
+  )
   return types.View(
-      train=jnp.asarray(train, jnp.float32),
-      test=jnp.asarray(test, jnp.float32),
-      train_ids=np.arange(len(train)),
-      test_ids=np.arange(len(test)),
-      bottom={"params": {}, "stats": {}},
-      bottoms={},
-      gradients={},
-      gradient_rows=np.arange(0),
-      aux_rows=jnp.asarray(rows),
-      aux_labels=jnp.asarray(labels[rows]),
-      public=types.Public(C, 32, 1, ("planted",), identity),
+    train=jnp.asarray(train, jnp.float32),
+    test=jnp.asarray(test, jnp.float32),
+    train_ids=np.arange(len(train)),
+    test_ids=np.arange(len(test)),
+    bottom={"params": {}, "stats": {}},
+    bottoms={},
+    gradients={},
+    gradient_rows=np.arange(0),
+    aux_rows=jnp.asarray(rows),
+    aux_labels=jnp.asarray(labels[rows]),
+    public=types.Public(C, 32, 1, ("planted",), identity),
   )
 
 
@@ -68,9 +70,10 @@ def test_noise_gives_no_more_than_the_prior(name):
     train_labels, test_labels = truth(seed)
     generator = np.random.default_rng(seed)
     view = view_of(
-        generator.standard_normal((N, 8)),
-        generator.standard_normal((N // 2, 8)),
-        train_labels, seed,
+      generator.standard_normal((N, 8)),
+      generator.standard_normal((N // 2, 8)),
+      train_labels,
+      seed,
     )
     found = attack.infer(jax.random.key(seed), view)
     prior = np.bincount(test_labels).max() / len(test_labels)
@@ -97,7 +100,7 @@ def test_one_auxiliary_label_per_class_takes_the_first_variant():
   view = view_of(np.eye(C)[labels], np.eye(C)[labels], labels)
   first = np.arange(C) * PER_CLASS
   view = view._replace(
-      aux_rows=view.aux_rows[first], aux_labels=view.aux_labels[first]
+    aux_rows=view.aux_rows[first], aux_labels=view.aux_labels[first]
   )
   found = build("passive_completion", steps=100).infer(jax.random.key(0), view)
   assert int(found.details["variant"]) == 0
@@ -115,21 +118,24 @@ def test_features_only_reads_separable_features_and_not_noise():
   generator = np.random.default_rng(0)
   blur = lambda y: 4 * np.eye(C)[y] + generator.standard_normal((len(y), C))
   _, scores, _ = controls.features_only(
-      blur(train_labels), blur(test_labels), aux, train_labels[aux], C
+    blur(train_labels), blur(test_labels), aux, train_labels[aux], C
   )
   assert evaluate.score("accuracy", scores, test_labels) > 0.9
   noise = generator.standard_normal((N + N // 2, C))
   _, scores, _ = controls.features_only(
-      noise[:N], noise[N:], aux, train_labels[aux], C
+    noise[:N], noise[N:], aux, train_labels[aux], C
   )
   # 300 rows at 1/5: a standard error of .023; four of them
   assert abs(evaluate.score("accuracy", scores, test_labels) - 0.2) < 0.095
 
 
-@pytest.mark.parametrize("options, words", [
+@pytest.mark.parametrize(
+  "options, words",
+  [
     (dict(folds=1), "at least 2"),
     (dict(variants=(("melted", 0, 1.0),)), "frozen|finetuned"),
-])
+  ],
+)
 def test_impossible_options_are_refused(options, words):
   with pytest.raises(ValueError, match=words):
     attacks.build("passive_completion", **options)

@@ -1,4 +1,4 @@
-"""Bad input: one sentence with the value, the range and the fix; exit code 2."""
+"""Bad input: a sentence with value, range and fix, and exit code 2."""
 
 import os
 import pathlib
@@ -17,39 +17,39 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 # dotted key, value, words of the sentence
 BAD = [
-    ("model.name", "mlpp", "did you mean 'mlp'"),
-    ("model.hiden", (3,), "did you mean 'model.hidden'"),
-    ("model.cut", 9, "mlp has 8 stages, so take 0 to 8"),
-    ("model.cut", -2, "model.cut is -2"),
-    ("model.norm", "btach", "did you mean 'batch'"),
-    ("model.name", "transformer", "reads tokens, but digits gives image"),
-    ("train.epochs", 0, "train.epochs is 0; it must be at least 1"),
-    ("train.epochs", "ten", "train.epochs is 'ten', a str; it must be a int"),
-    ("train.epochs", True, "a bool; it must be a int"),
-    ("train.learning_rate", -1.0, "must be > 0"),
-    ("train.optimizer", "sdg", "did you mean 'sgd'"),
-    ("train.batch_size", 5000, "larger than the 1212 training rows"),
-    ("train.schedule", "cosin", "did you mean 'cosine'"),
-    ("data.parties", 9, "8 columns to hand out; take 1 to 8"),
-    ("data.name", "digitz", "did you mean 'digits'"),
-    ("data.name", "file", "data.path is empty"),
-    ("data.path", "nowhere.csv", "'nowhere.csv' is not a file"),
-    ("data.validation", 0.9, "data.validation is 0.9"),
-    ("data.partition", "diagonal", "data.partition is 'diagonal'"),
-    ("data.partition", "3,4", "adds up to 7"),
-    ("evaluate.aux_per_class", 0, "0 auxiliary samples for 10 classes"),
-    ("evaluate.aux_per_class", 500, "evaluate.aux_per_class is 500"),
-    ("evaluate.metric", "auc", "digits has 10 classes; AUC is for 2"),
-    ("attacks", ("passive_complet",), "did you mean 'passive_completion'"),
-    ("attacks", ({"name": "passive_completion", "fold": 3},), "'fold'"),
-    ("defenses", ("gausian",), "did you mean 'gaussian'"),
-    ("defenses", ({"name": "cut", "advance": 7},), "model.cut is 4"),
-    ("information.estimators", ("mines",), "did you mean 'mine'"),
-    ("task.name", "permut", "did you mean 'permute'"),
-    ("task.name", "nope:nothing", "could not be loaded"),
-    ("seeds", 0, "seeds is 0; it must be at least 1"),
-    ("record.epochs", (30,), "allows 0 to 29"),
-    ("precision", "float16", "Known: bfloat16, float32, tensorfloat32"),
+  ("model.name", "mlpp", "did you mean 'mlp'"),
+  ("model.hiden", (3,), "did you mean 'model.hidden'"),
+  ("model.cut", 9, "mlp has 8 stages, so take 0 to 8"),
+  ("model.cut", -2, "model.cut is -2"),
+  ("model.norm", "btach", "did you mean 'batch'"),
+  ("model.name", "transformer", "reads tokens, but digits gives image"),
+  ("train.epochs", 0, "train.epochs is 0; it must be at least 1"),
+  ("train.epochs", "ten", "train.epochs is 'ten', a str; it must be a int"),
+  ("train.epochs", True, "a bool; it must be a int"),
+  ("train.learning_rate", -1.0, "must be > 0"),
+  ("train.optimizer", "sdg", "did you mean 'sgd'"),
+  ("train.batch_size", 5000, "larger than the 1212 training rows"),
+  ("train.schedule", "cosin", "did you mean 'cosine'"),
+  ("data.parties", 9, "8 columns to hand out; take 1 to 8"),
+  ("data.name", "digitz", "did you mean 'digits'"),
+  ("data.name", "file", "data.path is empty"),
+  ("data.path", "nowhere.csv", "'nowhere.csv' is not a file"),
+  ("data.validation", 0.9, "data.validation is 0.9"),
+  ("data.partition", "diagonal", "data.partition is 'diagonal'"),
+  ("data.partition", "3,4", "adds up to 7"),
+  ("evaluate.aux_per_class", 0, "0 auxiliary samples for 10 classes"),
+  ("evaluate.aux_per_class", 500, "evaluate.aux_per_class is 500"),
+  ("evaluate.metric", "auc", "digits has 10 classes; AUC is for 2"),
+  ("attacks", ("passive_complet",), "did you mean 'passive_completion'"),
+  ("attacks", ({"name": "passive_completion", "fold": 3},), "'fold'"),
+  ("defenses", ("gausian",), "did you mean 'gaussian'"),
+  ("defenses", ({"name": "cut", "advance": 7},), "model.cut is 4"),
+  ("information.estimators", ("mines",), "did you mean 'mine'"),
+  ("task.name", "permut", "did you mean 'permute'"),
+  ("task.name", "nope:nothing", "could not be loaded"),
+  ("seeds", 0, "seeds is 0; it must be at least 1"),
+  ("record.epochs", (30,), "allows 0 to 29"),
+  ("precision", "float16", "Known: bfloat16, float32, tensorfloat32"),
 ]
 
 
@@ -90,11 +90,14 @@ def test_an_attack_whose_needs_are_not_met_is_refused(monkeypatch):
     configs.validate(config)
 
 
-@pytest.mark.parametrize("arg, words", [
+@pytest.mark.parametrize(
+  "arg, words",
+  [
     ("cpus", "Did you mean 'cpu'"),
     ("train.epoch=3", "Did you mean 'epochs'"),
     ("nothing.at.all=3", "unknown key"),
-])
+  ],
+)
 def test_config_arguments(arg, words):
   with pytest.raises(ValueError, match=words):
     common.experiment("x", arg)
@@ -103,7 +106,7 @@ def test_config_arguments(arg, words):
 def test_a_file_without_the_label_or_id_column(tmp_path):
   path = tmp_path / "t.csv"
   pd.DataFrame({"a": np.arange(50.0), "target": np.arange(50) % 2}).to_csv(
-      path, index=False
+    path, index=False
   )
   config = with_value("data.path", str(path))
   with pytest.raises(ValueError, match="data.label 'label';.*Known: a, target"):
@@ -127,22 +130,25 @@ def test_a_workdir_of_another_config_or_that_cannot_be_written(tmp_path):
 
 def main(*flags, **environment):
   return subprocess.run(
-      [sys.executable, str(ROOT / "main.py"), *flags],
-      capture_output=True, text=True, timeout=300, check=False,
-      env={**os.environ, "JAX_PLATFORMS": "cpu", **environment},
+    [sys.executable, str(ROOT / "main.py"), *flags],
+    capture_output=True,
+    text=True,
+    timeout=300,
+    check=False,
+    env={**os.environ, "JAX_PLATFORMS": "cpu", **environment},
   )
 
 
 CASES = [
-    (["--config.train.epoch=3"], "epoch"),
-    (["--config.train.epochs=ten"], "epochs"),
-    (["--config.model.cut=99"], "mlp has 8 stages"),
-    (["--config=configs/nowhere.py"], "nowhere.py"),
-    (["--config=configs/default.py:gpu"], "take cpu, step or KEY=VALUE"),
-    (["--confg=configs/default.py"], "confg"),
-    (["extra"], "unknown argument 'extra'"),
-    (["--config.data.path=none.csv"], "is not a file"),
-    (["--workdir=/dev/null/w"], "cannot be written"),
+  (["--config.train.epoch=3"], "epoch"),
+  (["--config.train.epochs=ten"], "epochs"),
+  (["--config.model.cut=99"], "mlp has 8 stages"),
+  (["--config=configs/nowhere.py"], "nowhere.py"),
+  (["--config=configs/default.py:gpu"], "take cpu, step or KEY=VALUE"),
+  (["--confg=configs/default.py"], "confg"),
+  (["extra"], "unknown argument 'extra'"),
+  (["--config.data.path=none.csv"], "is not a file"),
+  (["--workdir=/dev/null/w"], "cannot be written"),
 ]
 
 
@@ -158,16 +164,18 @@ def test_command_line_exits_with_2_and_a_sentence(flags, words):
 
 @pytest.mark.slow
 def test_a_set_that_is_not_there_is_refused_within_seconds(tmp_path):
-  done = main("--config=configs/cifar10_cut1.py",
-              TFDS_DATA_DIR=str(tmp_path))
+  done = main("--config=configs/cifar10_cut1.py", TFDS_DATA_DIR=str(tmp_path))
   assert done.returncode == 2
   assert "download_and_prepare" in done.stderr
 
 
 @pytest.mark.slow
 def test_divergence_stops_with_its_status_and_what_it_had(tmp_path):
-  done = main("--config.train.learning_rate=1e9", "--config.model.norm=none",
-              f"--workdir={tmp_path}")
+  done = main(
+    "--config.train.learning_rate=1e9",
+    "--config.model.norm=none",
+    f"--workdir={tmp_path}",
+  )
   assert done.returncode == 1
   assert "not finite" in done.stderr and "Traceback" not in done.stderr
   assert '"diverged"' in (tmp_path / "status.json").read_text()

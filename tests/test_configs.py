@@ -11,8 +11,9 @@ from vfl_jax import experiment
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 NAMES = sorted(
-    p.stem for p in (ROOT / "configs").glob("*.py")
-    if p.stem not in ("__init__", "common")
+  p.stem
+  for p in (ROOT / "configs").glob("*.py")
+  if p.stem not in ("__init__", "common")
 )
 
 
@@ -30,7 +31,7 @@ def test_docstring_has_the_command_and_a_result(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_profiles_are_marked_and_validate_on_real_headers(
-    name, request, monkeypatch
+  name, request, monkeypatch
 ):
   module = importlib.import_module(f"configs.{name}")
   for arg in ("", "cpu", "step"):

@@ -22,32 +22,31 @@ def test_values_and_gradients(method, stride, size, height, width):
 
   def plain(x, kernel):
     return lax.conv_general_dilated(
-        x, kernel, (stride, stride), "SAME",
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+      x,
+      kernel,
+      (stride, stride),
+      "SAME",
+      dimension_numbers=("NHWC", "HWIO", "NHWC"),
     )
 
   y, pull = jax.vjp(plain, x, kernel)
   g = jax.random.normal(keys[2], y.shape)
   got, got_pull = jax.vjp(
-      lambda x, k: convolution.conv(x, k, stride, method), x, kernel
+    lambda x, k: convolution.conv(x, k, stride, method), x, kernel
   )
   # float32 sums of at most 75 + 2 * 72 products in another order
-  for a, b in zip(
-      (got, *got_pull(g)), (y, *pull(g)), strict=True
-  ):
+  for a, b in zip((got, *got_pull(g)), (y, *pull(g)), strict=True):
     np.testing.assert_allclose(a, b, atol=3e-5)
 
 
 @pytest.mark.parametrize("height, width", SHAPES)
 def test_pooling(height, width):
   x = jax.nn.relu(jax.random.normal(jax.random.key(1), (2, height, width, 3)))
-  padded = jnp.pad(
-      x, ((0, 0), (0, height % 2), (0, width % 2), (0, 0))
-  )
+  padded = jnp.pad(x, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)))
   windows = [padded[:, i::2, j::2] for i in (0, 1) for j in (0, 1)]
   np.testing.assert_allclose(convolution.pool(x, "max"), np.max(windows, 0))
   np.testing.assert_allclose(
-      convolution.pool(x, "average"), np.mean(windows, 0), rtol=1e-6
+    convolution.pool(x, "average"), np.mean(windows, 0), rtol=1e-6
   )
   assert convolution.pool(x, "none") is x
 
@@ -55,5 +54,5 @@ def test_pooling(height, width):
 def test_unknown_method_is_refused():
   with pytest.raises(ValueError, match="'fast'"):
     convolution.conv(
-        jnp.zeros((1, 2, 2, 1)), jnp.zeros((3, 3, 1, 1)), 1, "fast"
+      jnp.zeros((1, 2, 2, 1)), jnp.zeros((3, 3, 1, 1)), 1, "fast"
     )

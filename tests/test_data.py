@@ -22,14 +22,16 @@ def section(**overrides):
 
 def frame(n=120, seed=0):
   generator = np.random.default_rng(seed)
-  return pd.DataFrame({
+  return pd.DataFrame(
+    {
       "id": [f"u{i}" for i in range(n)],
       "age": np.where(np.arange(n) % 7, generator.normal(40, 9, n), np.nan),
       "job": generator.choice(["a", "b", None], n),
       "income": generator.normal(size=n),
       "member": generator.choice([True, False], n),
       "label": np.arange(n) % 2,
-  })
+    }
+  )
 
 
 def test_digits_splits_are_disjoint_stratified_and_partitioned_losslessly():
@@ -82,12 +84,12 @@ def test_one_file(tmp_path, suffix):
 
 
 def test_one_file_per_party_joined_on_an_id_counts_what_does_not_match(
-    tmp_path,
+  tmp_path,
 ):
   rows = frame()
   rows[["id", "age", "job"]].iloc[:100].to_csv(tmp_path / "a.csv", index=False)
   shuffled = rows[["id", "income", "member", "label"]].sample(
-      frac=1, random_state=0
+    frac=1, random_state=0
   )
   shuffled.iloc[:110].to_parquet(tmp_path / "b.parquet", index=False)
   kept = len(set(shuffled["id"].iloc[:110]) & set(rows["id"].iloc[:100]))
@@ -96,8 +98,8 @@ def test_one_file_per_party_joined_on_an_id_counts_what_does_not_match(
   splits = (found.train, found.validation, found.test)
   assert sum(len(s.labels) for s in splits) == kept
   assert found.notes == (
-      f"{100 - kept} of 100 rows of a.csv have no match",
-      f"{110 - kept} of 110 rows of b.parquet have no match",
+    f"{100 - kept} of 100 rows of a.csv have no match",
+    f"{110 - kept} of 110 rows of b.parquet have no match",
   )
   truth = dict(zip(rows["id"], rows["label"], strict=True))
   assert all(truth[i] == y for i, y in zip(found.test.ids, found.test.labels))
@@ -110,7 +112,7 @@ def test_duplicate_ids_and_shared_columns_are_refused(tmp_path):
   paths = [str(tmp_path / name) for name in ("a.csv", "b.csv")]
   rows[["id", "age"]].to_csv(paths[0], index=False)
   pd.concat([rows, rows.iloc[:3]])[["id", "income", "label"]].to_csv(
-      paths[1], index=False
+    paths[1], index=False
   )
   with pytest.raises(ValueError, match="3 values of the id column"):
     data.load(section(path=paths, id="id"), KEY)
@@ -129,8 +131,10 @@ def test_npz_images_rows_and_one_array_per_party(tmp_path):
   found = data.load(config, KEY)
   assert [x.shape[1:] for x in found.train.inputs] == [(6, 4, 1), (6, 3, 1)]
   np.savez(
-      tmp_path / "r.npz", bank=generator.normal(size=(90, 4)),
-      shop=generator.normal(size=(90, 2)), label=y,
+    tmp_path / "r.npz",
+    bank=generator.normal(size=(90, 4)),
+    shop=generator.normal(size=(90, 2)),
+    label=y,
   )
   found = data.load(section(path=str(tmp_path / "r.npz")), KEY)
   assert [x.shape[1] for x in found.train.inputs] == [4, 2]
@@ -144,14 +148,16 @@ def test_statistics_are_those_of_the_training_rows_only():
     options = dict(max_categories=8, hash_size=32)
     _, alone = table.encode([train.iloc[:, 1:5]], encoding, **options)
     _, both = table.encode(
-        [train.iloc[:, 1:5], test.iloc[:, 1:5]], encoding, **options
+      [train.iloc[:, 1:5], test.iloc[:, 1:5]], encoding, **options
     )
     for a, b in zip(
-        np.atleast_1d(alone[0] if encoding != "fields" else
-                      list(alone[0].values())[0]),
-        np.atleast_1d(both[0] if encoding != "fields" else
-                      list(both[0].values())[0]),
-        strict=True,
+      np.atleast_1d(
+        alone[0] if encoding != "fields" else next(iter(alone[0].values()))
+      ),
+      np.atleast_1d(
+        both[0] if encoding != "fields" else next(iter(both[0].values()))
+      ),
+      strict=True,
     ):
       np.testing.assert_array_equal(a, b)
 
@@ -160,8 +166,10 @@ def test_fields_have_ids_of_their_own_per_column_and_one_for_the_unseen():
   train, test = frame(60), frame(60, seed=1)
   test["job"] = "never seen"
   size, (a, b) = table.encode(
-      [train[["job", "member", "age"]], test[["job", "member", "age"]]],
-      "fields", max_categories=8, hash_size=1,
+    [train[["job", "member", "age"]], test[["job", "member", "age"]]],
+    "fields",
+    max_categories=8,
+    hash_size=1,
   )
   assert size == 4 + 3  # unseen, a, b, missing; unseen, False, True
   assert set(a["category"][:, 0]) == {1, 2, 3}
@@ -173,7 +181,7 @@ def test_fields_have_ids_of_their_own_per_column_and_one_for_the_unseen():
 def test_tokens_come_from_the_training_split_and_are_padded_with_zero():
   train = ["the cat sat on the mat", "the dog", "a"] * 20
   size, (a, b) = text.tokenize(
-      train, [["zzz qqq \u4f60", ""]], vocabulary=300, length=5
+    train, [["zzz qqq \u4f60", ""]], vocabulary=300, length=5
   )
   assert a.shape == (60, 5) and size <= 300
   assert (b[1] == 0).all() and a.max() < size
@@ -191,7 +199,7 @@ def test_a_class_without_enough_samples_is_refused():
 
 def test_random_partition_of_a_table_hands_out_every_column():
   found = data.load(
-      section(name="breast_cancer", partition="random", parties=3), KEY
+    section(name="breast_cancer", partition="random", parties=3), KEY
   )
   assert [x.shape[1] for x in found.train.inputs] == [10, 10, 10]
   contiguous = data.load(section(name="breast_cancer", parties=3), KEY)
@@ -203,14 +211,18 @@ def test_random_partition_of_a_table_hands_out_every_column():
 def test_real_cifar10_fashion_mnist_and_trec(tfds_dir, tmp_path, monkeypatch):
   monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
   cases = {
-      "cifar10": (50000, 32, 10, (32, 16, 3)),
-      "fashion_mnist": (60000, 28, 10, (28, 14, 1)),
-      "trec": (5452, 16, 6, (8,)),
+    "cifar10": (50000, 32, 10, (32, 16, 3)),
+    "fashion_mnist": (60000, 28, 10, (28, 14, 1)),
+    "trec": (5452, 16, 6, (8,)),
   }
   for name, (rows, columns, classes, shape) in cases.items():
     config = section(
-        name=name, data_dir=tfds_dir, train_size=1000, test_size=400,
-        length=16, vocabulary=1000,
+      name=name,
+      data_dir=tfds_dir,
+      train_size=1000,
+      test_size=400,
+      length=16,
+      vocabulary=1000,
     )
     header = data.describe(config)
     assert header[2:] == (rows, columns, classes)
@@ -220,8 +232,12 @@ def test_real_cifar10_fashion_mnist_and_trec(tfds_dir, tmp_path, monkeypatch):
     assert [x.shape[1:] for x in found.train.inputs] == [shape, shape]
     assert len(np.unique(found.train.labels)) == classes
   cached = list(tmp_path.rglob("fashion_mnist-*.npz"))
-  again = data.load(section(name="fashion_mnist", data_dir=tfds_dir,
-                            train_size=1000, test_size=400), KEY)
+  again = data.load(
+    section(
+      name="fashion_mnist", data_dir=tfds_dir, train_size=1000, test_size=400
+    ),
+    KEY,
+  )
   assert len(cached) in (0, 2)  # 0 where the folder itself could be written
   assert again.num_classes == 10
 

@@ -55,15 +55,26 @@ def test_scores():
 
 def test_advantage_is_paired_with_the_strongest_control():
   values = {
-      "attack": [0.9, 0.7], "prior": [0.1, 0.1], "no-VFL": [0.5, 0.4],
-      "features only": [0.6, 0.2], "ceiling": [0.95, 0.9],
+    "attack": [0.9, 0.7],
+    "prior": [0.1, 0.1],
+    "no-VFL": [0.5, 0.4],
+    "features only": [0.6, 0.2],
+    "ceiling": [0.95, 0.9],
   }
   rows = [
-      {"attack": "a", "party": 0, "rows": "test", "metric": "accuracy",
-       "what": what, "seed": seed, "value": v}
-      for what, both in values.items() for seed, v in enumerate(both)
+    {
+      "attack": "a",
+      "party": 0,
+      "rows": "test",
+      "metric": "accuracy",
+      "what": what,
+      "seed": seed,
+      "value": v,
+    }
+    for what, both in values.items()
+    for seed, v in enumerate(both)
   ]
-  found, = evaluate.advantage(rows)
+  (found,) = evaluate.advantage(rows)
   assert found["control"] == "no-VFL"  # .45 on average, not the .6 of one seed
   assert found["advantage"] == pytest.approx((0.4 + 0.3) / 2)
   # t(.975, 1 degree) = 12.706, standard error .05

@@ -63,7 +63,11 @@ def test_everything_is_left_behind(finished):
 def test_tables_are_tidy(finished):
   attacks = tables.read(finished, "attacks")
   assert set(attacks["what"]) == {
-      "attack", "prior", "no-VFL", "features only", "ceiling"
+    "attack",
+    "prior",
+    "no-VFL",
+    "features only",
+    "ceiling",
   }
   key = ["attack", "what", "party", "seed", "rows"]
   assert not attacks.duplicated(key).any()
@@ -106,7 +110,7 @@ def test_both_ends_of_the_cut(tmp_path, cut):
   config = tiny(model__cut=cut, record__epochs=())
   experiment.run(config, tmp_path)
   attacks = tables.read(tmp_path, "attacks").pivot_table(
-      index=["party", "seed", "rows"], columns="what", values="value"
+    index=["party", "seed", "rows"], columns="what", values="value"
   )
   if not cut:  # nothing was learnt below: the attack is its own control
     np.testing.assert_allclose(attacks["attack"], attacks["no-VFL"])
@@ -133,8 +137,11 @@ def test_a_damaged_checkpoint_falls_back_with_a_warning(tmp_path):
   for step in (1, 2, 3):
     saved.save(step, {**state, "a": state["a"] + step})
   saved.close()
-  files = [p for p in (tmp_path / "3").rglob("*")
-           if p.is_file() and p.stat().st_size > 60 and "d" in p.parts]
+  files = [
+    p
+    for p in (tmp_path / "3").rglob("*")
+    if p.is_file() and p.stat().st_size > 60 and "d" in p.parts
+  ]
   assert files
   for path in files:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -150,10 +157,13 @@ def test_a_damaged_checkpoint_falls_back_with_a_warning(tmp_path):
 
 def command(workdir, **environment):
   return [
-      sys.executable, str(ROOT / "main.py"), f"--workdir={workdir}",
-      "--config=configs/default.py:step", "--config.train.epochs=40",
-      "--config.train.steps_per_epoch=4",
-      "--config.seeds=2",
+    sys.executable,
+    str(ROOT / "main.py"),
+    f"--workdir={workdir}",
+    "--config=configs/default.py:step",
+    "--config.train.epochs=40",
+    "--config.train.steps_per_epoch=4",
+    "--config.seeds=2",
   ]
 
 
@@ -166,8 +176,10 @@ def test_resume_after_sigkill_is_bit_identical(tmp_path):
   kills = 0
   while kills < 8:
     process = subprocess.Popen(
-        command(killed), cwd=ROOT, stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+      command(killed),
+      cwd=ROOT,
+      stdout=subprocess.DEVNULL,
+      stderr=subprocess.DEVNULL,
     )
     deadline = time.time() + moments.uniform(3, 9)
     while time.time() < deadline and process.poll() is None:
@@ -180,11 +192,11 @@ def test_resume_after_sigkill_is_bit_identical(tmp_path):
   assert kills, "it ended before it could be killed"
   subprocess.run(command(killed), cwd=ROOT, check=True, capture_output=True)
   assert (quiet / "metrics.jsonl").read_text() == (
-      killed / "metrics.jsonl"
+    killed / "metrics.jsonl"
   ).read_text()
   for name in tables.TABLES:
     pd.testing.assert_frame_equal(
-        tables.read(quiet, name), tables.read(killed, name), check_exact=True
+      tables.read(quiet, name), tables.read(killed, name), check_exact=True
     )
   a, b = (experiment.load(w).federation.variables for w in (quiet, killed))
   import jax
@@ -211,7 +223,7 @@ def test_interrupted_training_resumes_to_the_same_state(tmp_path, monkeypatch):
   experiment.run(config, parts)
   for name in tables.TABLES:
     pd.testing.assert_frame_equal(
-        tables.read(whole, name), tables.read(parts, name), check_exact=True
+      tables.read(whole, name), tables.read(parts, name), check_exact=True
     )
 
 
@@ -231,16 +243,36 @@ def test_the_report_opens_in_a_browser(finished, width):
   </script>"""
   with tempfile.TemporaryDirectory() as folder:
     page = pathlib.Path(folder) / "page.html"
-    page.write_text(html.replace(
-        "</body>", probe.replace("<script>", "<script>onload=()=>{").replace(
-            "</script>", "}</script>") + "</body>"), "utf-8")
+    page.write_text(
+      html.replace(
+        "</body>",
+        probe.replace("<script>", "<script>onload=()=>{").replace(
+          "</script>", "}</script>"
+        )
+        + "</body>",
+      ),
+      "utf-8",
+    )
     done = subprocess.run(
-        [browser(), "--headless", "--no-sandbox", "--disable-gpu",
-         "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync",
-         f"--user-data-dir={folder}/profile", f"--window-size={width},900",
-         "--virtual-time-budget=3000", "--dump-dom", page.as_uri()],
-        capture_output=True, text=True, timeout=120, check=True,
+      [
+        browser(),
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        f"--user-data-dir={folder}/profile",
+        f"--window-size={width},900",
+        "--virtual-time-budget=3000",
+        "--dump-dom",
+        page.as_uri(),
+      ],
+      capture_output=True,
+      text=True,
+      timeout=120,
+      check=True,
     )
   title = done.stdout.split("<title>")[1].split("</title>")[0]
   seen = json.loads(title)

@@ -28,7 +28,7 @@ def check(estimate, truth, truth_error=0.0):
 
 
 def mixture(scale, classes=4, dimension=3):
-  """Unit Gaussians around class means; I(T;Y) by Monte Carlo, with its error."""
+  """Unit Gaussians around class means; I(T;Y) by Monte Carlo, its error."""
   generator = np.random.default_rng(0)
   means = scale * generator.standard_normal((classes, dimension))
   y = generator.integers(0, classes, N)
@@ -50,7 +50,7 @@ def test_gaussian_mixtures(estimator):
   assert truths[0] < 0.2 < truths[1] < 0.9 < truths[2] < np.log(4)
   for t, y, truth, error in found:
     estimate = information.mutual_information(
-        jax.random.key(1), t[None].astype(np.float32), y, estimator=estimator
+      jax.random.key(1), t[None].astype(np.float32), y, estimator=estimator
     )
     check(estimate, truth, error)
     assert abs(estimate.ceiling - np.log(4)) < 0.01
@@ -66,10 +66,11 @@ def test_independent_function_and_xor_in_one_stack_of_padded_layers(estimator):
   xor = signs + 0.1 * generator.standard_normal((N, 2))
   noise = generator.standard_normal((N, 4))
   one_hot = np.eye(2)[y]
-  layers = np.stack([np.pad(a, ((0, 0), (0, 4 - a.shape[1])))
-                     for a in (noise, one_hot, xor)]).astype(np.float32)
+  layers = np.stack(
+    [np.pad(a, ((0, 0), (0, 4 - a.shape[1]))) for a in (noise, one_hot, xor)]
+  ).astype(np.float32)
   estimate = information.mutual_information(
-      jax.random.key(0), layers, y, estimator=estimator
+    jax.random.key(0), layers, y, estimator=estimator
   )
   check(estimate, np.array([0.0, np.log(2), np.log(2)]))
 
@@ -80,7 +81,7 @@ def test_mine_on_correlated_gaussians_with_float_targets():
   t = generator.standard_normal((N, d))
   y = rho * t + np.sqrt(1 - rho**2) * generator.standard_normal((N, d))
   estimate = information.mutual_information(
-      jax.random.key(2), t[None].astype(np.float32), y.astype(np.float32)
+    jax.random.key(2), t[None].astype(np.float32), y.astype(np.float32)
   )
   truth = -d / 2 * np.log(1 - rho**2)
   # the marginal is an average over 16 shifted pairings: its error is in the
@@ -96,7 +97,7 @@ def test_small_samples_do_not_read_information_into_noise():
   y = generator.integers(0, 10, 500)
   for name in information.ESTIMATORS:
     estimate = information.mutual_information(
-        jax.random.key(0), layers, y, estimator=name
+      jax.random.key(0), layers, y, estimator=name
     )
     # six layers, none above zero by more than its error
     assert (estimate.nats < ERRORS * estimate.interval + 0.03).all()
@@ -117,16 +118,19 @@ def test_probe_reduces_by_principal_components_of_the_fitting_part():
   centred = wide - wide[rows].mean(0)
   _, s, axes = np.linalg.svd(centred[rows], full_matrices=False)
   np.testing.assert_allclose(
-      np.abs(reduced), np.abs(centred @ axes[:3].T), rtol=1e-3, atol=1e-3
+    np.abs(reduced), np.abs(centred @ axes[:3].T), rtol=1e-3, atol=1e-3
   )
   assert abs(share - (s[:3] ** 2).sum() / (s**2).sum()) < 1e-5
 
 
-@pytest.mark.parametrize("features, targets, words", [
+@pytest.mark.parametrize(
+  "features, targets, words",
+  [
     (np.zeros((2, 50, 3)), np.zeros(49, int), r"must be \[layers, n, d\]"),
     (np.zeros((2, 30, 3)), np.zeros(30, int), "at least 40"),
     (np.full((1, 50, 3), np.nan), np.zeros(50, int), "not finite"),
-])
+  ],
+)
 def test_bad_input_is_refused(features, targets, words):
   with pytest.raises(ValueError, match=words):
     information.mutual_information(jax.random.key(0), features, targets)
@@ -136,9 +140,9 @@ def test_classifier_refuses_float_targets_and_unknown_names_are_suggested():
   t = np.zeros((1, 50, 2), np.float32)
   with pytest.raises(ValueError, match="take 'mine'"):
     information.mutual_information(
-        jax.random.key(0), t, t[0], estimator="classifier"
+      jax.random.key(0), t, t[0], estimator="classifier"
     )
   with pytest.raises(ValueError, match="did you mean 'mine'"):
     information.mutual_information(
-        jax.random.key(0), t, np.zeros(50, int), estimator="mime"
+      jax.random.key(0), t, np.zeros(50, int), estimator="mime"
     )

@@ -29,9 +29,9 @@ def conv(size, inputs, outputs):
 
 def block(inputs, outputs, projected):
   return (
-      conv(3, inputs, outputs)
-      + conv(3, outputs, outputs)
-      + (conv(1, inputs, outputs) if projected else 0)
+    conv(3, inputs, outputs)
+    + conv(3, outputs, outputs)
+    + (conv(1, inputs, outputs) if projected else 0)
   )
 
 
@@ -43,8 +43,8 @@ def tail(inputs):
   """
   widths = (2 * C, C, C, C)
   return [
-      lambda d: dense(d, C),
-      *(lambda d, w=w: 2 * d + dense(d, w) for w in widths),
+    lambda d: dense(d, C),
+    *(lambda d, w=w: 2 * d + dense(d, w) for w in widths),
   ], [C, *widths]
 
 
@@ -78,9 +78,7 @@ def image_stages(stages_of_map):
   def build(widths):
     del widths
     functions, widths_out = tail(None)
-    tail_stages = [
-        (f, lambda d, w=w: w) for f, w in zip(functions, widths_out)
-    ]
+    tail_stages = [(f, lambda d, w=w: w) for f, w in zip(functions, widths_out)]
     return lambda party: stages_of_map + tail_stages
 
   return build
@@ -94,23 +92,23 @@ def mlp_stages(widths):
   del widths
   functions, outs = tail(None)
   stages = [
-      (lambda w: normed(8 * w * 2, 5), lambda w: 5),
-      (lambda d: normed(d, 4), lambda d: 4),
-      *((f, lambda d, w=w: w) for f, w in zip(functions, outs)),
+    (lambda w: normed(8 * w * 2, 5), lambda w: 5),
+    (lambda d: normed(d, 4), lambda d: 4),
+    *((f, lambda d, w=w: w) for f, w in zip(functions, outs)),
   ]
   return lambda party: stages
 
 
 # after two poolings 8 rows are 2; a flattened map is 2 x width x channels
 LENET = [
-    (lambda w: conv(5, 2, 3), half),
-    (lambda w: conv(5, 3, 4), half),
-    (lambda w: normed(2 * w * 4, 7), lambda w: 7),
+  (lambda w: conv(5, 2, 3), half),
+  (lambda w: conv(5, 3, 4), half),
+  (lambda w: normed(2 * w * 4, 7), lambda w: 7),
 ]
 VGG = [
-    (lambda w: conv(3, 2, 3) + conv(3, 3, 3), half),
-    (lambda w: conv(3, 3, 4) + conv(3, 4, 4), half),
-    (lambda w: normed(2 * w * 4, 5), lambda w: 5),
+  (lambda w: conv(3, 2, 3) + conv(3, 3, 3), half),
+  (lambda w: conv(3, 3, 4) + conv(3, 4, 4), half),
+  (lambda w: normed(2 * w * 4, 5), lambda w: 5),
 ]
 
 
@@ -121,12 +119,14 @@ def resnet(width, groups):
     for b in range(blocks):
       out = width * 2**g
       first = bool(g) and not b
-      stages.append((
+      stages.append(
+        (
           lambda w, i=channels, o=out, p=first: block(i, o, p),
           half if first else (lambda w: w),
-      ))
+        )
+      )
       channels = out
-  return stages + [(lambda w: 0, lambda w, c=channels: c)]
+  return [*stages, (lambda w: 0, lambda w, c=channels: c)]
 
 
 def transformer_stages(widths):
@@ -134,11 +134,11 @@ def transformer_stages(widths):
   d, functions_and = 8, tail(None)
   layer = 2 * 2 * d + 4 * dense(d, d) + dense(d, 2 * d) + dense(2 * d, d)
   stages = [
-      (lambda length: 11 * d + length * d, lambda length: length),
-      (lambda length: layer, lambda length: length),
-      (lambda length: layer, lambda length: length),
-      (lambda length: 2 * d, lambda length: d),
-      *((f, lambda s, w=w: w) for f, w in zip(*functions_and)),
+    (lambda length: 11 * d + length * d, lambda length: length),
+    (lambda length: layer, lambda length: length),
+    (lambda length: layer, lambda length: length),
+    (lambda length: 2 * d, lambda length: d),
+    *((f, lambda s, w=w: w) for f, w in zip(*functions_and)),
   ]
   return lambda party: stages
 
@@ -156,31 +156,31 @@ def deepfm_stages(widths):
       fields = widths[party] + category[party]
     functions, outs = tail(None)
     return [
-        (lambda w: (w + heights) * (3 + 1), lambda w, f=fields: f),
-        (lambda f: 0, lambda f: 3 * f),
-        (lambda d: normed(d, 5), lambda d: 5),
-        (lambda d: dense(d + 1, C), lambda d: C),
-        *((f, lambda s, w=w: w) for f, w in zip(functions[1:], outs[1:])),
+      (lambda w: (w + heights) * (3 + 1), lambda w, f=fields: f),
+      (lambda f: 0, lambda f: 3 * f),
+      (lambda d: normed(d, 5), lambda d: 5),
+      (lambda d: dense(d + 1, C), lambda d: C),
+      *((f, lambda s, w=w: w) for f, w in zip(functions[1:], outs[1:])),
     ]
 
   return stages
 
 
 STAGES = {
-    "mlp": mlp_stages,
-    "lenet": image_stages(LENET),
-    "vgg": image_stages(VGG),
-    "resnet20": image_stages(resnet(4, (3, 3, 3))),
-    "resnet18": image_stages(resnet(4, (2, 2, 2, 2))),
-    "transformer": transformer_stages,
-    "deepfm": deepfm_stages,
+  "mlp": mlp_stages,
+  "lenet": image_stages(LENET),
+  "vgg": image_stages(VGG),
+  "resnet20": image_stages(resnet(4, (3, 3, 3))),
+  "resnet18": image_stages(resnet(4, (2, 2, 2, 2))),
+  "transformer": transformer_stages,
+  "deepfm": deepfm_stages,
 }
 MERGE = dict.fromkeys(STAGES, sum)
 CASES = [
-    (name, cut, parties)
-    for name in STAGES
-    for parties in (2, 3)
-    for cut in range(len(examples.build(name)[0].stages) + 1)
+  (name, cut, parties)
+  for name in STAGES
+  for parties in (2, 3)
+  for cut in range(len(examples.build(name)[0].stages) + 1)
 ]
 
 
@@ -224,15 +224,15 @@ def test_published_shapes_of_fu_et_al():
   embedding = jax.eval_shape(net.bottom, variables["bottoms"][0], x[0])[0]
   assert embedding.shape == (2, 10)
   kernels = [
-      v["Dense_0"]["kernel"].shape for v in variables["top"]["params"].values()
+    v["Dense_0"]["kernel"].shape for v in variables["top"]["params"].values()
   ]
   assert kernels == [(20, 20), (20, 10), (10, 10), (10, 10)]
   criteo = models.build("mlp", 2, hidden=(64, 16), embedding=4, top=(8, 4))
   x = (jax.ShapeDtypeStruct((2, 4096), np.float32),) * 2
   net = split.at(criteo, criteo.reference_cut, 2)
   kernels = [
-      v["Dense_0"]["kernel"].shape
-      for v in net.init(jax.random.key(0), x)["top"]["params"].values()
+    v["Dense_0"]["kernel"].shape
+    for v in net.init(jax.random.key(0), x)["top"]["params"].values()
   ]
   assert kernels == [(8, 8), (8, 4), (4, 2)]
 
@@ -240,11 +240,9 @@ def test_published_shapes_of_fu_et_al():
 def test_initial_kernels_have_he_scale_and_seeds_differ():
   model = models.build("mlp", 10, hidden=(400, 300))
   x = (np.zeros((2, 500), np.float32),)
-  drawn = [
-      split.at(model, 2, 1).init(jax.random.key(s), x) for s in (0, 0, 1)
-  ]
+  drawn = [split.at(model, 2, 1).init(jax.random.key(s), x) for s in (0, 0, 1)]
   kernels = [
-      d["bottoms"][0]["params"]["dense1"]["Dense_0"]["kernel"] for d in drawn
+    d["bottoms"][0]["params"]["dense1"]["Dense_0"]["kernel"] for d in drawn
   ]
   np.testing.assert_array_equal(kernels[0], kernels[1])
   assert np.abs(kernels[0] - kernels[2]).max() > 0.01

@@ -12,16 +12,17 @@ from vfl_jax import train
 
 # resnet56 has the stages of resnet20, only more of them
 CUTS = [
-    pytest.param(
-        name, cut,
-        # blocks of one residual group are alike: the fast tier takes a few
-        marks=[pytest.mark.slow]
-        if name.startswith("resnet") and cut not in (0, 1, 5, 12)
-        else [],
-    )
-    for name in models.MODELS
-    if name != "resnet56"
-    for cut in range(len(examples.build(name)[0].stages) + 1)
+  pytest.param(
+    name,
+    cut,
+    # blocks of one residual group are alike: the fast tier takes a few
+    marks=[pytest.mark.slow]
+    if name.startswith("resnet") and cut not in (0, 1, 5, 12)
+    else [],
+  )
+  for name in models.MODELS
+  if name != "resnet56"
+  for cut in range(len(examples.build(name)[0].stages) + 1)
 ]
 
 
@@ -37,19 +38,24 @@ def end_to_end(net, variables, inputs, labels):
     return net.loss(net.top(top, tuple(h), train=True)[0], labels)
 
   params = {
-      "bottoms": tuple(v["params"] for v in variables["bottoms"]),
-      "top": variables["top"]["params"],
+    "bottoms": tuple(v["params"] for v in variables["bottoms"]),
+    "top": variables["top"]["params"],
   }
   return jax.value_and_grad(loss)(params)
 
 
 def close(a, b):
-  """Equal up to float32 rounding of sums in another order: 1e-5 of the scale."""
+  """Equal up to float32 sums in another order: 1e-5 of the scale."""
   jax.tree.map(
-      lambda x, y: np.testing.assert_allclose(
-          x, y, rtol=0, atol=1e-5 * (1 + float(jnp.max(jnp.abs(y))))
-      ) if x.size else None,
-      a, b,
+    lambda x, y: (
+      np.testing.assert_allclose(
+        x, y, rtol=0, atol=1e-5 * (1 + float(jnp.max(jnp.abs(y))))
+      )
+      if x.size
+      else None
+    ),
+    a,
+    b,
   )
 
 
@@ -62,7 +68,7 @@ def test_protocol_gradient_is_the_end_to_end_gradient(name, cut):
   # not under jit: operations are compiled once and shared by all cuts
   def protocol(variables):
     messages, pulls, top, _, (loss, _) = split.exchange(
-        net, variables, inputs, labels
+      net, variables, inputs, labels
     )
     if not cut:
       assert messages.gradients == (None, None)  # nothing comes down
@@ -85,8 +91,8 @@ def test_any_number_of_parties(name, parties):
   variables, labels = examples.variables_of(net, inputs), examples.labels()
   messages, pulls, top, _, _ = split.exchange(net, variables, inputs, labels)
   got = {
-      "bottoms": tuple(p(g) for p, g in zip(pulls, messages.gradients)),
-      "top": top,
+    "bottoms": tuple(p(g) for p, g in zip(pulls, messages.gradients)),
+    "top": top,
   }
   close(got, end_to_end(net, variables, inputs, labels)[1])
 
@@ -99,38 +105,37 @@ def test_parties_apart_equal_the_fused_step(name):
   variables, labels = examples.variables_of(net, inputs), examples.labels()
   optimizer = train.optimizer("sgd", learning_rate=0.1, steps=10)
   state = {
-      "variables": variables,
-      "optimizer": {
-          "bottoms": tuple(
-              optimizer.init(v["params"]) for v in variables["bottoms"]
-          ),
-          "top": optimizer.init(variables["top"]["params"]),
-      },
-      "defense": (),
+    "variables": variables,
+    "optimizer": {
+      "bottoms": tuple(
+        optimizer.init(v["params"]) for v in variables["bottoms"]
+      ),
+      "top": optimizer.init(variables["top"]["params"]),
+    },
+    "defense": (),
   }
   fused, _, _ = jax.jit(
-      lambda s: train.step(net, optimizer, None, s, inputs, labels)
+    lambda s: train.step(net, optimizer, None, s, inputs, labels)
   )(state)
 
   forward = jax.jit(lambda v, x: net.bottom(v, x, train=True)[0])
   embeddings = tuple(
-      forward(v, x) for v, x in zip(variables["bottoms"], inputs)
+    forward(v, x) for v, x in zip(variables["bottoms"], inputs)
   )
   _, messages, _, _ = jax.jit(
-      lambda v, h: split.active_step(net, v, h, labels)
+    lambda v, h: split.active_step(net, v, h, labels)
   )(variables["top"], embeddings)
 
   @jax.jit
   def party(v, x, g):
     _, pull, _ = split.party_forward(net, v, x)
     change, _ = optimizer.update(
-        pull(g), optimizer.init(v["params"]), v["params"]
+      pull(g), optimizer.init(v["params"]), v["params"]
     )
     return jax.tree.map(jnp.add, v["params"], change)
 
   apart = tuple(
-      party(v, x, g)
-      for v, x, g in zip(variables["bottoms"], inputs, messages)
+    party(v, x, g) for v, x, g in zip(variables["bottoms"], inputs, messages)
   )
   close(apart, tuple(v["params"] for v in fused["variables"]["bottoms"]))
 
@@ -141,8 +146,8 @@ def test_the_top_alone_holds_the_labels():
   net = split.at(model, 2, 2)
   variables = examples.variables_of(net, inputs)
   up = [
-      split.exchange(net, variables, inputs, y)[0].embeddings
-      for y in (examples.labels(), examples.labels() * 0)
+    split.exchange(net, variables, inputs, y)[0].embeddings
+    for y in (examples.labels(), examples.labels() * 0)
   ]
   jax.tree.map(np.testing.assert_array_equal, *up)
 

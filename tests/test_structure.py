@@ -10,17 +10,25 @@ PACKAGE = ROOT / "vfl_jax"
 
 # each room may import rooms of earlier lines, never of its own line
 LAYERS = [
-    {"types", "rng", "tables"},
-    {"mapping", "plots"},
-    {"nets", "report"},
-    {"data", "tasks", "models", "defenses", "information", "attacks",
-     "checkpoint", "console"},
-    {"split"},
-    {"train", "cost"},
-    {"controls"},
-    {"evaluate"},
-    {"config"},  # lazily, inside `validate`
-    {"experiment"},
+  {"types", "rng", "tables"},
+  {"mapping", "plots"},
+  {"nets", "report"},
+  {
+    "data",
+    "tasks",
+    "models",
+    "defenses",
+    "information",
+    "attacks",
+    "checkpoint",
+    "console",
+  },
+  {"split"},
+  {"train", "cost"},
+  {"controls"},
+  {"evaluate"},
+  {"config"},  # lazily, inside `validate`
+  {"experiment"},
 ]
 
 
@@ -42,8 +50,11 @@ def imports(path):
 
 def test_imports_point_one_way():
   level = {name: i for i, layer in enumerate(LAYERS) for name in layer}
-  files = [p for p in PACKAGE.rglob("*.py") if p.name != "__init__.py"
-           or p.parent != PACKAGE]
+  files = [
+    p
+    for p in PACKAGE.rglob("*.py")
+    if p.name != "__init__.py" or p.parent != PACKAGE
+  ]
   assert len(files) > 30
   for path in files:
     own = room(path)
@@ -69,8 +80,8 @@ def test_attacks_information_models_and_defenses_do_not_know_each_other():
 
 def test_config_and_tables_import_without_jax():
   code = (
-      "import sys; from vfl_jax import config, tables; config.defaults();"
-      "assert 'jax' not in sys.modules and 'flax' not in sys.modules"
+    "import sys; from vfl_jax import config, tables; config.defaults();"
+    "assert 'jax' not in sys.modules and 'flax' not in sys.modules"
   )
   subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 

@@ -21,8 +21,13 @@ def setting(name="mlp", cut=2, defense=None, parties=2):
   net = split.at(model, cut, parties)
   optimizer = train.optimizer("sgd", learning_rate=0.05, steps=100)
   learner = train.make(
-      net, optimizer, batch_size=6, steps=4, defense=defense,
-      recorded_rows=np.array([1, 5, 20]), passive=parties - 1,
+    net,
+    optimizer,
+    batch_size=6,
+    steps=4,
+    defense=defense,
+    recorded_rows=np.array([1, 5, 20]),
+    passive=parties - 1,
   )
   seeds = jax.vmap(jax.random.key)(jnp.arange(2))
   targets = jnp.tile(examples.labels(N), (2, 1))
@@ -50,8 +55,9 @@ def test_seeds_together_equal_a_seed_alone():
   both, _ = learner.epoch(both, inputs, targets, keys, 0)
   alone, _ = learner.epoch(alone, inputs, targets[1:], keys[1:], 0)
   jax.tree.map(
-      lambda a, b: np.testing.assert_allclose(a[1], b[0], atol=1e-6),
-      both["variables"], alone["variables"],
+    lambda a, b: np.testing.assert_allclose(a[1], b[0], atol=1e-6),
+    both["variables"],
+    alone["variables"],
   )
 
 
@@ -59,8 +65,12 @@ def test_recorded_gradients_are_what_was_sent():
   """One batch that holds everything: rows recorded equal a direct vjp."""
   net, _, inputs, targets, keys = setting()
   learner = train.make(
-      net, train.optimizer("sgd", learning_rate=0.05, steps=9),
-      batch_size=N, steps=1, recorded_rows=np.array([1, 5, 20]), passive=1,
+    net,
+    train.optimizer("sgd", learning_rate=0.05, steps=9),
+    batch_size=N,
+    steps=1,
+    recorded_rows=np.array([1, 5, 20]),
+    passive=1,
   )
   state = learner.init(keys, inputs)
   recorded = train.record(net, state, inputs, (0,), 3, 1)
@@ -68,18 +78,26 @@ def test_recorded_gradients_are_what_was_sent():
   start = jax.tree.map(jnp.array, state["variables"]["bottoms"][:1])
   messages, *_ = split.exchange(net, variables, inputs, targets[0])
   for _, after, recorded, _ in train.fit(
-      learner, state, inputs, targets, keys, start=0, epochs=1,
-      recorded=recorded,
+    learner,
+    state,
+    inputs,
+    targets,
+    keys,
+    start=0,
+    epochs=1,
+    recorded=recorded,
   ):
     assert len(recorded["0"]["gradients"]) == 1  # the passive party only
     np.testing.assert_allclose(
-        recorded["0"]["gradients"][0][0],
-        messages.gradients[0][np.array([1, 5, 20])], atol=1e-6,
+      recorded["0"]["gradients"][0][0],
+      messages.gradients[0][np.array([1, 5, 20])],
+      atol=1e-6,
     )
     kept = recorded["0"]["bottoms"]
     jax.tree.map(
-        np.testing.assert_array_equal, kept,
-        after["variables"]["bottoms"][:1],
+      np.testing.assert_array_equal,
+      kept,
+      after["variables"]["bottoms"][:1],
     )
     assert jax.tree.structure(kept) == jax.tree.structure(start)
 
@@ -109,12 +127,14 @@ def test_laplace_noise_has_twice_the_variance_and_clipping_is_per_row():
 
 
 def test_chained_noises_are_independent_and_guarantees_are_said():
-  both = defenses.chain([
+  both = defenses.chain(
+    [
       defenses.build("gaussian", scale=1.0),
       defenses.build("gaussian", scale=1.0),
-  ])
+    ]
+  )
   sent, _ = both.gradient.update(
-      (jnp.zeros((100, 100)),), both.gradient.init(jax.random.key(0))
+    (jnp.zeros((100, 100)),), both.gradient.init(jax.random.key(0))
   )
   # variances add only if the two do not share their key: 2, not 4
   assert abs(float(sent[0].var()) - 2) < 0.15
@@ -138,8 +158,10 @@ def test_two_target_defences_and_bad_values_are_refused():
   one = defenses.build("label_dp")
   with pytest.raises(ValueError, match="take one"):
     defenses.chain([one, one])
-  for name, value in (("label_dp", {"epsilon": 0}), ("gaussian",
-                                                     {"scale": -1})):
+  for name, value in (
+    ("label_dp", {"epsilon": 0}),
+    ("gaussian", {"scale": -1}),
+  ):
     with pytest.raises(ValueError, match="must"):
       defenses.build(name, **value)
 
@@ -151,7 +173,7 @@ def test_every_gradient_defence_fits_the_compiled_epoch(name):
     assert built.configure or built.targets
     return
   _, learner, inputs, targets, keys = setting(
-      defense=defenses.chain([built]).gradient
+    defense=defenses.chain([built]).gradient
   )
   state = learner.init(keys, inputs)
   state, metrics = learner.epoch(state, inputs, targets, keys, 0)
@@ -163,8 +185,12 @@ def test_every_gradient_defence_fits_the_compiled_epoch(name):
 @pytest.mark.parametrize("name", ["sgd", "adam"])
 def test_schedules(name, schedule):
   optimizer = train.optimizer(
-      name, learning_rate=1.0, steps=10, momentum=0.0, schedule=schedule,
-      boundaries=(0.5,),
+    name,
+    learning_rate=1.0,
+    steps=10,
+    momentum=0.0,
+    schedule=schedule,
+    boundaries=(0.5,),
   )
   params = {"w": jnp.ones(3)}
   state, moves = optimizer.init(params), []
@@ -172,6 +198,9 @@ def test_schedules(name, schedule):
     change, state = optimizer.update({"w": jnp.ones(3)}, state, params)
     moves.append(-float(change["w"][0]))
   assert moves[0] == pytest.approx(1.0, abs=1e-3)
-  last = {"constant": 1.0, "steps": 0.1,
-          "cosine": 0.5 * (1 + np.cos(0.9 * np.pi))}[schedule]
+  last = {
+    "constant": 1.0,
+    "steps": 0.1,
+    "cosine": 0.5 * (1 + np.cos(0.9 * np.pi)),
+  }[schedule]
   assert moves[-1] == pytest.approx(last, abs=1e-3)

@@ -12,9 +12,21 @@ __version__ = "0.1.0"
 
 # loaded when first asked for, so that a launcher never imports jax
 _ROOMS = (
-    "attacks", "config", "cost", "data", "defenses", "evaluate", "experiment",
-    "information", "models", "report", "split", "tables", "tasks", "train",
-    "types",
+  "attacks",
+  "config",
+  "cost",
+  "data",
+  "defenses",
+  "evaluate",
+  "experiment",
+  "information",
+  "models",
+  "report",
+  "split",
+  "tables",
+  "tasks",
+  "train",
+  "types",
 )
 
 

@@ -26,29 +26,31 @@ class Checkpoints:
 
   def __init__(self, directory: str | os.PathLike[str], keep: int = 2):
     self._orbax = ocp.training.Checkpointer(
-        os.path.abspath(directory),
-        preservation_policy=ocp.training.preservation_policies.LatestN(keep),
-        cleanup_tmp_directories=True,
+      os.path.abspath(directory),
+      preservation_policy=ocp.training.preservation_policies.LatestN(keep),
+      cleanup_tmp_directories=True,
     )
 
   def save(self, step: int, state: Any) -> None:
     """Save arrays; complete and renamed into place on return."""
     flat = {k: np.asarray(v) for k, v in _flat(state).items()}
     packed = np.concatenate(
-        [np.ascontiguousarray(v).reshape(-1).view(np.uint8)
-         for v in flat.values()]
+      [
+        np.ascontiguousarray(v).reshape(-1).view(np.uint8)
+        for v in flat.values()
+      ]
     )
     contents = {
-        "spec": {k: [str(v.dtype), list(v.shape)] for k, v in flat.items()},
-        "checksum": zlib.crc32(packed),
+      "spec": {k: [str(v.dtype), list(v.shape)] for k, v in flat.items()},
+      "checksum": zlib.crc32(packed),
     }
     # without `force` orbax may skip a save and not say so
     self._orbax.save(
-        step,
-        {"state": packed},
-        custom_metadata=contents,
-        force=True,
-        overwrite=True,
+      step,
+      {"state": packed},
+      custom_metadata=contents,
+      force=True,
+      overwrite=True,
     )
 
   def restore(self, like: Any) -> tuple[int, Any] | None:
@@ -65,15 +67,15 @@ class Checkpoints:
     """
     for step in sorted((c.step for c in self._orbax.checkpoints), reverse=True):
       try:
-        contents = self._orbax.metadata(step).custom_metadata
+        contents: Any = self._orbax.metadata(step).custom_metadata
         packed = np.asarray(self._orbax.load(step)["state"])
         if zlib.crc32(packed) != contents["checksum"]:
           raise OSError("contents do not match their checksum")
       except Exception as error:  # orbax raises many types, some private
         warnings.warn(
-            f"checkpoint {step} is damaged ({type(error).__name__}); the one "
-            "before it is used.",
-            stacklevel=2,
+          f"checkpoint {step} is damaged ({type(error).__name__}); the one "
+          "before it is used.",
+          stacklevel=2,
         )
         continue
       return step, _unpack(packed, contents["spec"], like)
@@ -89,13 +91,11 @@ def _flat(tree) -> dict[str, Any]:
 
 
 def _unpack(packed, spec, like):
-  wanted = {
-      k: [str(v.dtype), list(v.shape)] for k, v in _flat(like).items()
-  }
+  wanted = {k: [str(v.dtype), list(v.shape)] for k, v in _flat(like).items()}
   if wanted != spec:
     odd = [k for k in {**wanted, **spec} if wanted.get(k) != spec.get(k)]
     raise ValueError(
-        f"the checkpoint does not fit this program: {sorted(odd)[:4]} differ."
+      f"the checkpoint does not fit this program: {sorted(odd)[:4]} differ."
     )
   leaves, start = [], 0
   for dtype, shape in spec.values():

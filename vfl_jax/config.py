@@ -12,13 +12,14 @@ OPTIMIZERS = ("sgd", "adam")
 METRICS = ("accuracy", "balanced_accuracy", "auc")
 
 
-def defaults() -> ml_collections.ConfigDict:
+def defaults() -> Any:
   """Every key an experiment has; the default experiment itself.
 
   Two parties hold the left and right half of the digits that ship inside
   scikit-learn.
   """
-  return ml_collections.ConfigDict({
+  return ml_collections.ConfigDict(
+    {
       "name": "digits_mlp",
       # "full", or "cpu"/"step" where a run was cut to a small budget
       "profile": "full",
@@ -26,58 +27,61 @@ def defaults() -> ml_collections.ConfigDict:
       "seeds": 3,
       "precision": "float32",
       "data": {
-          "name": "digits",
-          "path": "",  # the user's own file; one per party with commas
-          "data_dir": "",
-          "label": "label",
-          "id": "",
-          "text": "",
-          "split": "split",
-          "drop": (),
-          "parties": 2,
-          "partition": "contiguous",
-          "active_features": False,
-          "train_size": 0,
-          "test_size": 0,
-          "validation": 0.1,
-          "test": 0.25,
-          "encoding": "onehot",
-          "max_categories": 64,
-          "hash_size": 8192,
-          "vocabulary": 8000,
-          "length": 32,
+        "name": "digits",
+        "path": "",  # the user's own file; one per party with commas
+        "data_dir": "",
+        "label": "label",
+        "id": "",
+        "text": "",
+        "split": "split",
+        "drop": (),
+        "parties": 2,
+        "partition": "contiguous",
+        "active_features": False,
+        "train_size": 0,
+        "test_size": 0,
+        "validation": 0.1,
+        "test": 0.25,
+        "encoding": "onehot",
+        "max_categories": 64,
+        "hash_size": 8192,
+        "vocabulary": 8000,
+        "length": 32,
       },
       "task": {"name": "identity"},
       "model": model("mlp", norm="batch"),
       "train": {
-          "epochs": 30,
-          "batch_size": 64,
-          "optimizer": "sgd",
-          "learning_rate": 0.05,
-          "momentum": 0.9,
-          "weight_decay": 5e-4,
-          "schedule": "cosine",
-          "boundaries": (0.5, 0.85),
-          "steps_per_epoch": 0,  # 0: the whole permutation
+        "epochs": 30,
+        "batch_size": 64,
+        "optimizer": "sgd",
+        "learning_rate": 0.05,
+        "momentum": 0.9,
+        "weight_decay": 5e-4,
+        "schedule": "cosine",
+        "boundaries": (0.5, 0.85),
+        "steps_per_epoch": 0,  # 0: the whole permutation
       },
       "defenses": (),
       "information": {
-          "estimators": ("mine", "classifier"),
-          "samples": 2000,
-          "steps": 400,
-          "width": 64,
+        "estimators": ("mine", "classifier"),
+        "samples": 2000,
+        "steps": 400,
+        "width": 64,
       },
       "attacks": ("passive_completion",),
       "evaluate": {
-          "aux_per_class": 4,
-          "metric": "accuracy",
-          "attack_steps": 400,
+        "aux_per_class": 4,
+        "metric": "accuracy",
+        "attack_steps": 400,
       },
       "record": {"epochs": (), "samples": 0},
-  })
+    }
+  )
 
 
-def model(name: str, cut: int = -1, **options: Any) -> ml_collections.ConfigDict:
+def model(
+  name: str, cut: int = -1, **options: Any
+) -> ml_collections.ConfigDict:
   """A model section; options beyond name and cut are the builder's own.
 
   Args:
@@ -86,7 +90,7 @@ def model(name: str, cut: int = -1, **options: Any) -> ml_collections.ConfigDict
     **options: keywords of the builder.
   """
   return ml_collections.ConfigDict(
-      {"name": name, "cut": cut, **options}, allow_dotted_keys=False
+    {"name": name, "cut": cut, **options}, allow_dotted_keys=False
   )
 
 
@@ -114,7 +118,7 @@ def as_json(config: Any) -> str:
   return json.dumps(plain(config), sort_keys=True, indent=1)
 
 
-def from_json(text: str) -> ml_collections.ConfigDict:
+def from_json(text: str) -> Any:
   """The config written by `as_json`; lists come back as tuples."""
 
   def tuples(value):
@@ -145,7 +149,7 @@ def pieces(entries: Any) -> list[tuple[str, dict[str, Any]]]:
   return found
 
 
-def validate(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
+def validate(config: Any) -> Any:
   """The config with its cut resolved, once everything in it is possible.
 
   Reads data headers, never data; compiles nothing.
@@ -180,22 +184,29 @@ def validate(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
   reads = kind(config, header.modality)
   if reads not in built.reads:
     raise ValueError(
-        f"model {name!r} reads {' or '.join(built.reads)}, but {header.name} "
-        f"gives {reads}; take another model"
-        + (", or data.encoding='fields'." if "fields" in built.reads
-           else ", or data.encoding='onehot'." if reads == "fields" else ".")
+      f"model {name!r} reads {' or '.join(built.reads)}, but {header.name} "
+      f"gives {reads}; take another model"
+      + (
+        ", or data.encoding='fields'."
+        if "fields" in built.reads
+        else ", or data.encoding='onehot'."
+        if reads == "fields"
+        else "."
+      )
     )
   length = len(built.stages)
   if cut == -1:
     cut = built.reference_cut
   if not 0 <= cut <= length:
     raise ValueError(
-        f"model.cut is {cut}; {name} has {length} stages, so take 0 to "
-        f"{length}, or -1 for its reference cut {built.reference_cut}."
+      f"model.cut is {cut}; {name} has {length} stages, so take 0 to "
+      f"{length}, or -1 for its reference cut {built.reference_cut}."
     )
   chain = defenses.chain(
-      [_built(defenses.build, n, o, "defense") for n, o in
-       pieces(config.defenses)]
+    [
+      _built(defenses.build, n, o, "defense")
+      for n, o in pieces(config.defenses)
+    ]
   )
   if chain.configure:
     cut = chain.configure({"cut": cut})["cut"]
@@ -203,15 +214,18 @@ def validate(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
   passive = parties - config.data.active_features
   if passive < 1:
     raise ValueError(
-        f"data.parties={parties} with data.active_features leaves no passive "
-        "party; take at least 2."
+      f"data.parties={parties} with data.active_features leaves no passive "
+      "party; take at least 2."
     )
   for name, overrides in pieces(config.attacks):
     if name == "all":
       continue
     attack = _built(
-        attacks.build, name, {"steps": config.evaluate.attack_steps}
-        | overrides, "attack")
+      attacks.build,
+      name,
+      {"steps": config.evaluate.attack_steps} | overrides,
+      "attack",
+    )
     reason = attacks.missing(attack, config)
     if reason:
       raise ValueError(f"attack {name!r} cannot run here: {reason}.")
@@ -235,8 +249,9 @@ def _check_keys(config, reference, prefix, options):
       if prefix == "model." and key in options:
         continue
       known = set(reference) | (set(options) if prefix == "model." else set())
-      raise ValueError(types.unknown("config key", prefix + key,
-                                     {prefix + k for k in known}))
+      raise ValueError(
+        types.unknown("config key", prefix + key, {prefix + k for k in known})
+      )
     expected = reference[key]
     if isinstance(expected, ml_collections.ConfigDict):
       if not isinstance(value, ml_collections.ConfigDict):
@@ -251,30 +266,40 @@ def _check_keys(config, reference, prefix, options):
     if isinstance(expected, tuple):
       allowed = (tuple, list)
     wrong = not isinstance(value, allowed) or (
-        isinstance(value, bool) and not isinstance(expected, bool)
+      isinstance(value, bool) and not isinstance(expected, bool)
     )
     if wrong:
       names = " or ".join(t.__name__ for t in allowed)
       raise ValueError(
-          f"{prefix}{key} is {value!r}, a {type(value).__name__}; it must be "
-          f"a {names}."
+        f"{prefix}{key} is {value!r}, a {type(value).__name__}; it must be "
+        f"a {names}."
       )
   for key in reference:
     if key not in config and not prefix.startswith("model."):
       raise ValueError(
-          f"config key {prefix + key!r} is missing; start from "
-          "vfl_jax.config.defaults()."
+        f"config key {prefix + key!r} is missing; start from "
+        "vfl_jax.config.defaults()."
       )
 
 
 def _check_ranges(config):
   at_least = {
-      "seeds": 1, "data.parties": 1, "data.length": 1, "data.train_size": 0,
-      "data.test_size": 0, "data.vocabulary": 300, "data.hash_size": 2,
-      "data.max_categories": 2, "train.epochs": 1, "train.batch_size": 2,
-      "train.steps_per_epoch": 0, "information.samples": 40,
-      "information.steps": 1, "information.width": 1,
-      "evaluate.attack_steps": 1, "record.samples": 0,
+    "seeds": 1,
+    "data.parties": 1,
+    "data.length": 1,
+    "data.train_size": 0,
+    "data.test_size": 0,
+    "data.vocabulary": 300,
+    "data.hash_size": 2,
+    "data.max_categories": 2,
+    "train.epochs": 1,
+    "train.batch_size": 2,
+    "train.steps_per_epoch": 0,
+    "information.samples": 40,
+    "information.steps": 1,
+    "information.width": 1,
+    "evaluate.attack_steps": 1,
+    "record.samples": 0,
   }
   for path, low in at_least.items():
     value = config
@@ -283,23 +308,23 @@ def _check_ranges(config):
     if value < low:
       raise ValueError(f"{path} is {value}; it must be at least {low}.")
   for path, low, high in (
-      ("validation", 0, 0.5), ("test", 0, 0.9),
+    ("validation", 0, 0.5),
+    ("test", 0, 0.9),
   ):
     if not low < config.data[path] <= high:
       raise ValueError(
-          f"data.{path} is {config.data[path]}; a share in ({low}, {high}]."
+        f"data.{path} is {config.data[path]}; a share in ({low}, {high}]."
       )
   if config.train.learning_rate <= 0:
     raise ValueError(
-        f"train.learning_rate is {config.train.learning_rate}; it must be > 0."
+      f"train.learning_rate is {config.train.learning_rate}; it must be > 0."
     )
   choices = (
-      ("train.optimizer", config.train.optimizer, OPTIMIZERS),
-      ("train.schedule", config.train.schedule,
-       ("constant", "cosine", "steps")),
-      ("evaluate.metric", config.evaluate.metric, METRICS),
-      ("data.encoding", config.data.encoding, ("onehot", "hash", "fields")),
-      ("precision", config.precision, ("float32", "tensorfloat32", "bfloat16")),
+    ("train.optimizer", config.train.optimizer, OPTIMIZERS),
+    ("train.schedule", config.train.schedule, ("constant", "cosine", "steps")),
+    ("evaluate.metric", config.evaluate.metric, METRICS),
+    ("data.encoding", config.data.encoding, ("onehot", "hash", "fields")),
+    ("precision", config.precision, ("float32", "tensorfloat32", "bfloat16")),
   )
   from vfl_jax import types
 
@@ -309,8 +334,8 @@ def _check_ranges(config):
   for epoch in config.record.epochs:
     if not 0 <= epoch < config.train.epochs:
       raise ValueError(
-          f"record.epochs has {epoch}; train.epochs={config.train.epochs} "
-          f"allows 0 to {config.train.epochs - 1}."
+        f"record.epochs has {epoch}; train.epochs={config.train.epochs} "
+        f"allows 0 to {config.train.epochs - 1}."
       )
 
 
@@ -319,19 +344,21 @@ def _check_data(config, header):
 
   if config.evaluate.metric == "auc" and header.num_classes != 2:
     raise ValueError(
-        f"evaluate.metric is 'auc', but {header.name} has "
-        f"{header.num_classes} classes; AUC is for 2, take 'accuracy'."
+      f"evaluate.metric is 'auc', but {header.name} has "
+      f"{header.num_classes} classes; AUC is for 2, take 'accuracy'."
     )
   if config.data.parties > header.columns:
     raise ValueError(
-        f"data.parties is {config.data.parties}, but {header.name} has "
-        f"{header.columns} columns to hand out; take 1 to {header.columns}."
+      f"data.parties is {config.data.parties}, but {header.name} has "
+      f"{header.columns} columns to hand out; take 1 to {header.columns}."
     )
   rule = partition.parsed(config.data.partition)
   if isinstance(rule, str) or isinstance(rule[0], int):
     partition.blocks(
-        range(header.columns), config.data.parties, rule,
-        np.random.default_rng(0),
+      range(header.columns),
+      config.data.parties,
+      rule,
+      np.random.default_rng(0),
     )
   rows = int(header.rows * (1 - config.data.validation))
   if config.data.name in ("digits", "breast_cancer") and not config.data.path:
@@ -340,15 +367,15 @@ def _check_data(config, header):
     rows = min(rows, config.data.train_size)
   if config.train.batch_size > rows:
     raise ValueError(
-        f"train.batch_size is {config.train.batch_size}, larger than the "
-        f"{rows} training rows of {header.name}; take at most {rows}."
+      f"train.batch_size is {config.train.batch_size}, larger than the "
+      f"{rows} training rows of {header.name}; take at most {rows}."
     )
   aux = config.evaluate.aux_per_class
   if aux < 1 or aux * header.num_classes >= rows:
     raise ValueError(
-        f"evaluate.aux_per_class is {aux}: {aux * header.num_classes} auxiliary"
-        f" samples for {header.num_classes} classes and {rows} training rows; "
-        f"take 1 to {(rows - 1) // header.num_classes}."
+      f"evaluate.aux_per_class is {aux}: {aux * header.num_classes} auxiliary"
+      f" samples for {header.num_classes} classes and {rows} training rows; "
+      f"take 1 to {(rows - 1) // header.num_classes}."
     )
 
 

@@ -1,6 +1,5 @@
 """What a run says on the terminal: progress while it works, a table after."""
 
-import contextlib
 import pathlib
 from typing import Any
 
@@ -20,12 +19,12 @@ class Progress:
 
   def __init__(self):
     self._bars = progress.Progress(
-        progress.TextColumn("[bold]{task.description:<12}"),
-        progress.BarColumn(bar_width=32),
-        progress.MofNCompleteColumn(),
-        progress.TimeElapsedColumn(),
-        progress.TextColumn("{task.fields[what]}"),
-        console=_OUT,
+      progress.TextColumn("[bold]{task.description:<12}"),
+      progress.BarColumn(bar_width=32),
+      progress.MofNCompleteColumn(),
+      progress.TimeElapsedColumn(),
+      progress.TextColumn("{task.fields[what]}"),
+      console=_OUT,
     )
     self._task: progress.TaskID | None = None
 
@@ -39,9 +38,7 @@ class Progress:
   def phase(self, name: str, total: int, done: int = 0) -> None:
     """Start a new bar; the one before is closed."""
     self._close()
-    self._task = self._bars.add_task(
-        name, total=total, completed=done, what=""
-    )
+    self._task = self._bars.add_task(name, total=total, completed=done, what="")
 
   def advance(self, what: str = "", by: int = 1) -> None:
     """Move the present bar on, with a few words on what is being done."""
@@ -85,33 +82,43 @@ def summary(workdir: str | pathlib.Path) -> None:
   """The main numbers of a finished run, and where its report is."""
   workdir = pathlib.Path(workdir)
   main = tables.read(workdir, "main")
-  out = table.Table(box=box.SIMPLE_HEAD, title="Main task", title_justify="left")
+  out = table.Table(
+    box=box.SIMPLE_HEAD, title="Main task", title_justify="left"
+  )
   for column in ("rows", "metric", "mean over seeds", "95 % interval"):
     out.add_column(column)
   for _, r in main.iterrows():
     out.add_row(
-        str(r["rows"]), str(r["metric"]), f"{r['mean']:.3f}",
-        text.Text(_interval(r["low"], r["high"])),
+      str(r["rows"]),
+      str(r["metric"]),
+      f"{r['mean']:.3f}",
+      text.Text(_interval(r["low"], r["high"])),
     )
   _OUT.print(out)
   leakage = tables.read(workdir, "leakage")
   if len(leakage):
     out = table.Table(
-        box=box.SIMPLE_HEAD, title_justify="left",
-        title="Leakage: attack score minus its strongest control, "
-        "95 % interval",
+      box=box.SIMPLE_HEAD,
+      title_justify="left",
+      title="Leakage: attack score minus its strongest control, 95 % interval",
     )
-    for column in ("attack", "rows", "score", "control", "ceiling",
-                   "advantage"):
+    for column in (
+      "attack",
+      "rows",
+      "score",
+      "control",
+      "ceiling",
+      "advantage",
+    ):
       out.add_column(column)
     for _, r in leakage.iterrows():
       out.add_row(
-          f"{r['attack'].replace('_', ' ')}\nby party {r['party']}",
-          str(r["rows"]),
-          f"{r['attack_score']:.3f}",
-          f"{r['control_score']:.3f}\n{r['control']}",
-          f"{r['ceiling_score']:.3f}",
-          text.Text(f"{r['advantage']:+.3f}\n{_interval(r['low'], r['high'])}"),
+        f"{r['attack'].replace('_', ' ')}\nby party {r['party']}",
+        str(r["rows"]),
+        f"{r['attack_score']:.3f}",
+        f"{r['control_score']:.3f}\n{r['control']}",
+        f"{r['ceiling_score']:.3f}",
+        text.Text(f"{r['advantage']:+.3f}\n{_interval(r['low'], r['high'])}"),
       )
     _OUT.print(out)
   say(f"report: {workdir / 'report.html'}")
@@ -123,19 +130,26 @@ def dry_run(rows: list[dict[str, Any]], facts: dict[str, Any]) -> None:
   out.add_column("holder")
   out.add_column("stage")
   out.add_column("output of a sample")
-  for column in ("parameters", "FLOPs/sample", "activations/batch",
-                 "up/sample", "down/sample"):
+  for column in (
+    "parameters",
+    "FLOPs/sample",
+    "activations/batch",
+    "up/sample",
+    "down/sample",
+  ):
     out.add_column(column, justify="right")
   for r in rows:
     wire = r["stage"] == "wire"
     out.add_row(
-        r["holder"], r["stage"], r["output"],
-        "" if wire else f"{r['parameters']:,}",
-        "" if wire else f"{r['flops']:,}",
-        "" if wire else size(r["activation_bytes"]),
-        size(r["up_bytes"]) if wire else "",
-        size(r["down_bytes"]) if wire else "",
-        style="dim" if wire else "",
+      r["holder"],
+      r["stage"],
+      r["output"],
+      "" if wire else f"{r['parameters']:,}",
+      "" if wire else f"{r['flops']:,}",
+      "" if wire else size(r["activation_bytes"]),
+      size(r["up_bytes"]) if wire else "",
+      size(r["down_bytes"]) if wire else "",
+      style="dim" if wire else "",
     )
   _OUT.print(out)
   for name, value in facts.items():

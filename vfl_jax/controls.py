@@ -58,11 +58,11 @@ def untrained(net: split.Net, party: int, keys, inputs) -> Any:
 
 
 def features_only(
-    train: np.ndarray,
-    test: np.ndarray,
-    aux_rows: np.ndarray,
-    aux_labels: np.ndarray,
-    num_classes: int,
+  train: np.ndarray,
+  test: np.ndarray,
+  aux_rows: np.ndarray,
+  aux_labels: np.ndarray,
+  num_classes: int,
 ) -> tuple[np.ndarray, np.ndarray, str]:
   """Standard semi-supervised learning on the party's own features.
 
@@ -100,22 +100,23 @@ def features_only(
 
   def self_training(labels):
     return semi_supervised.SelfTrainingClassifier(
-        linear_model.LogisticRegression(), max_iter=5
+      linear_model.LogisticRegression(), max_iter=5
     ).fit(x, labels)
 
   def label_spreading(labels):
     near = min(7, len(x) - 1)
     spread = semi_supervised.LabelSpreading(
-        kernel="knn", n_neighbors=near, max_iter=100
+      kernel="knn", n_neighbors=near, max_iter=100
     ).fit(x, labels)
     reached = spread.label_distributions_.sum(1) > 0
     # its own prediction of new rows is a slow loop; this is the same rule
     return neighbors.KNeighborsClassifier(near).fit(
-        x[reached], spread.transduction_[reached]
+      x[reached], spread.transduction_[reached]
     )
 
   learners = {
-      "self-training": self_training, "label spreading": label_spreading
+    "self-training": self_training,
+    "label spreading": label_spreading,
   }
 
   def fitted(name, labels):
@@ -172,12 +173,12 @@ def _heads(keys, train, test, labels, num_classes, steps):
 
   def one(key, train, test, labels):
     fits = [
-        _supervised(key, train, test, labels, num_classes, depth, steps)
-        for depth in (0, 1)
+      _supervised(key, train, test, labels, num_classes, depth, steps)
+      for depth in (0, 1)
     ]
-    right = jnp.stack([
-        jnp.mean(jnp.argmax(on_train, -1) == labels) for on_train, _ in fits
-    ])
+    right = jnp.stack(
+      [jnp.mean(jnp.argmax(on_train, -1) == labels) for on_train, _ in fits]
+    )
     best = jnp.argmax(right)
     return tuple(jnp.stack(s)[best] for s in zip(*fits, strict=True))
 
@@ -196,9 +197,7 @@ def _supervised(key, train, test, labels, num_classes, depth, steps):
     rows = jax.random.randint(key, (batch,), 0, len(labels))
 
     def loss(params):
-      logits, stats = apply(
-          {**variables, "params": params}, train[rows], True
-      )
+      logits, stats = apply({**variables, "params": params}, train[rows], True)
       return split.cross_entropy(logits, labels[rows]), stats
 
     gradient, stats = jax.grad(loss, has_aux=True)(variables["params"])

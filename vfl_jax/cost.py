@@ -25,23 +25,30 @@ def table(net: split.Net, inputs: Any, batch_size: int) -> list[dict[str, Any]]:
     batch), up_bytes and down_bytes (one sample on the wire).
   """
   shapes = jax.tree.map(
-      lambda a: jax.ShapeDtypeStruct((batch_size, *a.shape[1:]), a.dtype),
-      tuple(inputs),
+    lambda a: jax.ShapeDtypeStruct((batch_size, *a.shape[1:]), a.dtype),
+    tuple(inputs),
   )
   variables = net.init(jax.random.key(0), shapes)
   rows, outputs = [], []
   chain = net.model.stages
   for k, x in enumerate(shapes):
     found, x = _chain(
-        chain[: net.cut], variables["bottoms"][k], x, f"party {k}"
+      chain[: net.cut], variables["bottoms"][k], x, f"party {k}"
     )
     size = _bytes(x) // batch_size
     rows += found
-    rows.append({
-        "holder": f"party {k}", "stage": "wire", "output": _shape(x),
-        "parameters": 0, "flops": 0, "activation_bytes": 0,
-        "up_bytes": size, "down_bytes": size if net.cut else 0,
-    })
+    rows.append(
+      {
+        "holder": f"party {k}",
+        "stage": "wire",
+        "output": _shape(x),
+        "parameters": 0,
+        "flops": 0,
+        "activation_bytes": 0,
+        "up_bytes": size,
+        "down_bytes": size if net.cut else 0,
+      }
+    )
     outputs.append(x)
   merged = jax.eval_shape(lambda *h: _merge(net, h), *outputs)
   found, _ = _chain(chain[net.cut :], variables["top"], merged, "active")
@@ -53,7 +60,7 @@ def parameters(model: models.Model, cut: int, inputs: Any) -> tuple[list, int]:
   net = split.at(model, cut, len(inputs))
   variables = net.init(jax.random.key(0), tuple(inputs))
   count = lambda tree: sum(
-      int(np.prod(a.shape)) for a in jax.tree.leaves(tree["params"])
+    int(np.prod(a.shape)) for a in jax.tree.leaves(tree["params"])
   )
   return [count(b) for b in variables["bottoms"]], count(variables["top"])
 
@@ -78,7 +85,8 @@ def _chain(chain, variables, x, holder):
     analysis = lowered.cost_analysis() or {}
     batch = jax.tree.leaves(x)[0].shape[0]
     x = jax.eval_shape(run, values, x)
-    rows.append({
+    rows.append(
+      {
         "holder": holder,
         "stage": stage.name,
         "output": _shape(x),
@@ -87,18 +95,17 @@ def _chain(chain, variables, x, holder):
         "activation_bytes": _bytes(x),
         "up_bytes": 0,
         "down_bytes": 0,
-    })
+      }
+    )
   return rows, x
 
 
 def _shape(x) -> str:
-  return " + ".join(
-      "x".join(map(str, a.shape[1:])) for a in jax.tree.leaves(x)
-  )
+  return " + ".join("x".join(map(str, a.shape[1:])) for a in jax.tree.leaves(x))
 
 
 def _bytes(x) -> int:
   return sum(
-      int(np.prod(a.shape)) * jnp.dtype(a.dtype).itemsize
-      for a in jax.tree.leaves(x)
+    int(np.prod(a.shape)) * jnp.dtype(a.dtype).itemsize
+    for a in jax.tree.leaves(x)
   )

@@ -37,7 +37,7 @@ class Sealed:
   pending: set[str]
 
   def auxiliary(
-      self, key: jax.Array, per_class: int
+    self, key: jax.Array, per_class: int
   ) -> tuple[np.ndarray, np.ndarray]:
     """The few training rows an attacker is given, grouped by class.
 
@@ -51,8 +51,8 @@ class Sealed:
       members = np.flatnonzero(labels == label)
       if len(members) <= per_class:
         raise ValueError(
-            f"evaluate.aux_per_class is {per_class}, but class {label} has "
-            f"{len(members)} training rows; take fewer."
+          f"evaluate.aux_per_class is {per_class}, but class {label} has "
+          f"{len(members)} training rows; take fewer."
         )
       rows.append(generator.choice(members, per_class, replace=False))
     chosen = np.concatenate(rows)
@@ -70,8 +70,8 @@ class Sealed:
     """
     if self.pending:
       raise SealedError(
-          "labels are sealed until every attack has returned; waiting for "
-          f"{sorted(self.pending)}."
+        "labels are sealed until every attack has returned; waiting for "
+        f"{sorted(self.pending)}."
       )
     return self._labels[split_name]
 
@@ -104,12 +104,12 @@ def interval(values: Sequence[float]) -> tuple[float, float, float]:
   """
   from scipy import stats
 
-  values = np.asarray(values, float)
-  mean = float(values.mean())
-  if len(values) < 2:
+  array = np.asarray(values, float)
+  mean = float(array.mean())
+  if len(array) < 2:
     return mean, float("nan"), float("nan")
-  error = values.std(ddof=1) / np.sqrt(len(values))
-  half = float(stats.t.ppf(0.975, len(values) - 1) * error)
+  error = array.std(ddof=1) / np.sqrt(len(array))
+  half = float(stats.t.ppf(0.975, len(array) - 1) * error)
   return mean, mean - half, mean + half
 
 
@@ -140,7 +140,8 @@ class Federation:
   def sealed(self, attacks: Iterable[str]) -> Sealed:
     """The labels, closed to everyone until these attacks have returned."""
     labels = {
-        "train": self.dataset.train.labels, "test": self.dataset.test.labels
+      "train": self.dataset.train.labels,
+      "test": self.dataset.test.labels,
     }
     return Sealed(labels, set(attacks))
 
@@ -152,37 +153,37 @@ class Federation:
       bottoms[int(epoch)] = entry["bottoms"][party]
     data = self.dataset
     return types.View(
-        train=data.train.inputs[party],
-        test=data.test.inputs[party],
-        train_ids=data.train.ids,
-        test_ids=data.test.ids,
-        bottom=self.variables["bottoms"][party],
-        bottoms=bottoms,
-        gradients=gradients,
-        gradient_rows=self.recorded_rows,
-        aux_rows=aux_rows,
-        aux_labels=aux_labels,
-        public=types.Public(
-            num_classes=data.num_classes,
-            batch_size=self.batch_size,
-            cut=self.net.cut,
-            stages=tuple(s.name for s in self.net.model.stages),
-            bottom=self.net.bottom,
-            vocabulary=data.vocabulary[party],
-        ),
+      train=data.train.inputs[party],
+      test=data.test.inputs[party],
+      train_ids=data.train.ids,
+      test_ids=data.test.ids,
+      bottom=self.variables["bottoms"][party],
+      bottoms=bottoms,
+      gradients=gradients,
+      gradient_rows=self.recorded_rows,
+      aux_rows=aux_rows,
+      aux_labels=aux_labels,
+      public=types.Public(
+        num_classes=data.num_classes,
+        batch_size=self.batch_size,
+        cut=self.net.cut,
+        stages=tuple(s.name for s in self.net.model.stages),
+        bottom=self.net.bottom,
+        vocabulary=data.vocabulary[party],
+      ),
     )
 
 
 def infer(
-    attack: types.Attack, keys: jax.Array, views: types.View, how: str
+  attack: types.Attack, keys: jax.Array, views: types.View, how: str
 ) -> types.Inference:
   """An attack on the views of all seeds, in one program."""
   shared = ("train", "test", "gradient_rows", "train_ids", "test_ids")
   seeded = ("bottom", "bottoms", "gradients", "aux_rows", "aux_labels")
   return _compiled(attack.infer, views.public, how)(
-      keys,
-      {name: getattr(views, name) for name in shared},
-      {name: getattr(views, name) for name in seeded},
+    keys,
+    {name: getattr(views, name) for name in shared},
+    {name: getattr(views, name) for name in seeded},
   )
 
 
@@ -197,13 +198,13 @@ def _compiled(infer, public, how):
 
 
 def leakage(
-    federation: Federation,
-    attacks: dict[str, types.Attack],
-    *,
-    aux_per_class: int,
-    steps: int,
-    metric: str,
-    advance: Callable[[str], None] = lambda what: None,
+  federation: Federation,
+  attacks: dict[str, types.Attack],
+  *,
+  aux_per_class: int,
+  steps: int,
+  metric: str,
+  advance: Callable[[str], None] = lambda what: None,
 ) -> list[dict[str, Any]]:
   """Every attack of every passive party beside its controls and ceiling.
 
@@ -230,25 +231,34 @@ def leakage(
 
   def note(attack, what, party, inference, details):
     for seed in range(len(f.keys)):
-      answers.append((
-          attack, what, party, seed,
-          *(None if s is None else np.asarray(s[seed])
-            for s in (inference.train, inference.test)),
+      answers.append(
+        (
+          attack,
+          what,
+          party,
+          seed,
+          *(
+            None if s is None else np.asarray(s[seed])
+            for s in (inference.train, inference.test)
+          ),
           details[seed],
-      ))
+        )
+      )
 
   views = [f.views(k, aux_rows, aux_labels) for k in range(f.passive)]
   for party, view in enumerate(views):
     advance(f"party {party}: features only")
     found = [_features_only(view, seed) for seed in range(len(f.keys))]
     inference = types.Inference(
-        *(np.stack(s) for s in list(zip(*found, strict=True))[:2])
+      *(np.stack(s) for s in list(zip(*found, strict=True))[:2])
     )
     for name in attacks:
       note(name, "features only", party, inference, [d for *_, d in found])
     fresh = controls.untrained(
-        net, party, jnp.stack([rng.stream(k, "no-vfl") for k in f.keys]),
-        f.dataset.train.inputs,
+      net,
+      party,
+      jnp.stack([rng.stream(k, "no-vfl") for k in f.keys]),
+      f.dataset.train.inputs,
     )
     for name, attack in attacks.items():
       keys = jnp.stack([rng.stream(k, name, party) for k in f.keys])
@@ -277,9 +287,15 @@ def leakage(
         counted = np.setdiff1d(counted, aux_rows[seed])
       truth = labels[where][counted]
       row = {
-          "attack": attack, "what": what, "party": party, "seed": seed,
-          "rows": where, "metric": metric, "n": len(counted),
-          "value": score(metric, scores[counted], truth), "detail": detail,
+        "attack": attack,
+        "what": what,
+        "party": party,
+        "seed": seed,
+        "rows": where,
+        "metric": metric,
+        "n": len(counted),
+        "value": score(metric, scores[counted], truth),
+        "detail": detail,
       }
       rows.append(row)
       if what == "attack":
@@ -308,15 +324,22 @@ def advantage(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     held = table[[c for c in CONTROLS if c in table]]
     strongest = held.mean().idxmax()
     mean, low, high = interval(table["attack"] - table[strongest])
-    results.append({
-        "attack": attack, "party": party, "rows": where,
+    results.append(
+      {
+        "attack": attack,
+        "party": party,
+        "rows": where,
         "metric": group["metric"].iloc[0],
         "attack_score": table["attack"].mean(),
         "control": strongest,
         "control_score": table[strongest].mean(),
         "ceiling_score": table["ceiling"].mean(),
-        "advantage": mean, "low": low, "high": high, "seeds": len(table),
-    })
+        "advantage": mean,
+        "low": low,
+        "high": high,
+        "seeds": len(table),
+      }
+    )
   return results
 
 
@@ -339,14 +362,14 @@ def _details(attack, inference) -> list[str]:
 
 def _features_only(view: types.View, seed: int):
   vectors = [
-      np.asarray(nets.vectors(x, view.public.vocabulary))
-      for x in (view.train, view.test)
+    np.asarray(nets.vectors(x, view.public.vocabulary))
+    for x in (view.train, view.test)
   ]
   return controls.features_only(
-      *vectors,
-      np.asarray(view.aux_rows[seed]),
-      np.asarray(view.aux_labels[seed]),
-      view.public.num_classes,
+    *vectors,
+    np.asarray(view.aux_rows[seed]),
+    np.asarray(view.aux_labels[seed]),
+    view.public.num_classes,
   )
 
 
@@ -354,13 +377,15 @@ def _ceiling(f, view, labels, steps, how) -> types.Inference:
   height = view.public.vocabulary if not f.net.cut else 0
 
   train, test = (
-      _embed(f.net.bottom, how, height, jnp.arange(len(f.keys)), view.bottom, x)
-      for x in (view.train, view.test)
+    _embed(f.net.bottom, how, height, jnp.arange(len(f.keys)), view.bottom, x)
+    for x in (view.train, view.test)
   )
   keys = jnp.stack([rng.stream(k, "ceiling") for k in f.keys])
-  return types.Inference(*controls.ceiling(
+  return types.Inference(
+    *controls.ceiling(
       keys, train, test, jnp.asarray(labels), f.dataset.num_classes, steps
-  ))
+    )
+  )
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
@@ -370,7 +395,7 @@ def _embed(bottom, how, height, seeds, variables, x):
   def one(seed, variables, x):
     del seed
     return mapping.chunked(
-        lambda x: nets.vectors(bottom(variables, x)[0], height), x, 500
+      lambda x: nets.vectors(bottom(variables, x)[0], height), x, 500
     )
 
   return mapping.over(one, how, in_axes=(0, 0, None))(seeds, variables, x)

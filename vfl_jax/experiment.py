@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import ml_collections
 import numpy as np
 
 from vfl_jax import attacks as attack_registry
@@ -52,7 +51,7 @@ class Run(NamedTuple):
       over parties.
   """
 
-  config: ml_collections.ConfigDict
+  config: Any
   federation: evaluate.Federation
   predict: Any
 
@@ -71,9 +70,9 @@ class _Setup(NamedTuple):
 
 
 def run(
-    config: ml_collections.ConfigDict,
-    workdir: str | os.PathLike[str],
-    progress: Any = None,
+  config: Any,
+  workdir: str | os.PathLike[str],
+  progress: Any = None,
 ) -> pathlib.Path:
   """Train, probe, attack and report; resume what is half done.
 
@@ -109,17 +108,17 @@ def run(
     progress.phase("report", 1)
     spent = tables.status(workdir).get("seconds", 0) + time.time() - started
     tables.set_status(
-        workdir,
-        "done",
-        seconds=round(spent, 1),
-        backend=jax.default_backend(),
-        devices=str(jax.devices()[0].device_kind),
-        cores=os.cpu_count(),
-        notes=list(federation.dataset.notes),
-        sizes={
-            s: len(getattr(federation.dataset, s).labels)
-            for s in ("train", "validation", "test")
-        },
+      workdir,
+      "done",
+      seconds=round(spent, 1),
+      backend=jax.default_backend(),
+      devices=str(jax.devices()[0].device_kind),
+      cores=os.cpu_count(),
+      notes=list(federation.dataset.notes),
+      sizes={
+        s: len(getattr(federation.dataset, s).labels)
+        for s in ("train", "validation", "test")
+      },
     )
     path = report.write(workdir)
     progress.finish()
@@ -129,7 +128,7 @@ def run(
     raise
   except Exception as error:
     tables.set_status(
-        workdir, "failed", reason=f"{type(error).__name__}: {error}"
+      workdir, "failed", reason=f"{type(error).__name__}: {error}"
     )
     raise
 
@@ -155,14 +154,14 @@ def load(workdir: str | os.PathLike[str]) -> Run:
   variables = contents["state"]["variables"]
   federation = _federation(config, setup, variables, contents["recorded"])
   return Run(
-      config,
-      federation,
-      lambda inputs: setup.learner.predict(variables, tuple(inputs)),
+    config,
+    federation,
+    lambda inputs: setup.learner.predict(variables, tuple(inputs)),
   )
 
 
 def open_workdir(
-    config: Mapping[str, Any], workdir: str | os.PathLike[str]
+  config: Mapping[str, Any], workdir: str | os.PathLike[str]
 ) -> pathlib.Path:
   """Create the folder or check that it belongs to this config.
 
@@ -178,14 +177,14 @@ def open_workdir(
       odd = _difference(before.to_dict(), configs.from_json(text).to_dict())
       if odd:
         raise Refused(
-            f"workdir {workdir} belongs to another config ({odd}); give "
-            "another --workdir, or remove it."
+          f"workdir {workdir} belongs to another config ({odd}); give "
+          "another --workdir, or remove it."
         )
     tables.write_text(path, text)
   except OSError as error:
     raise Refused(
-        f"workdir {workdir} cannot be written ({error.strerror}); give another"
-        " --workdir."
+      f"workdir {workdir} cannot be written ({error.strerror}); give another"
+      " --workdir."
     ) from error
   return workdir
 
@@ -196,10 +195,10 @@ def use_cache() -> None:
   JAX_COMPILATION_CACHE_DIR names another folder; empty switches it off.
   """
   default = pathlib.Path(
-      os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    os.environ.get("XDG_CACHE_HOME") or "~/.cache"
   ).expanduser()
   folder = os.environ.get(
-      "JAX_COMPILATION_CACHE_DIR", str(default / "vfl_jax" / "programs")
+    "JAX_COMPILATION_CACHE_DIR", str(default / "vfl_jax" / "programs")
   )
   if folder:
     jax.config.update("jax_compilation_cache_dir", folder)
@@ -207,7 +206,7 @@ def use_cache() -> None:
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
-def dry_run(config: ml_collections.ConfigDict) -> None:
+def dry_run(config: Any) -> None:
   """Print stages, shapes, parameters, memory, FLOPs and bytes on the wire."""
   setup = _prepare(config)
   rows = cost.table(setup.net, setup.inputs, config.train.batch_size)
@@ -219,20 +218,23 @@ def dry_run(config: ml_collections.ConfigDict) -> None:
   up = sum(r["up_bytes"] for r in rows)
   down = sum(r["down_bytes"] for r in rows)
   rounds = steps * config.train.epochs * config.train.batch_size
-  console.dry_run(rows, {
+  console.dry_run(
+    rows,
+    {
       "cut": f"{setup.net.cut} of {len(setup.net.model.stages)} stages "
-             f"(reference {setup.net.model.reference_cut})",
+      f"(reference {setup.net.model.reference_cut})",
       "rows": f"{n} train, {len(setup.dataset.validation.labels)} validation, "
-              f"{len(setup.dataset.test.labels)} test",
+      f"{len(setup.dataset.test.labels)} test",
       "steps": f"{steps} per epoch, {config.train.epochs} epochs, "
-               f"{config.seeds} seeds",
+      f"{config.seeds} seeds",
       "memory": f"data {console.size(stored(setup.inputs))}, state "
-                f"{console.size(stored((state, recorded)))} ({config.seeds} "
-                "seeds), activations "
-                f"{console.size(activations)} a seed and step",
+      f"{console.size(stored((state, recorded)))} ({config.seeds} "
+      "seeds), activations "
+      f"{console.size(activations)} a seed and step",
       "on the wire": f"{console.size(up * rounds)} up, "
-                     f"{console.size(down * rounds)} down in all, a seed",
-  })
+      f"{console.size(down * rounds)} down in all, a seed",
+    },
+  )
 
 
 def _difference(before, after, prefix="") -> str:
@@ -266,30 +268,28 @@ def _setup(config) -> _Setup:
   words = np.asarray(jax.random.key_data(rng.stream(root, "data")))
   dataset = data.load(config.data, words)
   dataset = tasks.reassign(
-      dataset, tasks.build(config.task, dataset.num_classes)
+    dataset, tasks.build(config.task, dataset.num_classes)
   )
   if config.train.batch_size > len(dataset.train.labels):
     raise ValueError(
-        f"train.batch_size is {config.train.batch_size}, larger than the "
-        f"{len(dataset.train.labels)} training rows; take fewer."
+      f"train.batch_size is {config.train.batch_size}, larger than the "
+      f"{len(dataset.train.labels)} training rows; take fewer."
     )
   options = dict(config.model)
   name, cut = options.pop("name"), options.pop("cut")
   model = models.build(
-      name, dataset.num_classes, vocabulary=dataset.vocabulary, **options
+    name, dataset.num_classes, vocabulary=dataset.vocabulary, **options
   )
   net = split.at(model, cut, config.data.parties)
-  chain = defense_registry.chain([
-      defense_registry.build(n, **o)
-      for n, o in configs.pieces(config.defenses)
-  ])
+  chain = defense_registry.chain(
+    [defense_registry.build(n, **o) for n, o in configs.pieces(config.defenses)]
+  )
   keys = jnp.stack([rng.root(config.seed + s) for s in range(config.seeds)])
   labels = jnp.asarray(dataset.train.labels)
-  if chain.targets:
+  relabel = chain.targets
+  if relabel is not None:
     targets = jax.vmap(
-        lambda k: chain.targets(
-            rng.stream(k, "targets"), labels, dataset.num_classes
-        )
+      lambda k: relabel(rng.stream(k, "targets"), labels, dataset.num_classes)
     )(keys)
   else:
     targets = jnp.tile(labels, (config.seeds, 1))
@@ -300,42 +300,50 @@ def _setup(config) -> _Setup:
   recorded = np.sort(recorded[: config.record.samples or n])
   t = config.train
   optimizers = train.optimizer(
-      t.optimizer,
-      learning_rate=t.learning_rate,
-      steps=steps * t.epochs,
-      momentum=t.momentum,
-      weight_decay=t.weight_decay,
-      schedule=t.schedule,
-      boundaries=t.boundaries,
+    t.optimizer,
+    learning_rate=t.learning_rate,
+    steps=steps * t.epochs,
+    momentum=t.momentum,
+    weight_decay=t.weight_decay,
+    schedule=t.schedule,
+    boundaries=t.boundaries,
   )
   learner = train.make(
-      net,
-      optimizers,
-      batch_size=t.batch_size,
-      steps=steps,
-      defense=chain.gradient,
-      recorded_rows=recorded,
-      passive=passive,
+    net,
+    optimizers,
+    batch_size=t.batch_size,
+    steps=steps,
+    defense=chain.gradient,
+    recorded_rows=recorded,
+    passive=passive,
   )
   inputs = jax.tree.map(jnp.asarray, tuple(dataset.train.inputs))
-  return _Setup(
-      dataset, net, learner, targets, keys, inputs, recorded, passive
-  )
+  return _Setup(dataset, net, learner, targets, keys, inputs, recorded, passive)
 
 
 def _initial(config, setup: _Setup):
   state = setup.learner.init(setup.keys, setup.inputs)
   recorded = train.record(
-      setup.net, state, setup.inputs, config.record.epochs,
-      len(setup.recorded_rows), setup.passive,
+    setup.net,
+    state,
+    setup.inputs,
+    config.record.epochs,
+    len(setup.recorded_rows),
+    setup.passive,
   )
   return state, recorded
 
 
 def _federation(config, setup, variables, recorded) -> evaluate.Federation:
   return evaluate.Federation(
-      setup.net, variables, setup.dataset, recorded, setup.recorded_rows,
-      setup.keys, setup.passive, config.train.batch_size,
+    setup.net,
+    variables,
+    setup.dataset,
+    recorded,
+    setup.recorded_rows,
+    setup.keys,
+    setup.passive,
+    config.train.batch_size,
   )
 
 
@@ -352,39 +360,46 @@ def _train(config, workdir, setup: _Setup, progress):
   tables.write_metrics(workdir, lines)
   epochs = config.train.epochs
   progress.phase("train", epochs, done)
-  validation = jax.tree.map(
-      jnp.asarray, tuple(setup.dataset.validation.inputs)
-  )
+  validation = jax.tree.map(jnp.asarray, tuple(setup.dataset.validation.inputs))
   truth = setup.dataset.validation.labels
   for epoch, state, recorded, metrics in train.fit(
-      setup.learner, state, setup.inputs, setup.targets, setup.keys,
-      start=done, epochs=epochs, recorded=recorded,
+    setup.learner,
+    state,
+    setup.inputs,
+    setup.targets,
+    setup.keys,
+    start=done,
+    epochs=epochs,
+    recorded=recorded,
   ):
     if not np.isfinite(metrics["loss"]).all():
       bad = np.flatnonzero(~np.isfinite(metrics["loss"])).tolist()
       raise Diverged(
-          f"the loss of seeds {bad} was not finite in epoch {epoch}; lower "
-          f"train.learning_rate={config.train.learning_rate} or clip. "
-          "Checkpoints up to the epoch before are intact."
+        f"the loss of seeds {bad} was not finite in epoch {epoch}; lower "
+        f"train.learning_rate={config.train.learning_rate} or clip. "
+        "Checkpoints up to the epoch before are intact."
       )
     logits = np.asarray(setup.learner.predict(state["variables"], validation))
     correct = (logits.argmax(-1) == truth).mean(1)
-    tables.append_metrics(workdir, {
+    tables.append_metrics(
+      workdir,
+      {
         "epoch": epoch,
         "loss": metrics["loss"].tolist(),
         "accuracy": metrics["accuracy"].tolist(),
         "validation": correct.tolist(),
-    })
+      },
+    )
     checkpoints.save(epoch + 1, {"state": state, "recorded": recorded})
     progress.advance(
-        f"loss {metrics['loss'].mean():.3f}, validation {correct.mean():.3f}"
+      f"loss {metrics['loss'].mean():.3f}, validation {correct.mean():.3f}"
     )
   checkpoints.close()
   rows = [
-      {"epoch": m["epoch"], "seed": seed, "quantity": quantity, "value": v}
-      for m in tables.read_metrics(workdir)
-      for quantity in ("loss", "accuracy", "validation")
-      for seed, v in enumerate(m[quantity])
+    {"epoch": m["epoch"], "seed": seed, "quantity": quantity, "value": v}
+    for m in tables.read_metrics(workdir)
+    for quantity in ("loss", "accuracy", "validation")
+    for seed, v in enumerate(m[quantity])
   ]
   tables.write(workdir, "training", rows)
   return state, recorded
@@ -403,19 +418,27 @@ def _score_main(config, workdir, federation, predict):
     logits = np.asarray(predict(federation.variables, tuple(examples.inputs)))
     for metric in sorted(measures):
       values = [
-          evaluate.score(metric, scores, examples.labels) for scores in logits
+        evaluate.score(metric, scores, examples.labels) for scores in logits
       ]
       mean, low, high = evaluate.interval(values)
-      rows.append({
-          "rows": name, "metric": metric, "mean": mean, "low": low,
-          "high": high, "seeds": len(values), "n": len(examples.labels),
+      rows.append(
+        {
+          "rows": name,
+          "metric": metric,
+          "mean": mean,
+          "low": low,
+          "high": high,
+          "seeds": len(values),
+          "n": len(examples.labels),
           **{f"seed{i}": v for i, v in enumerate(values)},
-      })
+        }
+      )
   tables.write(workdir, "main", rows)
   inputs = tuple(federation.dataset.test.inputs)
   tables.write(
-      workdir, "cost",
-      cost.table(federation.net, inputs, config.train.batch_size),
+    workdir,
+    "cost",
+    cost.table(federation.net, inputs, config.train.batch_size),
   )
 
 
@@ -429,33 +452,32 @@ def _probe(config, workdir, f: evaluate.Federation, progress):
   held = [d.test, d.validation]
   held_labels = np.concatenate([h.labels for h in held])
   # as many of both, so that n is not what tells the two curves apart
-  n = min(
-      config.information.samples, len(d.train.labels), len(held_labels)
-  )
+  n = min(config.information.samples, len(d.train.labels), len(held_labels))
   chosen = rng.generator(rng.stream(f.keys[0], "probe"))
   trained = chosen.permutation(len(d.train.labels))[:n]
   rest = chosen.permutation(len(held_labels))[:n]
   samples = {
-      "trained on": (
-          mapping.take(d.train.inputs, trained), d.train.labels[trained]
+    "trained on": (
+      mapping.take(d.train.inputs, trained),
+      d.train.labels[trained],
+    ),
+    "held out": (
+      jax.tree.map(
+        lambda *a: np.concatenate(a)[rest], *[h.inputs for h in held]
       ),
-      "held out": (
-          jax.tree.map(
-              lambda *a: np.concatenate(a)[rest], *[h.inputs for h in held]
-          ),
-          held_labels[rest],
-      ),
+      held_labels[rest],
+    ),
   }
   rows = []
   for name, (inputs, labels) in samples.items():
     progress.advance(f"{len(labels)} samples {name}")
     found = probe.probe(
-        rng.stream(f.keys[0], "information"),
-        [_places(f, seed, inputs) for seed in range(len(f.keys))],
-        labels,
-        estimators=estimators,
-        width=config.information.width,
-        steps=config.information.steps,
+      rng.stream(f.keys[0], "information"),
+      [_places(f, seed, inputs) for seed in range(len(f.keys))],
+      labels,
+      estimators=estimators,
+      width=config.information.width,
+      steps=config.information.steps,
     )
     rows += [{"samples": name, "cut": f.net.cut, **row} for row in found]
   tables.write(workdir, "information", rows)
@@ -464,11 +486,13 @@ def _probe(config, workdir, f: evaluate.Federation, progress):
 def _places(f: evaluate.Federation, seed: int, inputs):
   """Vectors of every layer of one seed."""
   bottoms, top = jax.tree.map(
-      np.asarray,
-      _activations(
-          f.net, f.dataset.vocabulary, mapping.take(f.variables, seed),
-          tuple(inputs),
-      ),
+    np.asarray,
+    _activations(
+      f.net,
+      f.dataset.vocabulary,
+      mapping.take(f.variables, seed),
+      tuple(inputs),
+    ),
   )
   names = [s.name for s in f.net.model.stages]
   return probe.places(bottoms, top, names)
@@ -481,11 +505,11 @@ def _activations(net, heights, variables, inputs):
   def block(x):
     bottoms, top = net.activations(variables, x)
     return (
-        tuple(
-            tuple(nets.vectors(layer, heights[k]) for layer in layers)
-            for k, layers in enumerate(bottoms)
-        ),
-        tuple(nets.vectors(layer, sum(heights)) for layer in top),
+      tuple(
+        tuple(nets.vectors(layer, heights[k]) for layer in layers)
+        for k, layers in enumerate(bottoms)
+      ),
+      tuple(nets.vectors(layer, sum(heights)) for layer in top),
     )
 
   return mapping.chunked(block, inputs, train.EVALUATION_ROWS)
@@ -507,18 +531,20 @@ def _attack(config, workdir, f: evaluate.Federation, progress):
     chosen[name] = attack_registry.build(name, **{"steps": steps, **overrides})
   progress.phase("attack", f.passive * (2 + 2 * len(chosen)))
   tables.set_status(
-      workdir, "running", skipped=skipped,
-      budgets={name: a.budget for name, a in chosen.items()},
+    workdir,
+    "running",
+    skipped=skipped,
+    budgets={name: a.budget for name, a in chosen.items()},
   )
   if tables.exists(workdir, "leakage") or not chosen:
     return
   rows = evaluate.leakage(
-      f,
-      chosen,
-      aux_per_class=config.evaluate.aux_per_class,
-      steps=steps,
-      metric=config.evaluate.metric,
-      advance=progress.advance,
+    f,
+    chosen,
+    aux_per_class=config.evaluate.aux_per_class,
+    steps=steps,
+    metric=config.evaluate.metric,
+    advance=progress.advance,
   )
   tables.write(workdir, "attacks", [{"cut": f.net.cut, **r} for r in rows])
   tables.write(workdir, "leakage", evaluate.advantage(rows))

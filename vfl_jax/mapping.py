@@ -40,10 +40,12 @@ def over(fn: Callable, how: str, in_axes: tuple | None = None) -> Callable:
 
     def call(slices):
       slices = iter(slices)
-      return fn(*(
+      return fn(
+        *(
           next(slices) if axis == 0 else a
           for a, axis in zip(args, axes, strict=True)
-      ))
+        )
+      )
 
     return jax.lax.map(call, moving)
 
@@ -74,6 +76,4 @@ def chunked(fn: Callable[[Any], Any], tree: Any, size: int) -> Any:
   size = -(-n // blocks)
   index = jnp.minimum(jnp.arange(blocks * size), n - 1).reshape(blocks, size)
   out = jax.lax.map(lambda i: fn(take(tree, i)), index)
-  return jax.tree.map(
-      lambda a: a.reshape(blocks * size, *a.shape[2:])[:n], out
-  )
+  return jax.tree.map(lambda a: a.reshape(blocks * size, *a.shape[2:])[:n], out)

@@ -22,7 +22,7 @@ class Head(nn.Module):
   @nn.compact
   def __call__(self, x, train):
     norm = lambda x: nn.BatchNorm(use_running_average=not train, momentum=0.9)(
-        x
+      x
     )
     if not self.depth:
       return nn.Dense(self.num_classes)(norm(x))
@@ -49,7 +49,7 @@ class Critic(nn.Module):
     y = nn.relu(nn.Dense(self.width)(y))
     small = nn.initializers.normal(1e-4)
     return nn.Dense(self.outputs, kernel_init=small)(y) + nn.Dense(
-        self.outputs, kernel_init=small, use_bias=False
+      self.outputs, kernel_init=small, use_bias=False
     )(x)
 
 
@@ -63,19 +63,19 @@ def head(num_classes: int, depth: int):
   def init(key, x):
     collections = module.init(key, x, train=False)
     return {
-        "params": collections["params"],
-        "stats": collections["batch_stats"],
+      "params": collections["params"],
+      "stats": collections["batch_stats"],
     }
 
   def apply(variables, x, train):
     collections = {
-        "params": variables["params"],
-        "batch_stats": variables["stats"],
+      "params": variables["params"],
+      "batch_stats": variables["stats"],
     }
     if not train:
       return module.apply(collections, x, train=False), variables["stats"]
     logits, updates = module.apply(
-        collections, x, train=True, mutable=["batch_stats"]
+      collections, x, train=True, mutable=["batch_stats"]
     )
     return logits, updates["batch_stats"]
 
@@ -85,7 +85,11 @@ def head(num_classes: int, depth: int):
 def critic(outputs: int, width: int = 64):
   """`(init, apply)` of a critic: `apply(params, x) -> [n, outputs]`."""
   module = Critic(outputs, width)
-  return module.init, module.apply
+
+  def apply(params: Any, x: jax.Array) -> jax.Array:
+    return module.apply(params, x)  # pyright: ignore
+
+  return module.init, apply
 
 
 def vectors(tree: Any, vocabulary: int = 0) -> jax.Array:
@@ -108,6 +112,6 @@ def vectors(tree: Any, vocabulary: int = 0) -> jax.Array:
 def has_ids(tree: Any) -> bool:
   """Whether inputs hold ids, which cannot be mixed or perturbed."""
   return any(
-      not jnp.issubdtype(leaf.dtype, jnp.floating)
-      for leaf in jax.tree.leaves(tree)
+    not jnp.issubdtype(leaf.dtype, jnp.floating)
+    for leaf in jax.tree.leaves(tree)
   )

@@ -7,34 +7,35 @@ import matplotlib
 
 matplotlib.use("Agg")
 
-from matplotlib import pyplot  # noqa: E402
-import numpy as np  # noqa: E402
-import pandas as pd  # noqa: E402
-from scipy import stats  # noqa: E402
+from matplotlib import figure as figures
+from matplotlib import pyplot
+import numpy as np
+import pandas as pd
+from scipy import stats
 
-from vfl_jax import tables  # noqa: E402
+from vfl_jax import tables
 
 # Okabe and Ito's palette: told apart with colour-blind eyes too
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 GREY, INK = "#8a8f98", "#1f2430"
 _STYLE = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "axes.titlesize": 10,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#c3c8d0",
-    "axes.labelcolor": INK,
-    "axes.grid": True,
-    "grid.color": "#eceff3",
-    "text.color": INK,
-    "xtick.color": "#555b66",
-    "ytick.color": "#555b66",
-    "legend.frameon": False,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "vfl_jax",
+  "font.family": "DejaVu Sans",
+  "font.size": 9,
+  "axes.titlesize": 10,
+  "axes.titleweight": "bold",
+  "axes.titlelocation": "left",
+  "axes.spines.top": False,
+  "axes.spines.right": False,
+  "axes.edgecolor": "#c3c8d0",
+  "axes.labelcolor": INK,
+  "axes.grid": True,
+  "grid.color": "#eceff3",
+  "text.color": INK,
+  "xtick.color": "#555b66",
+  "ytick.color": "#555b66",
+  "legend.frameon": False,
+  "svg.fonttype": "none",
+  "svg.hashsalt": "vfl_jax",
 }
 
 
@@ -47,7 +48,7 @@ def spread(values: pd.Series) -> float:
   return float(stats.t.ppf(0.975, n - 1)) * error
 
 
-def training(frame: pd.DataFrame) -> pyplot.Figure:
+def training(frame: pd.DataFrame) -> figures.Figure:
   """Loss and accuracy by epoch, mean and interval over seeds."""
   figure, axes = pyplot.subplots(1, 2, figsize=(8.4, 2.9))
   panels = (("loss",), ("accuracy", "validation"))
@@ -59,8 +60,12 @@ def training(frame: pd.DataFrame) -> pyplot.Figure:
       label = {"accuracy": "training batches"}.get(quantity, quantity)
       axis.plot(mean.index + 1, mean, color=colour, label=label)
       axis.fill_between(
-          mean.index + 1, mean - half, mean + half, color=colour, alpha=0.15,
-          linewidth=0,
+        mean.index + 1,
+        mean - half,
+        mean + half,
+        color=colour,
+        alpha=0.15,
+        linewidth=0,
       )
     axis.set_xlabel("epoch")
   axes[0].set_title("Training loss (nats)")
@@ -69,13 +74,17 @@ def training(frame: pd.DataFrame) -> pyplot.Figure:
   return figure
 
 
-def information(frame: pd.DataFrame) -> pyplot.Figure:
+def information(frame: pd.DataFrame) -> figures.Figure:
   """I(T;Y) by layer: per party and jointly, with floor, ceiling and cut."""
   estimators = list(dict.fromkeys(frame["estimator"]))
   samples = list(dict.fromkeys(frame["samples"]))
   figure, axes = pyplot.subplots(
-      len(estimators), len(samples), sharex=True, sharey=True, squeeze=False,
-      figsize=(4.2 * len(samples), 2.7 * len(estimators) + 0.6),
+    len(estimators),
+    len(samples),
+    sharex=True,
+    sharey=True,
+    squeeze=False,
+    figsize=(4.2 * len(samples), 2.7 * len(estimators) + 0.6),
   )
   stages = frame.drop_duplicates("layer").set_index("layer")["stage"]
   stages = stages.sort_index()
@@ -83,7 +92,7 @@ def information(frame: pd.DataFrame) -> pyplot.Figure:
     for column, where in enumerate(samples):
       axis = axes[row, column]
       part = frame[
-          (frame["estimator"] == estimator) & (frame["samples"] == where)
+        (frame["estimator"] == estimator) & (frame["samples"] == where)
       ]
       _curves(axis, part)
       axis.set_title(f"{estimator}, {where}")
@@ -92,8 +101,11 @@ def information(frame: pd.DataFrame) -> pyplot.Figure:
     axis.set_ylabel("nats")
   handles, labels = axes[0, 0].get_legend_handles_labels()
   figure.legend(
-      handles, labels, loc="upper center", ncols=6,
-      bbox_to_anchor=(0.5, 1.0),
+    handles,
+    labels,
+    loc="upper center",
+    ncols=6,
+    bbox_to_anchor=(0.5, 1.0),
   )
   figure.tight_layout(rect=(0, 0, 1, 0.95))
   return figure
@@ -106,44 +118,60 @@ def _curves(axis, part):
     mean, half = by_layer.mean(), by_layer.apply(spread)
     joint = party == "joint"
     axis.errorbar(
-        mean.index, mean, yerr=half, color=INK if joint else colour,
-        marker="s" if joint else "o", markersize=3.5, linewidth=1.4,
-        elinewidth=0.8, capsize=2,
-        label="all parties" if joint else f"party {party}",
+      mean.index,
+      mean,
+      yerr=half,
+      color=INK if joint else colour,
+      marker="s" if joint else "o",
+      markersize=3.5,
+      linewidth=1.4,
+      elinewidth=0.8,
+      capsize=2,
+      label="all parties" if joint else f"party {party}",
     )
   floor = part.groupby("layer")["floor"]
   axis.fill_between(
-      floor.min().index, floor.min(), floor.max(), color=GREY, alpha=0.35,
-      linewidth=0,
+    floor.min().index,
+    floor.min(),
+    floor.max(),
+    color=GREY,
+    alpha=0.35,
+    linewidth=0,
   )
   axis.plot(
-      floor.mean().index, floor.mean(), color=GREY, linestyle=":",
-      label="floor (permuted labels)",
+    floor.mean().index,
+    floor.mean(),
+    color=GREY,
+    linestyle=":",
+    label="floor (permuted labels)",
   )
   axis.axhline(
-      part["ceiling"].iloc[0], color=GREY, linestyle="--", linewidth=1,
-      label="ceiling H(Y)",
+    part["ceiling"].iloc[0],
+    color=GREY,
+    linestyle="--",
+    linewidth=1,
+    label="ceiling H(Y)",
   )
   axis.axvline(
-      part["cut"].iloc[0] + 0.5, color=COLOURS[3], linewidth=1.2, label="cut"
+    part["cut"].iloc[0] + 0.5, color=COLOURS[3], linewidth=1.2, label="cut"
   )
 
 
 ORDER = ("prior", "features only", "no-VFL", "attack", "ceiling")
 LOOKS = {
-    "prior": (GREY, "|"),
-    "features only": (COLOURS[4], "D"),
-    "no-VFL": (COLOURS[0], "o"),
-    "attack": (COLOURS[1], "o"),
-    "ceiling": (COLOURS[2], "^"),
+  "prior": (GREY, "|"),
+  "features only": (COLOURS[4], "D"),
+  "no-VFL": (COLOURS[0], "o"),
+  "attack": (COLOURS[1], "o"),
+  "ceiling": (COLOURS[2], "^"),
 }
 
 
-def attacks(frame: pd.DataFrame) -> pyplot.Figure:
+def attacks(frame: pd.DataFrame) -> figures.Figure:
   """Each attack beside its controls and ceiling, intervals over seeds."""
   groups = list(frame.groupby(["attack", "party"], sort=False))
   figure, axes = pyplot.subplots(
-      1, 2, sharey=True, figsize=(8.4, 0.75 + 1.15 * len(groups))
+    1, 2, sharey=True, figsize=(8.4, 0.75 + 1.15 * len(groups))
   )
   offsets = np.linspace(0.3, -0.3, len(ORDER))
   for axis, where in zip(axes, ("train", "test"), strict=True):
@@ -154,10 +182,16 @@ def attacks(frame: pd.DataFrame) -> pyplot.Figure:
           continue
         colour, marker = LOOKS[what]
         axis.errorbar(
-            values["value"].mean(), line - offset,
-            xerr=spread(values["value"]), color=colour, marker=marker,
-            markersize=6, elinewidth=1.2, capsize=2.5, linestyle="none",
-            label=what if not line else None,
+          values["value"].mean(),
+          line - offset,
+          xerr=spread(values["value"]),
+          color=colour,
+          marker=marker,
+          markersize=6,
+          elinewidth=1.2,
+          capsize=2.5,
+          linestyle="none",
+          label=what if not line else None,
         )
     axis.set_title(f"{where} rows")
     axis.set_xlim(0, 1.02)
@@ -173,9 +207,7 @@ def attacks(frame: pd.DataFrame) -> pyplot.Figure:
   return figure
 
 
-FIGURES = {
-    "training": training, "information": information, "attacks": attacks
-}
+FIGURES = {"training": training, "information": information, "attacks": attacks}
 
 
 def write(workdir: str | os.PathLike[str]) -> dict[str, pathlib.Path]:
@@ -191,8 +223,10 @@ def write(workdir: str | os.PathLike[str]) -> dict[str, pathlib.Path]:
       figure = draw(frame)
       if name == "training":
         figure.tight_layout()
-      for suffix, options in (("svg", {"metadata": {"Date": None}}),
-                              ("png", {"dpi": 150})):
+      for suffix, options in (
+        ("svg", {"metadata": {"Date": None}}),
+        ("png", {"dpi": 150}),
+      ):
         path = folder / f"{name}.{suffix}"
         partial = folder / f".{name}.partial.{suffix}"
         figure.savefig(partial, **options)

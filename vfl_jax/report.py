@@ -20,19 +20,19 @@ def write(workdir: str | os.PathLike[str]) -> pathlib.Path:
   """Draw the figures and write report.html; returns its path."""
   workdir = pathlib.Path(workdir)
   figures = {
-      name: "data:image/svg+xml;base64,"
-      + base64.b64encode(path.read_bytes()).decode()
-      for name, path in plots.write(workdir).items()
+    name: "data:image/svg+xml;base64,"
+    + base64.b64encode(path.read_bytes()).decode()
+    for name, path in plots.write(workdir).items()
   }
   environment = jinja2.Environment(
-      loader=jinja2.PackageLoader("vfl_jax"),
-      autoescape=True,
-      trim_blocks=True,
-      lstrip_blocks=True,
-      undefined=jinja2.StrictUndefined,
+    loader=jinja2.PackageLoader("vfl_jax"),
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=jinja2.StrictUndefined,
   )
   html = environment.get_template("report.html").render(
-      figures=figures, **contents(workdir)
+    figures=figures, **contents(workdir)
   )
   path = workdir / "report.html"
   tables.write_text(path, html)
@@ -49,24 +49,24 @@ def contents(workdir: pathlib.Path) -> dict[str, Any]:
   test = main[(main["rows"] == "test")].set_index("metric")
   metric = config["evaluate"]["metric"]
   return {
-      "config": config,
-      "config_text": json.dumps(config, indent=1),
-      "status": tables.status(workdir),
-      "metric": metric,
-      "headline": test.loc[metric].to_dict(),
-      "main": main.to_dict("records"),
-      "trends": trends(information),
-      "information": _layers(information),
-      "reduced": int((information.get("kept_variance", pd.Series()) < 1).sum()),
-      "findings": findings(information, leakage),
-      "leakage": [
-          {**r, "verdict": verdict(r["low"], r["high"])}
-          for r in leakage.to_dict("records")
-      ],
-      "variants": _variants(attacks),
-      "cost": tables.read(workdir, "cost").to_dict("records"),
-      "budgets": tables.status(workdir).get("budgets", {}),
-      "skipped": tables.status(workdir).get("skipped", {}),
+    "config": config,
+    "config_text": json.dumps(config, indent=1),
+    "status": tables.status(workdir),
+    "metric": metric,
+    "headline": test.loc[metric].to_dict(),
+    "main": main.to_dict("records"),
+    "trends": trends(information),
+    "information": _layers(information),
+    "reduced": int((information.get("kept_variance", pd.Series()) < 1).sum()),
+    "findings": findings(information, leakage),
+    "leakage": [
+      {**r, "verdict": verdict(r["low"], r["high"])}
+      for r in leakage.to_dict("records")
+    ],
+    "variants": _variants(attacks),
+    "cost": tables.read(workdir, "cost").to_dict("records"),
+    "budgets": tables.status(workdir).get("budgets", {}),
+    "skipped": tables.status(workdir).get("skipped", {}),
   }
 
 
@@ -76,7 +76,7 @@ def verdict(low: float, high: float) -> str:
     return "one seed: no interval, no claim"
   if low > 0:
     return "leaks: above every control"
-  if -MARGIN <= low and high <= MARGIN:
+  if low >= -MARGIN and high <= MARGIN:
     return f"at its control (within {MARGIN:.0%})"
   if high < 0:
     return "below its control: the control is the better attack"
@@ -98,28 +98,34 @@ def trends(frame: pd.DataFrame) -> list[dict[str, Any]]:
     if len(by_layer) < 3:
       continue
     correlation, _ = stats.spearmanr(by_layer.index, by_layer)
-    rows.append({
-        "estimator": estimator, "samples": samples, "party": party,
-        "first": by_layer.iloc[0], "last": by_layer.iloc[-1],
+    rows.append(
+      {
+        "estimator": estimator,
+        "samples": samples,
+        "party": party,
+        "first": by_layer.iloc[0],
+        "last": by_layer.iloc[-1],
         "correlation": correlation,
-    })
+      }
+    )
   return rows
 
 
 def findings(
-    information: pd.DataFrame, leakage: pd.DataFrame
+  information: pd.DataFrame, leakage: pd.DataFrame
 ) -> list[tuple[str, str]]:
   """What the numbers say of the paper's claims, for or against."""
   said = []
   joint = [
-      t for t in trends(information)
-      if t["party"] == "joint" and t["samples"] == "held out"
+    t
+    for t in trends(information)
+    if t["party"] == "joint" and t["samples"] == "held out"
   ]
   if joint:
     rising = [t for t in joint if t["correlation"] > 0.5]
     falling = [t for t in joint if t["correlation"] < -0.5]
     values = ", ".join(
-        f"{t['estimator']} {t['correlation']:+.2f}" for t in joint
+      f"{t['estimator']} {t['correlation']:+.2f}" for t in joint
     )
     if len(rising) == len(joint):
       text = "Estimated information rises with depth, as the paper reports"
@@ -129,18 +135,24 @@ def findings(
       text = "Only some estimators see information rise with depth"
     else:
       text = "No clear rise of information with depth, unlike the paper's claim"
-    said.append((
+    said.append(
+      (
         text,
-        f"rank correlation of layer and I(T;Y), all parties, held out: {values}",
-    ))
-  for _, r in leakage[leakage["rows"] == "test"].iterrows() if len(
-      leakage) else ():
-    said.append((
+        "rank correlation of layer and I(T;Y), all parties, held out: "
+        + values,
+      )
+    )
+  for _, r in (
+    leakage[leakage["rows"] == "test"].iterrows() if len(leakage) else ()
+  ):
+    said.append(
+      (
         f"Party {r['party']}, {r['attack'].replace('_', ' ')}: "
         f"{verdict(r['low'], r['high'])}",
         f"test rows: {r['attack_score']:.3f} against {r['control_score']:.3f} "
         f"({r['control']}); advantage {r['advantage']:+.3f}",
-    ))
+      )
+    )
   return said
 
 
@@ -165,13 +177,13 @@ def _layers(frame: pd.DataFrame) -> list[dict[str, Any]]:
   return rows
 
 
-def _variants(frame: pd.DataFrame) -> list[dict[str, Any]]:
+def _variants(frame: pd.DataFrame) -> list[Any]:
   """Which variant each attack chose, and how often over seeds."""
   if frame.empty:
     return []
   chosen = frame[
-      frame["what"].isin(["attack", "no-VFL", "features only"])
-      & (frame["rows"] == "test")
+    frame["what"].isin(["attack", "no-VFL", "features only"])
+    & (frame["rows"] == "test")
   ]
   counts = chosen.groupby(["attack", "what", "party", "detail"]).size()
   return counts.rename("seeds").reset_index().to_dict("records")

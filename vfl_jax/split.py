@@ -68,9 +68,9 @@ def at(model: models.Model, cut: int, parties: int) -> Net:
   """
   if not 0 <= cut <= len(model.stages):
     raise ValueError(
-        f"model.cut is {cut}; {model.name} has {len(model.stages)} stages, so "
-        f"take 0 to {len(model.stages)} (its reference cut is "
-        f"{model.reference_cut})."
+      f"model.cut is {cut}; {model.name} has {len(model.stages)} stages, so "
+      f"take 0 to {len(model.stages)} (its reference cut is "
+      f"{model.reference_cut})."
     )
   if parties < 1:
     raise ValueError(f"data.parties is {parties}; at least 1 must hold data.")
@@ -103,15 +103,13 @@ def at(model: models.Model, cut: int, parties: int) -> Net:
 
   def activations(variables, inputs):
     bottoms = tuple(
-        _run(below, variables["bottoms"][k], x, False)[0]
-        for k, x in enumerate(inputs)
+      _run(below, variables["bottoms"][k], x, False)[0]
+      for k, x in enumerate(inputs)
     )
     merged = merge([layers[-1] for layers in bottoms])
     return bottoms, _run(above, variables["top"], merged, False)[0]
 
-  return Net(
-      model, cut, parties, init, bottom, top, activations, cross_entropy
-  )
+  return Net(model, cut, parties, init, bottom, top, activations, cross_entropy)
 
 
 def cross_entropy(logits: jax.Array, targets: jax.Array) -> jax.Array:
@@ -123,7 +121,7 @@ def cross_entropy(logits: jax.Array, targets: jax.Array) -> jax.Array:
 
 
 def exchange(
-    net: Net, variables: PyTree, inputs: Sequence[PyTree], targets: jax.Array
+  net: Net, variables: PyTree, inputs: Sequence[PyTree], targets: jax.Array
 ):
   """One round of the protocol, up to the gradients coming down.
 
@@ -140,7 +138,7 @@ def exchange(
     pulls.append(pull)
     bottom_stats.append(stats)
   top_gradient, gradients, top_stats, metrics = active_step(
-      net, variables["top"], tuple(embeddings), targets
+    net, variables["top"], tuple(embeddings), targets
   )
   messages = types.Messages(tuple(embeddings), gradients)
   stats = {"bottoms": tuple(bottom_stats), "top": top_stats}
@@ -165,18 +163,18 @@ def active_step(net: Net, variables: PyTree, embeddings, targets):
 
   def objective(params, embeddings):
     logits, stats = net.top(
-        {**variables, "params": params}, embeddings, train=True
+      {**variables, "params": params}, embeddings, train=True
     )
     return net.loss(logits, targets), (stats, logits)
 
   args = (variables["params"], embeddings)
   if net.cut:
     (loss, (stats, logits)), (gradient, messages) = jax.value_and_grad(
-        objective, argnums=(0, 1), has_aux=True
+      objective, argnums=(0, 1), has_aux=True
     )(*args)
   else:
     (loss, (stats, logits)), gradient = jax.value_and_grad(
-        objective, has_aux=True
+      objective, has_aux=True
     )(*args)
     messages = (None,) * len(embeddings)
   return gradient, messages, stats, (loss, logits)

@@ -16,8 +16,8 @@ def write(workdir: str | os.PathLike[str], name: str, rows: Iterable[Any]):
   """Write `tables/NAME.csv`, one measurement a row."""
   frame = pd.DataFrame(list(rows))
   write_text(
-      pathlib.Path(workdir) / "tables" / f"{name}.csv",
-      frame.to_csv(index=False, float_format="%.6g"),
+    pathlib.Path(workdir) / "tables" / f"{name}.csv",
+    frame.to_csv(index=False, float_format="%.6g"),
   )
 
 
@@ -42,7 +42,7 @@ def read(workdir: str | os.PathLike[str], name: str) -> pd.DataFrame:
 
 
 def collect(
-    workdirs: Iterable[str | os.PathLike[str]], name: str
+  workdirs: Iterable[str | os.PathLike[str]], name: str
 ) -> pd.DataFrame:
   """One table of many workdirs, with the workdir as a column."""
   frames = [read(w, name).assign(workdir=str(w)) for w in workdirs]
@@ -75,12 +75,12 @@ def status(workdir: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def set_status(
-    workdir: str | os.PathLike[str], state: str, **facts: Any
+  workdir: str | os.PathLike[str], state: str, **facts: Any
 ) -> None:
   """Write status.json: running, done, diverged or failed, and facts."""
   contents = {**status(workdir), "state": state, **facts}
   write_text(
-      pathlib.Path(workdir) / "status.json", json.dumps(contents, indent=1)
+    pathlib.Path(workdir) / "status.json", json.dumps(contents, indent=1)
   )
 
 
@@ -99,7 +99,7 @@ def read_metrics(workdir: str | os.PathLike[str]) -> list[dict[str, Any]]:
 
 
 def write_metrics(
-    workdir: str | os.PathLike[str], rows: Iterable[Mapping[str, Any]]
+  workdir: str | os.PathLike[str], rows: Iterable[Mapping[str, Any]]
 ) -> None:
   """Replace metrics.jsonl, e.g. by the lines before a resumed epoch."""
   text = "".join(json.dumps(row) + "\n" for row in rows)
@@ -107,7 +107,7 @@ def write_metrics(
 
 
 def append_metrics(
-    workdir: str | os.PathLike[str], row: Mapping[str, Any]
+  workdir: str | os.PathLike[str], row: Mapping[str, Any]
 ) -> None:
   """Append one line to metrics.jsonl."""
   path = pathlib.Path(workdir) / "metrics.jsonl"

@@ -34,7 +34,7 @@ def permute(num_classes: int, *, order: Sequence[int] = ()) -> Task:
   table = np.array(order or np.roll(np.arange(num_classes), -1))
   if sorted(table) != list(range(num_classes)):
     raise ValueError(
-        f"task.order is {list(order)}; it must permute 0..{num_classes - 1}."
+      f"task.order is {list(order)}; it must permute 0..{num_classes - 1}."
     )
   return Task(num_classes, lambda labels: table[labels].astype(np.int32))
 
@@ -73,8 +73,8 @@ def build(config: Mapping[str, Any], num_classes: int) -> Task:
 def reassign(dataset: types.Dataset, task: Task) -> types.Dataset:
   """The data set with every split relabelled."""
   splits = {
-      name: split._replace(labels=task.relabel(split.labels))
-      for name in ("train", "validation", "test")
-      for split in (getattr(dataset, name),)
+    name: split._replace(labels=task.relabel(split.labels))
+    for name in ("train", "validation", "test")
+    for split in (getattr(dataset, name),)
   }
   return dataset._replace(num_classes=task.num_classes, **splits)

@@ -40,14 +40,14 @@ class Learner(NamedTuple):
 
 
 def optimizer(
-    name: str,
-    *,
-    learning_rate: float,
-    steps: int,
-    momentum: float = 0.9,
-    weight_decay: float = 0.0,
-    schedule: str = "constant",
-    boundaries: Sequence[float] = (0.5, 0.85),
+  name: str,
+  *,
+  learning_rate: float,
+  steps: int,
+  momentum: float = 0.9,
+  weight_decay: float = 0.0,
+  schedule: str = "constant",
+  boundaries: Sequence[float] = (0.5, 0.85),
 ) -> optax.GradientTransformation:
   """The optimiser every party uses, with a state of its own.
 
@@ -64,19 +64,19 @@ def optimizer(
     ValueError: unknown optimiser or schedule.
   """
   schedules = {
-      "constant": lambda: learning_rate,
-      "cosine": lambda: optax.cosine_decay_schedule(learning_rate, steps),
-      "steps": lambda: optax.piecewise_constant_schedule(
-          learning_rate, {int(b * steps): 0.1 for b in boundaries}
-      ),
+    "constant": lambda: learning_rate,
+    "cosine": lambda: optax.cosine_decay_schedule(learning_rate, steps),
+    "steps": lambda: optax.piecewise_constant_schedule(
+      learning_rate, {int(b * steps): 0.1 for b in boundaries}
+    ),
   }
   rate = types.lookup(schedules, "train.schedule", schedule)()
   optimizers = {
-      "sgd": lambda: optax.chain(
-          optax.add_decayed_weights(weight_decay),
-          optax.sgd(rate, momentum=momentum or None),
-      ),
-      "adam": lambda: optax.adamw(rate, weight_decay=weight_decay),
+    "sgd": lambda: optax.chain(
+      optax.add_decayed_weights(weight_decay),
+      optax.sgd(rate, momentum=momentum or None),
+    ),
+    "adam": lambda: optax.adamw(rate, weight_decay=weight_decay),
   }
   return types.lookup(optimizers, "train.optimizer", name)()
 
@@ -89,7 +89,7 @@ def step(net, optimizers, defense, state, inputs, targets):
   """
   variables = state["variables"]
   messages, pulls, top_gradient, stats, (loss, logits) = split.exchange(
-      net, variables, inputs, targets
+    net, variables, inputs, targets
   )
   sent, defense_state = messages.gradients, state["defense"]
   if defense is not None and net.cut:
@@ -101,46 +101,46 @@ def step(net, optimizers, defense, state, inputs, targets):
 
   def updated(values, gradient, optimizer_state, new_stats):
     change, optimizer_state = optimizers.update(
-        gradient, optimizer_state, values["params"]
+      gradient, optimizer_state, values["params"]
     )
     params = optax.apply_updates(values["params"], change)
     return {"params": params, "stats": new_stats}, optimizer_state
 
   bottoms = [
-      updated(*args)
-      for args in zip(
-          variables["bottoms"],
-          gradients,
-          state["optimizer"]["bottoms"],
-          stats["bottoms"],
-          strict=True,
-      )
+    updated(*args)
+    for args in zip(
+      variables["bottoms"],
+      gradients,
+      state["optimizer"]["bottoms"],
+      stats["bottoms"],
+      strict=True,
+    )
   ]
   top, top_state = updated(
-      variables["top"], top_gradient, state["optimizer"]["top"], stats["top"]
+    variables["top"], top_gradient, state["optimizer"]["top"], stats["top"]
   )
   state = {
-      "variables": {"bottoms": tuple(b[0] for b in bottoms), "top": top},
-      "optimizer": {"bottoms": tuple(b[1] for b in bottoms), "top": top_state},
-      "defense": defense_state,
+    "variables": {"bottoms": tuple(b[0] for b in bottoms), "top": top},
+    "optimizer": {"bottoms": tuple(b[1] for b in bottoms), "top": top_state},
+    "defense": defense_state,
   }
   hard = targets if targets.ndim == 1 else jnp.argmax(targets, -1)
   metrics = {
-      "loss": loss,
-      "accuracy": jnp.mean(jnp.argmax(logits, -1) == hard),
+    "loss": loss,
+    "accuracy": jnp.mean(jnp.argmax(logits, -1) == hard),
   }
   return state, metrics, messages._replace(gradients=sent)
 
 
 def make(
-    net: split.Net,
-    optimizers: optax.GradientTransformation,
-    *,
-    batch_size: int,
-    steps: int,
-    defense: optax.GradientTransformationExtraArgs | None = None,
-    recorded_rows: np.ndarray | None = None,
-    passive: int = 1,
+  net: split.Net,
+  optimizers: optax.GradientTransformation,
+  *,
+  batch_size: int,
+  steps: int,
+  defense: optax.GradientTransformationExtraArgs | None = None,
+  recorded_rows: np.ndarray = np.arange(0),  # noqa: B008
+  passive: int = 1,
 ) -> Learner:
   """The compiled functions of an experiment.
 
@@ -157,62 +157,62 @@ def make(
 
   def init(keys, inputs):
     example = jax.tree.map(
-        lambda a: jax.ShapeDtypeStruct((2, *a.shape[1:]), a.dtype),
-        tuple(inputs),
+      lambda a: jax.ShapeDtypeStruct((2, *a.shape[1:]), a.dtype),
+      tuple(inputs),
     )
     drawn = [net.init(rng.stream(key, "init"), example) for key in keys]
     variables = jax.tree.map(lambda *a: jnp.asarray(np.stack(a)), *drawn)
 
     def states(key, variables):
       params = jax.tree.map(
-          lambda v: v["params"],
-          variables,
-          is_leaf=lambda v: isinstance(v, dict) and "params" in v,
+        lambda v: v["params"],
+        variables,
+        is_leaf=lambda v: isinstance(v, dict) and "params" in v,
       )
       noise = defense.init(rng.stream(key, "defense")) if defense else ()
       return {
-          "variables": variables,
-          "optimizer": {
-              "bottoms": tuple(map(optimizers.init, params["bottoms"])),
-              "top": optimizers.init(params["top"]),
-          },
-          "defense": noise,
+        "variables": variables,
+        "optimizer": {
+          "bottoms": tuple(map(optimizers.init, params["bottoms"])),
+          "top": optimizers.init(params["top"]),
+        },
+        "defense": noise,
       }
 
     return jax.jit(jax.vmap(states))(keys, variables)
 
   def run_epoch(record, state, inputs, targets, key, epoch):
     order = jax.random.permutation(
-        rng.stream(key, "shuffle", epoch), targets.shape[0]
+      rng.stream(key, "shuffle", epoch), targets.shape[0]
     )
     order = order[: steps * batch_size].reshape(steps, batch_size)
-    buffers, slots = (), None
+    buffers, slots = (), jnp.arange(0)
     if record:
       count = len(recorded_rows)
       slots = jnp.full(targets.shape[0], count)
       slots = slots.at[recorded_rows].set(jnp.arange(count))
       h = jax.eval_shape(
-          lambda v, x: tuple(
-              net.bottom(v["bottoms"][k], x[k])[0] for k in range(passive)
-          ),
-          state["variables"],
-          mapping.take(tuple(inputs), order[0]),
+        lambda v, x: tuple(
+          net.bottom(v["bottoms"][k], x[k])[0] for k in range(passive)
+        ),
+        state["variables"],
+        mapping.take(tuple(inputs), order[0]),
       )
       buffers = jax.tree.map(
-          lambda a: jnp.zeros((count, *a.shape[1:]), a.dtype), h
+        lambda a: jnp.zeros((count, *a.shape[1:]), a.dtype), h
       )
 
     def body(carry, index):
       state, buffers = carry
       batch = mapping.take(tuple(inputs), index)
       state, metrics, messages = step(
-          net, optimizers, defense, state, batch, targets[index]
+        net, optimizers, defense, state, batch, targets[index]
       )
       if record:  # rows that are not recorded point past the end
         buffers = jax.tree.map(
-            lambda b, g: b.at[slots[index]].set(g, mode="drop"),
-            buffers,
-            messages.gradients[:passive],
+          lambda b, g: b.at[slots[index]].set(g, mode="drop"),
+          buffers,
+          messages.gradients[:passive],
         )
       return (state, buffers), metrics
 
@@ -231,8 +231,8 @@ def make(
     def logits(variables, inputs):
       def block(x):
         h = tuple(
-            net.bottom(v, x_k)[0]
-            for v, x_k in zip(variables["bottoms"], x, strict=True)
+          net.bottom(v, x_k)[0]
+          for v, x_k in zip(variables["bottoms"], x, strict=True)
         )
         return net.top(variables["top"], h)[0]
 
@@ -244,15 +244,15 @@ def make(
 
 
 def fit(
-    learner: Learner,
-    state: PyTree,
-    inputs: Sequence[PyTree],
-    targets: jax.Array,
-    keys: jax.Array,
-    *,
-    start: int,
-    epochs: int,
-    recorded: PyTree,
+  learner: Learner,
+  state: PyTree,
+  inputs: Sequence[PyTree],
+  targets: jax.Array,
+  keys: jax.Array,
+  *,
+  start: int,
+  epochs: int,
+  recorded: PyTree,
 ) -> Iterator[tuple[int, PyTree, PyTree, dict[str, np.ndarray]]]:
   """Train epoch by epoch, yielding `(epoch, state, recorded, metrics)`.
 
@@ -270,36 +270,32 @@ def fit(
     name = str(epoch)
     if name in recorded:
       state, metrics, gradients = learner.recording_epoch(
-          state, inputs, targets, keys, epoch
+        state, inputs, targets, keys, epoch
       )
       bottoms = state["variables"]["bottoms"][: len(gradients)]
       copied = jax.tree.map(jnp.copy, bottoms)  # the state is donated
-      recorded = {
-          **recorded, name: {"gradients": gradients, "bottoms": copied}
-      }
+      recorded = {**recorded, name: {"gradients": gradients, "bottoms": copied}}
     else:
       state, metrics = learner.epoch(state, inputs, targets, keys, epoch)
     yield epoch, state, recorded, jax.tree.map(np.asarray, metrics)
 
 
 def record(
-    net: split.Net, state: PyTree, inputs, epochs, rows: int, passive: int
+  net: split.Net, state: PyTree, inputs, epochs, rows: int, passive: int
 ) -> PyTree:
   """Zeros in the shape of what will be recorded, so that it can be restored."""
   variables = state["variables"]["bottoms"][:passive]
   if not epochs:
     return {}
   shapes = tuple(
-      jax.eval_shape(
-          jax.vmap(lambda v, x=x: net.bottom(v, mapping.take(x, slice(0, 2)))[0]),
-          v,
-      )
-      for v, x in zip(variables, inputs)
+    jax.eval_shape(
+      jax.vmap(lambda v, x=x: net.bottom(v, mapping.take(x, slice(0, 2)))[0]),
+      v,
+    )
+    for v, x in zip(variables, inputs)
   )
   gradients = jax.tree.map(
-      lambda a: jnp.zeros((a.shape[0], rows, *a.shape[2:]), a.dtype), shapes
+    lambda a: jnp.zeros((a.shape[0], rows, *a.shape[2:]), a.dtype), shapes
   )
   bottoms = jax.tree.map(jnp.zeros_like, variables)
-  return {
-      str(e): {"gradients": gradients, "bottoms": bottoms} for e in epochs
-  }
+  return {str(e): {"gradients": gradients, "bottoms": bottoms} for e in epochs}

@@ -232,8 +232,8 @@ def lookup(registry: Mapping[str, Any], kind: str, name: str) -> Any:
       return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
       raise ValueError(
-          f"{kind} {name!r} could not be loaded ({error}); a name with a "
-          "colon is package.module:builder and must be importable."
+        f"{kind} {name!r} could not be loaded ({error}); a name with a "
+        "colon is package.module:builder and must be importable."
       ) from error
   raise ValueError(unknown(kind, name, registry))
 

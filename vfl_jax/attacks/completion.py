@@ -41,25 +41,27 @@ class Variant(NamedTuple):
   @property
   def name(self) -> str:
     head = "linear" if not self.depth else f"depth {self.depth}"
-    weight = "" if self.unlabelled == 1 else f", unlabelled x{self.unlabelled:g}"
+    weight = (
+      "" if self.unlabelled == 1 else f", unlabelled x{self.unlabelled:g}"
+    )
     return f"{self.bottom}, {head}{weight}"
 
 
 VARIANTS = (
-    Variant("frozen", 0, 1.0),
-    Variant("frozen", 0, 0.1),
-    Variant("frozen", 1, 1.0),
-    Variant("finetuned", 1, 1.0),
+  Variant("frozen", 0, 1.0),
+  Variant("frozen", 0, 0.1),
+  Variant("frozen", 1, 1.0),
+  Variant("finetuned", 1, 1.0),
 )
 
 
 def passive_completion(
-    *,
-    steps: int = PUBLISHED_STEPS,
-    batch: int = 16,
-    learning_rate: float = 0.0,
-    folds: int = 2,
-    variants: tuple = VARIANTS,
+  *,
+  steps: int = PUBLISHED_STEPS,
+  batch: int = 16,
+  learning_rate: float = 0.0,
+  folds: int = 2,
+  variants: tuple = VARIANTS,
 ) -> types.Attack:
   """Complete the bottom with a head by MixMatch; report the best variant.
 
@@ -85,8 +87,8 @@ def passive_completion(
   for variant in variants:
     if variant.bottom not in ("frozen", "finetuned") or variant.depth < 0:
       raise ValueError(
-          f"variant {tuple(variant)} is not (frozen|finetuned, depth >= 0, "
-          "unlabelled weight)."
+        f"variant {tuple(variant)} is not (frozen|finetuned, depth >= 0, "
+        "unlabelled weight)."
       )
   if folds < 2:
     raise ValueError(f"folds is {folds}; cross-validation needs at least 2.")
@@ -94,26 +96,26 @@ def passive_completion(
   def infer(key: jax.Array, view: types.View) -> types.Inference:
     masks = _folds(view, folds)
     runs = [
-        _run(key, view, variant, masks, steps, batch, learning_rate)
-        for variant in variants
+      _run(key, view, variant, masks, steps, batch, learning_rate)
+      for variant in variants
     ]
     score = jnp.stack([r.validation for r in runs])
     best = jnp.argmax(score)
     return types.Inference(
-        train=jnp.stack([r.train for r in runs])[best],
-        test=jnp.stack([r.test for r in runs])[best],
-        details={"variant": best, "validation": score[best]},
+      train=jnp.stack([r.train for r in runs])[best],
+      test=jnp.stack([r.test for r in runs])[best],
+      details={"variant": best, "validation": score[best]},
     )
 
   return types.Attack(
-      frozenset({"auxiliary"}),
-      infer,
-      budget=(
-          f"{steps} iterations of batch {batch} for each of {len(variants)} "
-          f"variants, one chosen by {folds}-fold cross-validation on the "
-          "auxiliary labels"
-      ),
-      names={"variant": [v.name for v in variants]},
+    frozenset({"auxiliary"}),
+    infer,
+    budget=(
+      f"{steps} iterations of batch {batch} for each of {len(variants)} "
+      f"variants, one chosen by {folds}-fold cross-validation on the "
+      "auxiliary labels"
+    ),
+    names={"variant": [v.name for v in variants]},
   )
 
 
@@ -169,8 +171,8 @@ def _run(key, view, variant, masks, steps, batch, learning_rate) -> _Run:
 
   init, apply = nets.head(public.num_classes, variant.depth)
   width = jax.eval_shape(
-      lambda x: encode_from(bottom, embed(bottom, x, False), False)[0],
-      mapping.take(train, np.arange(2)),
+    lambda x: encode_from(bottom, embed(bottom, x, False), False)[0],
+    mapping.take(train, np.arange(2)),
   ).shape[1]
   head = init(rng.stream(key, "head"), jnp.zeros((2, width)))
   parameters = {"bottom": bottom["params"], "head": head["params"]}
@@ -189,8 +191,18 @@ def _run(key, view, variant, masks, steps, batch, learning_rate) -> _Run:
 
   def one(mask):
     final = _mixmatch(
-        rng.stream(key, "mixmatch"), view, train, first, forward,
-        parameters, stats, mask, variant, steps, batch, learning_rate,
+      rng.stream(key, "mixmatch"),
+      view,
+      train,
+      first,
+      forward,
+      parameters,
+      stats,
+      mask,
+      variant,
+      steps,
+      batch,
+      learning_rate,
     )
 
     def predict(x):
@@ -208,9 +220,9 @@ def _run(key, view, variant, masks, steps, batch, learning_rate) -> _Run:
     return jax.nn.log_softmax(logits)
 
   return _Run(
-      _held_out_score(auxiliary[:-1], view.aux_labels, ~masks[:-1]),
-      mapping.chunked(predict, train, ROWS),
-      mapping.chunked(predict, test, ROWS),
+    _held_out_score(auxiliary[:-1], view.aux_labels, ~masks[:-1]),
+    mapping.chunked(predict, train, ROWS),
+    mapping.chunked(predict, test, ROWS),
   )
 
 
@@ -224,8 +236,18 @@ def _held_out_score(scores, labels, held):
 
 
 def _mixmatch(
-    key, view, rows, first, forward, parameters, stats, mask, variant, steps,
-    batch, learning_rate,
+  key,
+  view,
+  rows,
+  first,
+  forward,
+  parameters,
+  stats,
+  mask,
+  variant,
+  steps,
+  batch,
+  learning_rate,
 ):
   """Averaged weights and statistics after MixMatch on the masked labels."""
   classes = view.public.num_classes
@@ -234,7 +256,7 @@ def _mixmatch(
   known = jnp.asarray(view.aux_rows)
   total = mapping.rows(rows)
   unlabelled = jnp.setdiff1d(
-      jnp.arange(total), known, size=total - len(known), fill_value=0
+    jnp.arange(total), known, size=total - len(known), fill_value=0
   )
   targets = jax.nn.one_hot(view.aux_labels, classes)
   choice = jnp.log(mask.astype(jnp.float32))
@@ -245,7 +267,7 @@ def _mixmatch(
     keys = jax.random.split(key, 3)
     pick = jax.random.categorical(keys[0], choice, shape=(batch,))
     other = unlabelled[
-        jax.random.randint(keys[1], (batch,), 0, len(unlabelled))
+      jax.random.randint(keys[1], (batch,), 0, len(unlabelled))
     ]
     x_known = mapping.take(rows, known[pick])
     x_other = mapping.take(rows, other)
@@ -253,7 +275,7 @@ def _mixmatch(
     order = jax.random.permutation(keys[2], 2 * batch)
 
     guess, _ = forward(
-        parameters, stats, first(parameters, stats, x_other, True), True
+      parameters, stats, first(parameters, stats, x_other, True), True
     )
     guess = jax.lax.stop_gradient(jax.nn.softmax(guess / SHARPEN))
     wanted = jnp.concatenate([targets[pick], guess])
@@ -262,9 +284,7 @@ def _mixmatch(
     def loss(parameters):
       x = jax.tree.map(lambda *a: jnp.concatenate(a), x_known, x_other)
       x = first(parameters, stats, x, True)
-      mixed = jax.tree.map(
-          lambda a: share * a + (1 - share) * a[order], x
-      )
+      mixed = jax.tree.map(lambda a: share * a + (1 - share) * a[order], x)
       logits, new_stats = forward(parameters, stats, mixed, True)
       log_q = jax.nn.log_softmax(logits)
       supervised = -jnp.mean(jnp.sum(wanted[:batch] * log_q[:batch], -1))
@@ -277,7 +297,7 @@ def _mixmatch(
     # corrected, so that a short run does not average over its start
     rate = (1 - keep) / (1 - keep ** (i + 1.0))
     average = jax.tree.map(
-        lambda a, b: a + rate * (b - a), average, (parameters, stats)
+      lambda a, b: a + rate * (b - a), average, (parameters, stats)
     )
     return ((parameters, stats), optimizer_state, average), None
 
@@ -289,4 +309,3 @@ def _mixmatch(
   shares = jnp.maximum(shares, 1.0 - shares)
   carry, _ = jax.lax.scan(step, carry, (jnp.arange(steps), keys, shares))
   return carry[2]
-

@@ -20,19 +20,19 @@ from vfl_jax.data import tfds
 __all__ = ["DATASETS", "describe", "load"]
 
 DATASETS = {
-    "digits": bundled.Digits,
-    "breast_cancer": bundled.BreastCancer,
-    "mnist": tfds.source("mnist"),
-    "fashion_mnist": tfds.source("fashion_mnist"),
-    "cifar10": tfds.source("cifar10"),
-    "cifar100": tfds.source("cifar100"),
-    "svhn_cropped": tfds.source("svhn_cropped"),
-    "trec": tfds.source("trec", label="label-coarse"),
-    "ag_news": tfds.source("ag_news_subset", text="description"),
-    "sst2": tfds.source("glue/sst2", text="sentence", test="validation"),
-    "adult": openml.source("adult", version=2),
-    "credit_default": openml.source("default-of-credit-card-clients"),
-    "bank_marketing": openml.source("bank-marketing", drop=("V12",)),
+  "digits": bundled.Digits,
+  "breast_cancer": bundled.BreastCancer,
+  "mnist": tfds.source("mnist"),
+  "fashion_mnist": tfds.source("fashion_mnist"),
+  "cifar10": tfds.source("cifar10"),
+  "cifar100": tfds.source("cifar100"),
+  "svhn_cropped": tfds.source("svhn_cropped"),
+  "trec": tfds.source("trec", label="label-coarse"),
+  "ag_news": tfds.source("ag_news_subset", text="description"),
+  "sst2": tfds.source("glue/sst2", text="sentence", test="validation"),
+  "adult": openml.source("adult", version=2),
+  "credit_default": openml.source("default-of-credit-card-clients"),
+  "bank_marketing": openml.source("bank-marketing", drop=("V12",)),
 }
 
 
@@ -43,8 +43,8 @@ def _source(config: Mapping[str, Any]) -> raw.Source:
   name = config["name"]
   if name == "file":
     raise ValueError(
-        "data.name is 'file' but data.path is empty; give the Parquet, CSV or "
-        "npz file with --config.data.path=FILE."
+      "data.name is 'file' but data.path is empty; give the Parquet, CSV or "
+      "npz file with --config.data.path=FILE."
     )
   if name.startswith("tfds/"):
     return tfds.source(name.removeprefix("tfds/"))(config)
@@ -87,7 +87,7 @@ def load(config: Mapping[str, Any], key: np.ndarray) -> types.Dataset:
   """
   source = _source(config)
   generator = np.random.Generator(
-      np.random.Philox(np.random.SeedSequence([int(w) for w in key]))
+    np.random.Philox(np.random.SeedSequence([int(w) for w in key]))
   )
   whole = raw.splits(source.read(), config, generator)
   return partition.apply(whole, config, generator)

@@ -10,7 +10,7 @@ from vfl_jax.data import raw
 
 
 class Digits:
-  """Handwritten digits: 1,797 images of 8x8, 10 classes (UCI, Alpaydin 1998)."""
+  """Handwritten digits: 1,797 images of 8x8, 10 classes (Alpaydin 1998)."""
 
   def __init__(self, config: Mapping[str, Any]):
     del config
@@ -39,4 +39,4 @@ class BreastCancer:
     from sklearn import datasets
 
     frame, labels = datasets.load_breast_cancer(return_X_y=True, as_frame=True)
-    return raw.Raw("breast_cancer", "table", frame, labels.to_numpy())
+    return raw.Raw("breast_cancer", "table", frame, np.asarray(labels))

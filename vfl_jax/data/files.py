@@ -43,7 +43,7 @@ class Files:
         columns = whole.inputs.shape[1]
       classes = len(np.unique(whole.labels))
       return types.Header(
-          self.name, whole.modality, len(whole.labels), columns, classes
+        self.name, whole.modality, len(whole.labels), columns, classes
       )
     columns = [c for p in self.paths for c in _columns(p)]
     self._check(columns)
@@ -57,7 +57,7 @@ class Files:
     kind = "text" if self.text else "table"
     features = self._features(columns)
     return types.Header(
-        self.name, kind, rows, 0 if self.text else len(features), classes
+      self.name, kind, rows, 0 if self.text else len(features), classes
     )
 
   def read(self) -> raw.Raw:
@@ -79,9 +79,9 @@ class Files:
       official = whole[self.split].to_numpy()
       if not set(official) <= {"train", "test"}:
         raise ValueError(
-            f"column {self.split!r} holds {sorted(set(official))[:5]}; a split "
-            "column has only 'train' and 'test' (or name another with "
-            "data.split)."
+          f"column {self.split!r} holds {sorted(set(official))[:5]}; a split "
+          "column has only 'train' and 'test' (or name another with "
+          "data.split)."
         )
       if "test" not in official:
         official = None
@@ -91,13 +91,13 @@ class Files:
     if self.text:
       inputs = whole[self.text].astype(str).to_numpy(object)
       return raw.Raw(
-          self.name, "text", inputs, labels, official, (), tuple(notes), ids
+        self.name, "text", inputs, labels, official, (), tuple(notes), ids
       )
     dropped = [c for c in self.drop if c in whole]
     notes += [f"column {c} was dropped (data.drop)" for c in dropped]
     inputs = whole[self._features(whole.columns)]
     return raw.Raw(
-        self.name, "table", inputs, labels, official, owners, tuple(notes), ids
+      self.name, "table", inputs, labels, official, owners, tuple(notes), ids
     )
 
   def _features(self, columns):
@@ -111,7 +111,7 @@ class Files:
     for key, column in named.items():
       if column not in columns:
         raise ValueError(
-            types.unknown(f"column data.{key}", column, set(columns))
+          types.unknown(f"column data.{key}", column, set(columns))
         )
 
   def _join(self, frames, notes):
@@ -120,13 +120,13 @@ class Files:
     for path, frame in zip(self.paths, frames, strict=True):
       if self.id not in frame:
         raise ValueError(
-            f"{path} has no id column {self.id!r} to join on; its columns are "
-            f"{', '.join(map(str, frame.columns[:8]))}."
+          f"{path} has no id column {self.id!r} to join on; its columns are "
+          f"{', '.join(map(str, frame.columns[:8]))}."
         )
       if frame[self.id].duplicated().any():
         raise ValueError(
-            f"{path}: {int(frame[self.id].duplicated().sum())} values of the "
-            f"id column {self.id!r} occur twice; ids must be unique."
+          f"{path}: {int(frame[self.id].duplicated().sum())} values of the "
+          f"id column {self.id!r} occur twice; ids must be unique."
         )
       owners.append(tuple(self._features(frame.columns)))
       ids = set(frame[self.id])
@@ -135,8 +135,8 @@ class Files:
     for columns in owners:
       if seen & set(columns):
         raise ValueError(
-            f"columns {sorted(seen & set(columns))} are in more than one file;"
-            " each column belongs to one party."
+          f"columns {sorted(seen & set(columns))} are in more than one file;"
+          " each column belongs to one party."
         )
       seen |= set(columns)
     whole = frames[0]
@@ -160,7 +160,7 @@ class Files:
     for name, array in contents.items():
       if len(array) != len(labels):
         raise ValueError(
-            f"array {name!r} has {len(array)} rows, the label {len(labels)}."
+          f"array {name!r} has {len(array)} rows, the label {len(labels)}."
         )
     if not contents:
       raise ValueError(f"{self.paths[0]} holds a label but no features.")
@@ -187,8 +187,8 @@ def _columns(path: pathlib.Path) -> list[str]:
   if path.suffix == ".csv":
     return list(pd.read_csv(path, nrows=0).columns)
   raise ValueError(
-      f"data.path {str(path)!r} ends in {path.suffix!r}; .parquet, .csv and "
-      ".npz are read."
+    f"data.path {str(path)!r} ends in {path.suffix!r}; .parquet, .csv and "
+    ".npz are read."
   )
 
 

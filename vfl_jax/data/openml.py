@@ -8,7 +8,7 @@ from vfl_jax.data import raw
 
 
 def source(
-    name: str, *, version: int | str = "active", drop: Sequence[str] = ()
+  name: str, *, version: int | str = "active", drop: Sequence[str] = ()
 ) -> Callable[[Mapping[str, Any]], "OpenML"]:
   """A reader for one table; `drop` names columns that leak the label."""
   return lambda config: OpenML(name, version, drop, config)
@@ -38,24 +38,26 @@ class OpenML:
     try:
       with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        bunch = datasets.fetch_openml(
-            self.name,
-            version=self.version,
-            data_home=self.home,
-            as_frame=True,
-            n_retries=1,
-            delay=1e-3,
+        bunch: Any = datasets.fetch_openml(
+          self.name,
+          version=self.version,
+          data_home=self.home,
+          as_frame=True,
+          n_retries=1,
+          delay=1e-3,
         )
     except (OSError, ValueError) as error:
       raise FileNotFoundError(
-          f"OpenML table {self.name!r} is neither cached nor downloadable "
-          f"({error}); with a network: python -c \"from sklearn.datasets import"
-          f" fetch_openml; fetch_openml('{self.name}')\", or give your own copy"
-          " with data.path."
+        f"OpenML table {self.name!r} is neither cached nor downloadable "
+        f'({error}); with a network: python -c "from sklearn.datasets import'
+        f" fetch_openml; fetch_openml('{self.name}')\", or give your own copy"
+        " with data.path."
       ) from error
     finally:
       socket.setdefaulttimeout(waiting)
     frame = bunch.data.drop(columns=[c for c in self.drop if c in bunch.data])
-    notes = tuple(f"column {c} was dropped: it leaks the label" for c in self.drop)
+    notes = tuple(
+      f"column {c} was dropped: it leaks the label" for c in self.drop
+    )
     labels = bunch.target.astype(str).to_numpy()
     return raw.Raw(self.name, "table", frame, labels, notes=notes)

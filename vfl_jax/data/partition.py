@@ -12,10 +12,10 @@ from vfl_jax.data import text
 
 
 def blocks(
-    columns: Sequence[Any],
-    parties: int,
-    rule: Any,
-    generator: np.random.Generator | None = None,
+  columns: Sequence[Any],
+  parties: int,
+  rule: Any,
+  generator: np.random.Generator | None = None,
 ) -> tuple[tuple[Any, ...], ...]:
   """Columns per party: disjoint, and together all of them.
 
@@ -39,8 +39,8 @@ def blocks(
   columns = list(columns)
   if not 1 <= parties <= len(columns):
     raise ValueError(
-        f"data.parties is {parties}, but there are {len(columns)} columns to "
-        f"hand out; take 1 to {len(columns)}."
+      f"data.parties is {parties}, but there are {len(columns)} columns to "
+      f"hand out; take 1 to {len(columns)}."
     )
   rule = parsed(rule)
   if isinstance(rule, str):
@@ -49,32 +49,32 @@ def blocks(
       assert generator is not None
       order = generator.permutation(order)
     return tuple(
-        tuple(columns[i] for i in sorted(part))
-        for part in np.array_split(order, parties)
+      tuple(columns[i] for i in sorted(part))
+      for part in np.array_split(order, parties)
     )
   rule = tuple(rule)
   if len(rule) != parties:
     raise ValueError(
-        f"data.partition names {len(rule)} blocks for data.parties={parties}."
+      f"data.partition names {len(rule)} blocks for data.parties={parties}."
     )
   if all(isinstance(size, (int, np.integer)) for size in rule):
     if min(rule) < 1 or sum(rule) != len(columns):
       raise ValueError(
-          f"data.partition {rule} adds up to {sum(rule)}; the {len(columns)} "
-          "columns must be handed out exactly once, at least one to each."
+        f"data.partition {rule} adds up to {sum(rule)}; the {len(columns)} "
+        "columns must be handed out exactly once, at least one to each."
       )
     ends = np.cumsum(rule)
     return tuple(
-        tuple(columns[end - size : end])
-        for size, end in zip(rule, ends, strict=True)
+      tuple(columns[end - size : end])
+      for size, end in zip(rule, ends, strict=True)
     )
   named = [c for block in rule for c in block]
   if sorted(map(str, named)) != sorted(map(str, columns)):
     odd = set(map(str, named)) ^ set(map(str, columns))
     twice = {c for c in named if named.count(c) > 1}
     raise ValueError(
-        "data.partition must name every column exactly once; look at "
-        f"{sorted(odd | set(map(str, twice)))[:5]}."
+      "data.partition must name every column exactly once; look at "
+      f"{sorted(odd | set(map(str, twice)))[:5]}."
     )
   return tuple(tuple(block) for block in rule)
 
@@ -89,28 +89,28 @@ def parsed(rule: Any) -> Any:
     return tuple(int(size) for size in rule.split(","))
   except ValueError:
     raise ValueError(
-        f"data.partition is {rule!r}; take 'contiguous', 'random', sizes"
-        " (1,4), or names (a,b|c,d,e)."
+      f"data.partition is {rule!r}; take 'contiguous', 'random', sizes"
+      " (1,4), or names (a,b|c,d,e)."
     ) from None
 
 
 def apply(
-    loaded: tuple[raw.Raw, types.Dataset],
-    config: Mapping[str, Any],
-    generator: np.random.Generator,
+  loaded: tuple[raw.Raw, types.Dataset],
+  config: Mapping[str, Any],
+  generator: np.random.Generator,
 ) -> types.Dataset:
   """Encode and hand out: the data set with inputs as tuples over parties."""
   whole, dataset = loaded
   parts = {"image": _images, "table": _table, "text": _text}[whole.modality]
   splits = (dataset.train, dataset.validation, dataset.test)
   inputs, vocabulary = parts(
-      [s.inputs for s in splits], whole, config, generator
+    [s.inputs for s in splits], whole, config, generator
   )
   train, validation, test = (
-      s._replace(inputs=x) for s, x in zip(splits, inputs, strict=True)
+    s._replace(inputs=x) for s, x in zip(splits, inputs, strict=True)
   )
   return dataset._replace(
-      train=train, validation=validation, test=test, vocabulary=vocabulary
+    train=train, validation=validation, test=test, vocabulary=vocabulary
   )
 
 
@@ -119,16 +119,17 @@ def _images(splits, whole, config, generator):
   width = splits[0].shape[2]
   rule = config["partition"]
   if rule == "random":
-    raise ValueError("images are partitioned into blocks of columns, not at "
-                     "random; take data.partition='contiguous' or sizes.")
+    raise ValueError(
+      "images are partitioned into blocks of columns, not at "
+      "random; take data.partition='contiguous' or sizes."
+    )
   held = blocks(range(width), config["parties"], rule, generator)
   pixels = splits[0].astype(np.float32)
   mean = pixels.mean((0, 1, 2))
   deviation = pixels.std((0, 1, 2)) + 1e-6
   scaled = [((s - mean) / deviation).astype(np.float32) for s in splits]
   inputs = [
-      tuple(np.ascontiguousarray(s[:, :, list(b)]) for b in held)
-      for s in scaled
+    tuple(np.ascontiguousarray(s[:, :, list(b)]) for b in held) for s in scaled
   ]
   return inputs, (0,) * len(held)
 
@@ -138,18 +139,18 @@ def _table(splits, whole, config, generator):
   if whole.owners and rule == "contiguous":  # each file is a party's
     if len(whole.owners) != config["parties"]:
       raise ValueError(
-          f"data.parties is {config['parties']}, but the files hold the "
-          f"features of {len(whole.owners)} parties."
+        f"data.parties is {config['parties']}, but the files hold the "
+        f"features of {len(whole.owners)} parties."
       )
     rule = whole.owners
   held = blocks(columns, config["parties"], rule, generator)
   vocabulary, encoded = [], []
   for names in held:
     size, arrays = table.encode(
-        [s[list(names)] for s in splits],
-        config["encoding"],
-        max_categories=config["max_categories"],
-        hash_size=config["hash_size"] // len(held),
+      [s[list(names)] for s in splits],
+      config["encoding"],
+      max_categories=config["max_categories"],
+      hash_size=config["hash_size"] // len(held),
     )
     vocabulary.append(size)
     encoded.append(arrays)
@@ -160,12 +161,14 @@ def _text(splits, whole, config, generator):
   del whole
   rule = config["partition"]
   if rule == "random":
-    raise ValueError("texts are partitioned into segments, not at random; take"
-                     " data.partition='contiguous' or sizes.")
+    raise ValueError(
+      "texts are partitioned into segments, not at random; take"
+      " data.partition='contiguous' or sizes."
+    )
   length = config["length"]
   held = blocks(range(length), config["parties"], rule, generator)
   size, arrays = text.tokenize(
-      splits[0], splits[1:], vocabulary=config["vocabulary"], length=length
+    splits[0], splits[1:], vocabulary=config["vocabulary"], length=length
   )
   inputs = [tuple(a[:, list(b)] for b in held) for a in arrays]
   return inputs, (size,) * len(held)

@@ -47,7 +47,7 @@ def rows_of(inputs: Any, index: np.ndarray) -> Any:
 
 
 def splits(
-    whole: Raw, config: Mapping[str, Any], generator: np.random.Generator
+  whole: Raw, config: Mapping[str, Any], generator: np.random.Generator
 ) -> tuple[Raw, types.Dataset]:
   """Train, validation and test, stratified by class.
 
@@ -64,9 +64,9 @@ def splits(
   if len(classes) < 2 or counts.min() < 3:
     rare = classes[counts.argmin()]
     raise ValueError(
-        f"data set {whole.name!r} has {len(classes)} classes, the rarest "
-        f"({rare!r}) with {counts.min()} samples; at least 2 classes of 3 "
-        "samples are needed. Is data.label the label column?"
+      f"data set {whole.name!r} has {len(classes)} classes, the rarest "
+      f"({rare!r}) with {counts.min()} samples; at least 2 classes of 3 "
+      "samples are needed. Is data.label the label column?"
     )
   everything = np.arange(len(labels))
   if whole.official is None:
@@ -76,25 +76,26 @@ def splits(
     test = everything[whole.official == "test"]
   test = _subset(test, labels, config["test_size"], generator)
   train, validation = _stratified(
-      train, labels, config["validation"], generator
+    train, labels, config["validation"], generator
   )
   train = _subset(train, labels, config["train_size"], generator)
   for name, index in (("test", test), ("validation", validation)):
     if len(index) < len(classes):
       raise ValueError(
-          f"the {name} split has {len(index)} rows for {len(classes)} classes;"
-          f" raise data.{name} or data.{name}_size."
+        f"the {name} split has {len(index)} rows for {len(classes)} classes;"
+        f" raise data.{name} or data.{name}_size."
       )
   ids = everything if whole.ids is None else whole.ids
   examples = [
-      types.Examples(
-          rows_of(whole.inputs, index), labels[index].astype(np.int32),
-          ids[index],
-      )
-      for index in (train, validation, test)
+    types.Examples(
+      rows_of(whole.inputs, index),
+      labels[index].astype(np.int32),
+      ids[index],
+    )
+    for index in (train, validation, test)
   ]
   return whole, types.Dataset(
-      whole.name, whole.modality, len(classes), *examples, notes=whole.notes
+    whole.name, whole.modality, len(classes), *examples, notes=whole.notes
   )
 
 

@@ -9,11 +9,11 @@ ENCODINGS = ("onehot", "hash", "fields")
 
 
 def encode(
-    splits: Sequence[pd.DataFrame],
-    encoding: str,
-    *,
-    max_categories: int,
-    hash_size: int,
+  splits: Sequence[pd.DataFrame],
+  encoding: str,
+  *,
+  max_categories: int,
+  hash_size: int,
 ) -> tuple[int, list]:
   """Every split of one party's columns, encoded by statistics of the first.
 
@@ -42,33 +42,33 @@ def encode(
   numeric = [c for c in numeric if train[c].dtype != bool]
   category = [c for c in train if c not in numeric]
   splits = [
-      s.assign(**{c: s[c].astype("string").astype(object) for c in category})
-      for s in splits
+    s.assign(**{c: s[c].astype("string").astype(object) for c in category})
+    for s in splits
   ]
   splits = [s.where(s.notna(), np.nan) for s in splits]
   numbers = pipeline.make_pipeline(
-      impute.SimpleImputer(
-          strategy="median",
-          add_indicator=encoding != "hash",
-          keep_empty_features=True,
-      ),
-      preprocessing.StandardScaler(),
+    impute.SimpleImputer(
+      strategy="median",
+      add_indicator=encoding != "hash",
+      keep_empty_features=True,
+    ),
+    preprocessing.StandardScaler(),
   )
   names = impute.SimpleImputer(strategy="constant", fill_value="missing")
   if encoding == "hash":
     return 0, _hashed(splits, numeric, category, hash_size)
   if encoding == "onehot":
     onehot = preprocessing.OneHotEncoder(
-        handle_unknown="infrequent_if_exist",
-        max_categories=max_categories,
-        sparse_output=False,
-        dtype=np.float32,
+      handle_unknown="infrequent_if_exist",
+      max_categories=max_categories,
+      sparse_output=False,
+      dtype=np.float32,
     )
     transformer = compose.ColumnTransformer(
-        [
-            ("numeric", numbers, numeric),
-            ("category", pipeline.make_pipeline(names, onehot), category),
-        ]
+      [
+        ("numeric", numbers, numeric),
+        ("category", pipeline.make_pipeline(names, onehot), category),
+      ]
     ).fit(splits[0])
     return 0, [_dense(transformer, s) for s in splits]
   if encoding != "fields":
@@ -78,19 +78,19 @@ def encode(
     numbers.fit(splits[0][numeric])
   for out, s in zip(arrays, splits, strict=True):
     out["numeric"] = (
-        np.asarray(numbers.transform(s[numeric]), np.float32)
-        if numeric
-        else np.zeros((len(s), 0), np.float32)
+      np.asarray(numbers.transform(s[numeric]), np.float32)
+      if numeric
+      else np.zeros((len(s), 0), np.float32)
     )
   if not category:
     for out, s in zip(arrays, splits, strict=True):
       out["category"] = np.zeros((len(s), 0), np.int32)
     return 0, arrays
   ordinal = preprocessing.OrdinalEncoder(
-      handle_unknown="use_encoded_value",
-      unknown_value=-1,
-      max_categories=max_categories,
-      dtype=np.int32,
+    handle_unknown="use_encoded_value",
+    unknown_value=-1,
+    max_categories=max_categories,
+    dtype=np.int32,
   )
   ids = pipeline.make_pipeline(names, ordinal).fit(splits[0][category])
   codes = [ids.transform(s[category]) + 1 for s in splits]  # 0: never seen
@@ -109,20 +109,20 @@ def _hashed(splits, numeric, category, size):
   from sklearn import feature_extraction
 
   edges = {
-      c: np.unique(np.nanquantile(splits[0][c], np.linspace(0.1, 0.9, 9)))
-      for c in numeric
+    c: np.unique(np.nanquantile(splits[0][c], np.linspace(0.1, 0.9, 9)))
+    for c in numeric
   }
   hasher = feature_extraction.FeatureHasher(
-      size, input_type="string", dtype=np.float32
+    size, input_type="string", dtype=np.float32
   )
 
   def rows(frame):
     columns = [
-        [
-            f"{c}=missing" if np.isnan(v) else f"{c}={np.searchsorted(e, v)}"
-            for v in frame[c].astype(float)
-        ]
-        for c, e in edges.items()
+      [
+        f"{c}=missing" if np.isnan(v) else f"{c}={np.searchsorted(e, v)}"
+        for v in frame[c].astype(float)
+      ]
+      for c, e in edges.items()
     ] + [[f"{c}={v}" for v in frame[c]] for c in category]
     return zip(*columns, strict=True)
 

@@ -20,13 +20,13 @@ from vfl_jax.data import raw
 
 # not in the prepared folder: what `describe` says before there is one
 _PREPARE = (
-    "python -c \"import tensorflow_datasets as tfds; tfds.builder('{name}',"
-    " file_format='array_record'{where}).download_and_prepare()\""
+  "python -c \"import tensorflow_datasets as tfds; tfds.builder('{name}',"
+  " file_format='array_record'{where}).download_and_prepare()\""
 )
 
 
 def source(
-    name: str, *, label: str = "", text: str = "", test: str = "test"
+  name: str, *, label: str = "", text: str = "", test: str = "test"
 ) -> Callable[[Mapping[str, Any]], "Tfds"]:
   """A reader for one data set.
 
@@ -45,9 +45,9 @@ class Tfds:
   def __init__(self, name, config, label, text, test):
     self.name, self.label, self.text, self.test = name, label, text, test
     self.root = pathlib.Path(
-        config["data_dir"]
-        or os.environ.get("TFDS_DATA_DIR")
-        or "~/tensorflow_datasets"
+      config["data_dir"]
+      or os.environ.get("TFDS_DATA_DIR")
+      or "~/tensorflow_datasets"
     ).expanduser()
 
   def describe(self) -> types.Header:
@@ -64,8 +64,8 @@ class Tfds:
     header = self._header()
     kind, feature = self._input(header)
     parts = [
-        self._split(header, split, kind, feature)
-        for split in ("train", self.test)
+      self._split(header, split, kind, feature)
+      for split in ("train", self.test)
     ]
     inputs, labels = (np.concatenate(p) for p in zip(*parts, strict=True))
     official = np.repeat(["train", "test"], [len(p[1]) for p in parts])
@@ -74,11 +74,11 @@ class Tfds:
   def _folder(self) -> pathlib.Path:
     base = self.root.joinpath(*self.name.split("/"))
     versions = [
-        p
-        for p in (base.iterdir() if base.is_dir() else ())
-        if p.name.replace(".", "").isdigit()
-        and (p / "dataset_info.json").is_file()
-        and (p / "features.json").is_file()
+      p
+      for p in (base.iterdir() if base.is_dir() else ())
+      if p.name.replace(".", "").isdigit()
+      and (p / "dataset_info.json").is_file()
+      and (p / "features.json").is_file()
     ]
     if not versions:
       self._refuse()
@@ -99,10 +99,10 @@ class Tfds:
     where = f", data_dir='{self.root}'"
     command = _PREPARE.format(name=self.name, where=where)
     raise FileNotFoundError(
-        f"data set {self.name!r}{hint} is not prepared under {self.root}; "
-        "preparing it needs the network and TensorFlow, once, anywhere: pip "
-        f"install 'vfl_jax[tf]' && {command} (or point data.data_dir at a "
-        "folder that has it)."
+      f"data set {self.name!r}{hint} is not prepared under {self.root}; "
+      "preparing it needs the network and TensorFlow, once, anywhere: pip "
+      f"install 'vfl_jax[tf]' && {command} (or point data.data_dir at a "
+      "folder that has it)."
     )
 
   def _header(self) -> dict[str, Any]:
@@ -111,9 +111,9 @@ class Tfds:
     features = json.loads((folder / "features.json").read_text("utf-8"))
     if info.get("fileFormat") != "array_record":
       raise ValueError(
-          f"{folder} is in the format {info.get('fileFormat', 'tfrecord')!r}, "
-          "which needs TensorFlow to read; prepare it again: "
-          + _PREPARE.format(name=self.name, where=f", data_dir='{self.root}'")
+        f"{folder} is in the format {info.get('fileFormat', 'tfrecord')!r}, "
+        "which needs TensorFlow to read; prepare it again: "
+        + _PREPARE.format(name=self.name, where=f", data_dir='{self.root}'")
       )
     found = {}
     for name, spec in features["featuresDict"]["features"].items():
@@ -125,7 +125,7 @@ class Tfds:
         entry["num_classes"] = int(spec["classLabel"]["numClasses"])
       found[name] = entry
     sizes = {
-        s["name"]: sum(map(int, s["shardLengths"])) for s in info["splits"]
+      s["name"]: sum(map(int, s["shardLengths"])) for s in info["splits"]
     }
     return {"folder": folder, "features": found, "splits": sizes}
 
@@ -144,8 +144,8 @@ class Tfds:
       return name
     if len(names) != 1:
       raise ValueError(
-          f"TFDS set {self.name!r} has {len(names)} features of kind {kind}"
-          f" ({', '.join(names) or 'none'}); one {role} is needed."
+        f"TFDS set {self.name!r} has {len(names)} features of kind {kind}"
+        f" ({', '.join(names) or 'none'}); one {role} is needed."
       )
     return names[0]
 
@@ -175,8 +175,8 @@ class Tfds:
       shape = header["features"][feature]["shape"]
       if not shape or not all(d > 0 for d in shape):
         raise ValueError(
-            f"TFDS set {self.name!r} has images of varying size {shape}; only "
-            "sets of one size can be partitioned by columns."
+          f"TFDS set {self.name!r} has images of varying size {shape}; only "
+          "sets of one size can be partitioned by columns."
         )
       inputs = np.empty((len(rows), *shape), np.uint8)
     else:

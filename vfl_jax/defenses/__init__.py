@@ -14,10 +14,10 @@ from vfl_jax.defenses.label import label_dp
 __all__ = ["DEFENSES", "build", "chain"]
 
 DEFENSES = {
-    "cut": cut,
-    "gaussian": gaussian,
-    "laplace": laplace,
-    "label_dp": label_dp,
+  "cut": cut,
+  "gaussian": gaussian,
+  "laplace": laplace,
+  "label_dp": label_dp,
 }
 
 
@@ -48,14 +48,14 @@ def chain(defenses: Sequence[types.Defense]) -> types.Defense:
   targets = fold("targets")
   if len(targets) > 1:
     raise ValueError(
-        f"{len(targets)} defences replace the training targets; take one."
+      f"{len(targets)} defences replace the training targets; take one."
     )
   gradients = fold("gradient")
   return types.Defense(
-      configure=configure,
-      targets=targets[0] if targets else None,
-      gradient=_in_order(gradients) if gradients else None,
-      guarantee=" ".join(d.guarantee for d in defenses),
+    configure=configure,
+    targets=targets[0] if targets else None,
+    gradient=_in_order(gradients) if gradients else None,
+    guarantee=" ".join(d.guarantee for d in defenses),
   )
 
 
@@ -64,8 +64,7 @@ def _in_order(transformations):
 
   def init(key):
     return tuple(
-        t.init(jax.random.fold_in(key, i))
-        for i, t in enumerate(transformations)
+      t.init(jax.random.fold_in(key, i)) for i, t in enumerate(transformations)
     )
 
   def update(messages, state, params=None, **extra):

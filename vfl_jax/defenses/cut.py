@@ -13,8 +13,8 @@ def cut(*, advance: int = 1) -> types.Defense:
   def configure(keywords):
     if keywords["cut"] < advance:
       raise ValueError(
-          f"defence cut(advance={advance}) needs a cut of at least {advance}; "
-          f"model.cut is {keywords['cut']}."
+        f"defence cut(advance={advance}) needs a cut of at least {advance}; "
+        f"model.cut is {keywords['cut']}."
       )
     return {**keywords, "cut": keywords["cut"] - advance}
 

@@ -45,14 +45,14 @@ def _noise(draw, scale, clip):
     leaves, structure = jax.tree.flatten(messages)
     keys = jax.random.split(key, max(1, len(leaves)))
     noised = [
-        clip_rows(g, clip) + scale * draw(k, g.shape, g.dtype)
-        for k, g in zip(keys, leaves)
+      clip_rows(g, clip) + scale * draw(k, g.shape, g.dtype)
+      for k, g in zip(keys, leaves)
     ]
     state = NoiseState(jax.random.key_data(following))
     return jax.tree.unflatten(structure, noised), state
 
   return types.Defense(
-      gradient=optax.GradientTransformationExtraArgs(init, update)
+    gradient=optax.GradientTransformationExtraArgs(init, update)
   )
 
 

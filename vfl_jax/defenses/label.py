@@ -30,6 +30,6 @@ def label_dp(*, epsilon: float = 1.0) -> types.Defense:
     return jax.numpy.where(kept, labels, (labels + shift) % num_classes)
 
   return types.Defense(
-      targets=targets,
-      guarantee=f"training labels are {epsilon:g}-label-DP (exact, all epochs).",
+    targets=targets,
+    guarantee=f"training labels are {epsilon:g}-label-DP (exact, all epochs).",
   )

@@ -1,4 +1,4 @@
-"""Mutual information between layers and labels, held to its floor and ceiling."""
+"""Mutual information of layers and labels, with its floor and ceiling."""
 
 import functools
 
@@ -21,15 +21,15 @@ def _build(name, classes, options):
 
 
 def mutual_information(
-    key,
-    features,
-    targets,
-    *,
-    estimator: str = "mine",
-    steps: int = 1000,
-    batch: int = 128,
-    learning_rate: float = 2e-3,
-    **options,
+  key,
+  features,
+  targets,
+  *,
+  estimator: str = "mine",
+  steps: int = 1000,
+  batch: int = 128,
+  learning_rate: float = 2e-3,
+  **options,
 ) -> types.MIEstimate:
   """I(T_l; Y) of every layer in nats, from samples the critic did not see.
 
@@ -60,15 +60,15 @@ def mutual_information(
   built = _build(estimator, classes, tuple(sorted(options.items())))
   prior = fit.class_shares(targets, classes) if classes else None
   nats, error = fit.estimate(
-      key,
-      features,
-      targets,
-      prior,
-      estimator=built,
-      steps=steps,
-      batch=batch,
-      learning_rate=learning_rate,
+    key,
+    features,
+    targets,
+    prior,
+    estimator=built,
+    steps=steps,
+    batch=batch,
+    learning_rate=learning_rate,
   )
   return fit.to_estimate(
-      np.asarray(nats), np.asarray(error), targets, bool(discrete)
+    np.asarray(nats), np.asarray(error), targets, bool(discrete)
   )

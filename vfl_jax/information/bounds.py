@@ -28,42 +28,33 @@ def mine(num_classes: int | None, *, width: int = 64) -> types.Estimator:
   """
   init, apply = nets.critic(num_classes or 1, width)
 
-  if num_classes:
+  def of_labels(params, t, y, prior):
+    f = apply(params, t)
+    log_ratio = jax.nn.logsumexp(f + jnp.log(prior), axis=-1)
+    return jnp.take_along_axis(f, y[:, None], 1)[:, 0], log_ratio
 
-    def critic_init(key, t, y):
-      del y
-      return init(key, t)
+  def of_values(params, t, y, prior):
+    del prior
 
-    def scores(params, t, y, prior):
-      f = apply(params, t)
-      log_ratio = jax.nn.logsumexp(f + jnp.log(prior), axis=-1)
-      return jnp.take_along_axis(f, y[:, None], 1)[:, 0], log_ratio
+    def f(y):
+      return apply(params, jnp.concatenate([t, y], -1))[:, 0]
 
-  else:
+    # far pairings, so that neighbours in a batch are not favoured
+    count = min(_SHIFTS, len(t) - 1)
+    steps = [1 + i * (len(t) - 1) // count for i in range(count)]
+    crossed = jnp.stack([f(jnp.roll(y, s, axis=0)) for s in steps])
+    return f(y), jax.nn.logsumexp(crossed, axis=0) - jnp.log(count)
 
-    def critic_init(key, t, y):
-      return init(key, jnp.concatenate([t, y], -1))
+  scores = of_labels if num_classes else of_values
 
-    def scores(params, t, y, prior):
-      del prior
-
-      def f(y):
-        return apply(params, jnp.concatenate([t, y], -1))[:, 0]
-
-      # far pairings, so that neighbours in a batch are not favoured
-      count = min(_SHIFTS, len(t) - 1)
-      steps = [1 + i * (len(t) - 1) // count for i in range(count)]
-      crossed = jnp.stack([f(jnp.roll(y, s, axis=0)) for s in steps])
-      log_ratio = jax.nn.logsumexp(crossed, axis=0) - jnp.log(count)
-      return f(y), log_ratio
+  def critic_init(key, t, y):
+    return init(key, t if num_classes else jnp.concatenate([t, y], -1))
 
   def loss(params, log_average, t, y, prior):
     joint, log_ratio = scores(params, t, y, prior)
     log_mean = jax.nn.logsumexp(log_ratio) - jnp.log(len(t))
     log_average = jax.lax.stop_gradient(
-        jnp.logaddexp(
-            jnp.log(0.99) + log_average, jnp.log(0.01) + log_mean
-        )
+      jnp.logaddexp(jnp.log(0.99) + log_average, jnp.log(0.01) + log_mean)
     )
     # the gradient of exp(log_mean) over its running average, not over itself
     return jnp.exp(log_mean - log_average) - jnp.mean(joint), log_average
@@ -73,9 +64,7 @@ def mine(num_classes: int | None, *, width: int = 64) -> types.Estimator:
     log_mean = jax.nn.logsumexp(log_ratio) - jnp.log(len(t))
     return joint - log_mean - jnp.exp(log_ratio - log_mean) + 1.0
 
-  return types.Estimator(
-      critic_init, loss, 0.0, influence, bool(num_classes)
-  )
+  return types.Estimator(critic_init, loss, 0.0, influence, bool(num_classes))
 
 
 def classifier(num_classes: int | None, *, width: int = 64) -> types.Estimator:
@@ -94,8 +83,7 @@ def classifier(num_classes: int | None, *, width: int = 64) -> types.Estimator:
   """
   if not num_classes:
     raise ValueError(
-        "the classifier bound needs integer targets; take 'mine' for float"
-        " ones."
+      "the classifier bound needs integer targets; take 'mine' for float ones."
     )
   init, apply = nets.critic(num_classes, width)
 
@@ -109,5 +97,5 @@ def classifier(num_classes: int | None, *, width: int = 64) -> types.Estimator:
     return -jnp.mean(influence(params, t, y, prior)), state
 
   return types.Estimator(
-      lambda key, t, y: init(key, t), loss, 0.0, influence, True
+    lambda key, t, y: init(key, t), loss, 0.0, influence, True
   )

@@ -29,10 +29,10 @@ def parts(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 @functools.partial(
-    jax.jit, static_argnames=("estimator", "steps", "batch", "learning_rate")
+  jax.jit, static_argnames=("estimator", "steps", "batch", "learning_rate")
 )
 def estimate(
-    key, features, targets, prior, *, estimator, steps, batch, learning_rate
+  key, features, targets, prior, *, estimator, steps, batch, learning_rate
 ):
   """Value and standard error of every layer, for true and permuted targets.
 
@@ -55,8 +55,13 @@ def estimate(
   both = jnp.stack([targets, shuffled])
   keys = jax.random.split(rng.stream(key, "fit"), len(features))
   one = functools.partial(
-      _one, rows=rows, prior=prior, estimator=estimator, steps=steps,
-      batch=batch, learning_rate=learning_rate,
+    _one,
+    rows=rows,
+    prior=prior,
+    estimator=estimator,
+    steps=steps,
+    batch=batch,
+    learning_rate=learning_rate,
   )
   over_layers = jax.vmap(one, in_axes=(0, 0, None))
   return jax.vmap(over_layers, in_axes=(None, None, 0))(keys, features, both)
@@ -65,15 +70,13 @@ def estimate(
 def _permuted_within(key, targets, rows):
   """Permute inside each part, so that its class shares stay as they are."""
   pieces = [
-      jax.random.permutation(jax.random.fold_in(key, i), targets[part])
-      for i, part in enumerate(rows)
+    jax.random.permutation(jax.random.fold_in(key, i), targets[part])
+    for i, part in enumerate(rows)
   ]
   return jnp.concatenate(pieces)
 
 
-def _one(
-    key, t, y, *, rows, prior, estimator, steps, batch, learning_rate
-):
+def _one(key, t, y, *, rows, prior, estimator, steps, batch, learning_rate):
   fit, stop, report = rows
   t = _standardised(t, fit)
   priors = [None] * 3 if prior is None else list(prior)
@@ -88,7 +91,7 @@ def _one(
     params, optimizer_state, running = carry
     index = jax.random.randint(key, (batch,), 0, len(fit))  # rows of `fit`
     gradient, running = jax.grad(estimator.loss, has_aux=True)(
-        params, running, t[index], y[index], priors[0]
+      params, running, t[index], y[index], priors[0]
     )
     change, optimizer_state = optimizer.update(gradient, optimizer_state)
     params = optax.apply_updates(params, change)
@@ -99,9 +102,7 @@ def _one(
     training, _ = jax.lax.scan(step, training, keys)
     now = value(training[0], stop, priors[1])
     better = now > best_value
-    best = jax.tree.map(
-        lambda a, b: jnp.where(better, a, b), training[0], best
-    )
+    best = jax.tree.map(lambda a, b: jnp.where(better, a, b), training[0], best)
     return (training, best, jnp.where(better, now, best_value)), None
 
   looks = min(LOOKS, steps)
@@ -110,7 +111,7 @@ def _one(
   training = (params, optimizer.init(params), running)
   start = (training, params, value(params, stop, priors[1]))
   (_, best, _), _ = jax.lax.scan(
-      look, start, keys.reshape(looks, steps // looks)
+    look, start, keys.reshape(looks, steps // looks)
   )
   influence = estimator.influence(best, t[report], y[report], priors[2])
   error = jnp.std(influence, ddof=1) / jnp.sqrt(len(report))
@@ -132,10 +133,12 @@ def _standardised(t, fit):
 
 def class_shares(targets: np.ndarray, num_classes: int) -> np.ndarray:
   """Smoothed class shares of each part, `[3, classes]`."""
-  counts = np.stack([
+  counts = np.stack(
+    [
       np.bincount(targets[part], minlength=num_classes)
       for part in parts(len(targets))
-  ])
+    ]
+  )
   counts = counts + 1e-3  # a class absent from a part
   return (counts / counts.sum(1, keepdims=True)).astype(np.float32)
 
@@ -151,13 +154,13 @@ def check(features, targets) -> None:
   """Raises ValueError where an estimate could not mean anything."""
   if features.ndim != 3 or targets.shape[0] != features.shape[1]:
     raise ValueError(
-        f"features are {features.shape}, targets {targets.shape}; they must be"
-        " [layers, n, d] and [n] or [n, m]."
+      f"features are {features.shape}, targets {targets.shape}; they must be"
+      " [layers, n, d] and [n] or [n, m]."
     )
   if features.shape[1] < 40:
     raise ValueError(
-        f"{features.shape[1]} samples are too few to fit, stop and report on "
-        "disjoint parts; at least 40 are needed."
+      f"{features.shape[1]} samples are too few to fit, stop and report on "
+      "disjoint parts; at least 40 are needed."
     )
   if not np.isfinite(features).all():
     raise ValueError("features hold values that are not finite.")
@@ -166,9 +169,9 @@ def check(features, targets) -> None:
 def to_estimate(nats, error, targets, discrete: bool) -> types.MIEstimate:
   """The arrays of `estimate` as a result."""
   return types.MIEstimate(
-      nats=nats[0],
-      interval=1.96 * error[0],
-      floor=nats[1],
-      ceiling=entropy(targets) if discrete else None,
-      n=len(parts(len(targets))[2]),
+    nats=nats[0],
+    interval=1.96 * error[0],
+    floor=nats[1],
+    ceiling=entropy(targets) if discrete else None,
+    n=len(parts(len(targets))[2]),
   )

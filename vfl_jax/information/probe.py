@@ -20,9 +20,9 @@ class Place(NamedTuple):
 
 
 def places(
-    bottoms: Sequence[Sequence[np.ndarray]],
-    top: Sequence[np.ndarray],
-    stages: Sequence[str],
+  bottoms: Sequence[Sequence[np.ndarray]],
+  top: Sequence[np.ndarray],
+  stages: Sequence[str],
 ) -> dict[Place, np.ndarray]:
   """Vectors by place: per party, and jointly below and above the cut.
 
@@ -39,7 +39,7 @@ def places(
       found[Place(str(party), layer, names[layer])] = vectors
   for layer in range(cut + 1):
     found[Place(JOINT, layer, names[layer])] = np.concatenate(
-        [layers[layer] for layers in bottoms], axis=1
+      [layers[layer] for layers in bottoms], axis=1
     )
   for offset, vectors in enumerate(top[1:], start=1):
     layer = cut + offset
@@ -48,13 +48,13 @@ def places(
 
 
 def probe(
-    key,
-    seeds: Iterable[Mapping[Place, np.ndarray]],
-    labels: np.ndarray,
-    *,
-    estimators: Sequence[tuple[str, Mapping[str, Any]]],
-    width: int,
-    steps: int,
+  key,
+  seeds: Iterable[Mapping[Place, np.ndarray]],
+  labels: np.ndarray,
+  *,
+  estimators: Sequence[tuple[str, Mapping[str, Any]]],
+  width: int,
+  steps: int,
 ) -> list[dict[str, Any]]:
   """Mutual information with the labels at every place, one row each.
 
@@ -81,22 +81,25 @@ def probe(
     for place, vectors in found.items():
       reduced, variance = _reduce(vectors[order], width)
       kept = reduced.shape[1]
-      about.append({
+      about.append(
+        {
           "seed": seed,
           **place._asdict(),
           "width": vectors.shape[1],
           "kept_width": kept,
           "kept_variance": variance,
-      })
+        }
+      )
       stacked.append(np.pad(reduced, ((0, 0), (0, width - kept))))
   features = np.stack(stacked)
   results = []
   for name, options in estimators:
     estimate = information.mutual_information(
-        key, features, labels, estimator=name, **{"steps": steps, **options}
+      key, features, labels, estimator=name, **{"steps": steps, **options}
     )
     for i, row in enumerate(about):
-      results.append({
+      results.append(
+        {
           **row,
           "estimator": name,
           "nats": float(estimate.nats[i]),
@@ -104,7 +107,8 @@ def probe(
           "floor": float(estimate.floor[i]),
           "ceiling": estimate.ceiling,
           "n": estimate.n,
-      })
+        }
+      )
   return results
 
 

@@ -18,14 +18,14 @@ from vfl_jax.models.vgg import vgg
 __all__ = ["MODELS", "Model", "Stage", "build", "options"]
 
 MODELS = {
-    "mlp": mlp,
-    "lenet": lenet,
-    "vgg": vgg,
-    "resnet20": functools.partial(resnet, depth=20),
-    "resnet56": functools.partial(resnet, depth=56),
-    "resnet18": functools.partial(resnet, depth=18),
-    "transformer": transformer,
-    "deepfm": deepfm,
+  "mlp": mlp,
+  "lenet": lenet,
+  "vgg": vgg,
+  "resnet20": functools.partial(resnet, depth=20),
+  "resnet56": functools.partial(resnet, depth=56),
+  "resnet18": functools.partial(resnet, depth=18),
+  "transformer": transformer,
+  "deepfm": deepfm,
 }
 
 
@@ -48,7 +48,7 @@ def build(name: str, num_classes: int, **keywords: Any) -> Model:
   builder = types.lookup(MODELS, "model", name)
   for keyword in set(keywords) - set(options(name)) - {"vocabulary"}:
     raise ValueError(
-        types.unknown(f"option of model {name!r}", keyword, options(name))
+      types.unknown(f"option of model {name!r}", keyword, options(name))
     )
   if "norm" in keywords:
     types.lookup(dict.fromkeys(layers.NORMS), "model.norm", keywords["norm"])
@@ -60,6 +60,7 @@ def options(name: str) -> tuple[str, ...]:
   builder = types.lookup(MODELS, "model", name)
   fixed = getattr(builder, "keywords", {})
   return tuple(
-      p for p in inspect.signature(builder).parameters
-      if p not in ("num_classes", "vocabulary") and p not in fixed
+    p
+    for p in inspect.signature(builder).parameters
+    if p not in ("num_classes", "vocabulary") and p not in fixed
   )

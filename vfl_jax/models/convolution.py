@@ -16,7 +16,7 @@ _LAYOUT = ("NHWC", "HWIO", "NHWC")
 
 
 def conv(
-    x: jax.Array, kernel: jax.Array, stride: int = 1, method: str = "auto"
+  x: jax.Array, kernel: jax.Array, stride: int = 1, method: str = "auto"
 ) -> jax.Array:
   """2-D convolution with SAME padding, equal to `lax.conv_general_dilated`.
 
@@ -40,8 +40,10 @@ def conv(
     pads = _same_pads(x.shape, kernel.shape, stride)
     return _conv(x, kernel, pads, stride)
   if method not in ("canonical", "im2col"):
-    raise ValueError(f"method is {method!r}; it must be 'auto', 'plain', "
-                     "'canonical' or 'im2col'")
+    raise ValueError(
+      f"method is {method!r}; it must be 'auto', 'plain', "
+      "'canonical' or 'im2col'"
+    )
   if method == "im2col" and kernel.shape[:2] == (1, 1):
     return x[:, ::stride, ::stride] @ kernel[0, 0]
   return _conv_by_hand(x, kernel, stride, method == "im2col")
@@ -62,13 +64,20 @@ def _fastest(x_shape, kernel_shape, stride):
 
 def _same_pads(x_shape, kernel_shape, stride):
   return lax.padtype_to_pads(
-      x_shape[1:3], kernel_shape[:2], (stride, stride), "SAME")
+    x_shape[1:3], kernel_shape[:2], (stride, stride), "SAME"
+  )
 
 
 def _conv(x, kernel, pads, stride=1, x_dilation=1, kernel_dilation=1):
   return lax.conv_general_dilated(
-      x, kernel, (stride,) * 2, pads, lhs_dilation=(x_dilation,) * 2,
-      rhs_dilation=(kernel_dilation,) * 2, dimension_numbers=_LAYOUT)
+    x,
+    kernel,
+    (stride,) * 2,
+    pads,
+    lhs_dilation=(x_dilation,) * 2,
+    rhs_dilation=(kernel_dilation,) * 2,
+    dimension_numbers=_LAYOUT,
+  )
 
 
 def _im2col(x, kernel, stride):
@@ -78,10 +87,18 @@ def _im2col(x, kernel, stride):
   pads = _same_pads(x.shape, kernel.shape, stride)
   x = jnp.pad(x, ((0, 0), *pads, (0, 0)))
   # Slices: `lax.conv_general_dilated_patches` is itself a slow convolution.
-  columns = jnp.concatenate([
-      x[:, i:i + (height - 1) * stride + 1:stride,
-        j:j + (width - 1) * stride + 1:stride]
-      for i in range(kh) for j in range(kw)], axis=-1)
+  columns = jnp.concatenate(
+    [
+      x[
+        :,
+        i : i + (height - 1) * stride + 1 : stride,
+        j : j + (width - 1) * stride + 1 : stride,
+      ]
+      for i in range(kh)
+      for j in range(kw)
+    ],
+    axis=-1,
+  )
   return columns @ kernel.reshape(kh * kw * channels, out)
 
 
@@ -102,24 +119,31 @@ def _backward(stride, im2col, residuals, dy):
   pads = _same_pads(x.shape, kernel.shape, stride)
   # Per axis: input size, kernel size, padding before, and the length of dy
   # after stride - 1 zeros are put between its entries.
-  axes = [(n, k, low, (m - 1) * stride + 1)
-          for n, k, (low, _), m in
-          zip(x.shape[1:3], kernel.shape[:2], pads, dy.shape[1:3])]
+  axes = [
+    (n, k, low, (m - 1) * stride + 1)
+    for n, k, (low, _), m in zip(
+      x.shape[1:3], kernel.shape[:2], pads, dy.shape[1:3]
+    )
+  ]
 
   if im2col:
-    dx, = jax.vjp(lambda x: _im2col(x, kernel, stride), x)[1](dy)
+    (dx,) = jax.vjp(lambda x: _im2col(x, kernel, stride), x)[1](dy)
   else:
     dx = _conv(
-        dy, jnp.flip(kernel, (0, 1)).swapaxes(2, 3),
-        [(k - 1 - low, n + low - length) for n, k, low, length in axes],
-        x_dilation=stride)
+      dy,
+      jnp.flip(kernel, (0, 1)).swapaxes(2, 3),
+      [(k - 1 - low, n + low - length) for n, k, low, length in axes],
+      x_dilation=stride,
+    )
 
   # The batch is what is summed over, so it takes the place of the channels:
   # [in, H, W, batch] by [h, w, batch, out] gives [in, kh, kw, out].
   dkernel = _conv(
-      x.transpose(3, 1, 2, 0), dy.transpose(1, 2, 0, 3),
-      [(low, length + k - 1 - n - low) for n, k, low, length in axes],
-      kernel_dilation=stride)
+    x.transpose(3, 1, 2, 0),
+    dy.transpose(1, 2, 0, 3),
+    [(low, length + k - 1 - n - low) for n, k, low, length in axes],
+    kernel_dilation=stride,
+  )
   return dx, dkernel.transpose(1, 2, 0, 3)
 
 
@@ -129,8 +153,9 @@ _conv_by_hand.defvjp(_forward, _backward)
 def _windows(x, fill):
   """[batch, H, W, C] to [batch, H/2, 2, W/2, 2, C], odd sizes filled up."""
   batch, height, width, channels = x.shape
-  x = jnp.pad(x, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)),
-              constant_values=fill)
+  x = jnp.pad(
+    x, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), constant_values=fill
+  )
   return x.reshape(batch, -(-height // 2), 2, -(-width // 2), 2, channels)
 
 

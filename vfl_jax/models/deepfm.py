@@ -37,8 +37,8 @@ class Embed(nn.Module):
       fields.append(vectors[category])
       linear.append(weights[category][..., 0])
     return {
-        "fields": jnp.concatenate(fields, 1),
-        "linear": jnp.concatenate(linear, 1),
+      "fields": jnp.concatenate(fields, 1),
+      "linear": jnp.concatenate(linear, 1),
     }
 
 
@@ -82,20 +82,20 @@ class Join(nn.Module):
 def _branches(outputs):
   """Deep branches side by side; the parties' machine terms add up."""
   return {
-      "deep": jnp.concatenate([o["deep"] for o in outputs], -1),
-      "fm": sum(o["fm"] for o in outputs),
+    "deep": jnp.concatenate([o["deep"] for o in outputs], -1),
+    "fm": sum(o["fm"] for o in outputs),
   }
 
 
 def deepfm(
-    num_classes: int,
-    *,
-    vocabulary: Sequence[int],
-    width: int = 8,
-    hidden: Sequence[int] = (64, 32),
-    embedding: int = 0,
-    top: Sequence[int] | None = None,
-    norm: str = "batch",
+  num_classes: int,
+  *,
+  vocabulary: Sequence[int],
+  width: int = 8,
+  hidden: Sequence[int] = (64, 32),
+  embedding: int = 0,
+  top: Sequence[int] | None = None,
+  norm: str = "batch",
 ) -> stages.Model:
   """Embed, interact, dense stages, a linear join, the usual tail.
 
@@ -122,26 +122,24 @@ def deepfm(
 
   def merge_inputs(inputs):
     return {
-        "numeric": jnp.concatenate([x["numeric"] for x in inputs], 1),
-        "category": jnp.concatenate(
-            [x["category"] + o for x, o in zip(inputs, offsets, strict=True)],
-            1,
-        ),
+      "numeric": jnp.concatenate([x["numeric"] for x in inputs], 1),
+      "category": jnp.concatenate(
+        [x["category"] + o for x, o in zip(inputs, offsets, strict=True)],
+        1,
+      ),
     }
 
   body = (
-      stages.Stage(
-          "embed", lambda party: Embed(height(party), width), stages.tokens
-      ),
-      stages.Stage("interact", lambda party: Interact(), _branches),
-      *(
-          stages.Stage(
-              f"dense{i + 1}", lambda party, w=w: Deep(w, norm), _branches
-          )
-          for i, w in enumerate(hidden)
-      ),
+    stages.Stage(
+      "embed", lambda party: Embed(height(party), width), stages.tokens
+    ),
+    stages.Stage("interact", lambda party: Interact(), _branches),
+    *(
+      stages.Stage(f"dense{i + 1}", lambda party, w=w: Deep(w, norm), _branches)
+      for i, w in enumerate(hidden)
+    ),
   )
   tail = layers.tail(num_classes, embedding, top, norm, join=Join)
   return stages.Model(
-      "deepfm", body + tail, merge_inputs, len(body) + 1, num_classes, ("fields",)
+    "deepfm", body + tail, merge_inputs, len(body) + 1, num_classes, ("fields",)
   )

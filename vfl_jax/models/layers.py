@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from flax import linen as nn
 import jax
-import jax.numpy as jnp
 
 from vfl_jax.models import convolution
 from vfl_jax.models import stages
@@ -110,11 +109,11 @@ class Top(nn.Module):
 
 
 def tail(
-    num_classes: int,
-    embedding: int,
-    top: Sequence[int] | None,
-    norm: str,
-    join=Linear,
+  num_classes: int,
+  embedding: int,
+  top: Sequence[int] | None,
+  norm: str,
+  join=Linear,
 ) -> tuple[stages.Stage, ...]:
   """A linear embedding (class-sized by default), then the dense top.
 
@@ -124,15 +123,15 @@ def tail(
   c = num_classes
   widths = (*((2 * c, c, c) if top is None else top), c)
   return (
+    stages.Stage(
+      "embedding", lambda party: join(embedding or c), stages.features
+    ),
+    *(
       stages.Stage(
-          "embedding", lambda party: join(embedding or c), stages.features
-      ),
-      *(
-          stages.Stage(
-              f"top{i + 1}",
-              lambda party, width=width: Top(width, norm),
-              stages.features,
-          )
-          for i, width in enumerate(widths)
-      ),
+        f"top{i + 1}",
+        lambda party, width=width: Top(width, norm),
+        stages.features,
+      )
+      for i, width in enumerate(widths)
+    ),
   )

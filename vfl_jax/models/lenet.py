@@ -7,14 +7,14 @@ from vfl_jax.models import stages
 
 
 def lenet(
-    num_classes: int,
-    *,
-    vocabulary: Sequence[int] = (),
-    channels: Sequence[int] = (6, 16),
-    hidden: Sequence[int] = (120, 84),
-    embedding: int = 0,
-    top: Sequence[int] | None = None,
-    norm: str = "batch",
+  num_classes: int,
+  *,
+  vocabulary: Sequence[int] = (),
+  channels: Sequence[int] = (6, 16),
+  hidden: Sequence[int] = (120, 84),
+  embedding: int = 0,
+  top: Sequence[int] | None = None,
+  norm: str = "batch",
 ) -> stages.Model:
   """Two 5x5 convolutions with 2x2 average pooling, two dense stages, the tail.
 
@@ -23,21 +23,21 @@ def lenet(
   """
   del vocabulary
   body = tuple(
-      stages.Stage(
-          f"conv{i + 1}",
-          lambda party, c=c: layers.ConvBlock((c,), 5, norm, "average"),
-          stages.maps,
-      )
-      for i, c in enumerate(channels)
+    stages.Stage(
+      f"conv{i + 1}",
+      lambda party, c=c: layers.ConvBlock((c,), 5, norm, "average"),
+      stages.maps,
+    )
+    for i, c in enumerate(channels)
   ) + tuple(
-      stages.Stage(
-          f"dense{i + 1}",
-          lambda party, width=width: layers.Dense(width, norm),
-          stages.features,
-      )
-      for i, width in enumerate(hidden)
+    stages.Stage(
+      f"dense{i + 1}",
+      lambda party, width=width: layers.Dense(width, norm),
+      stages.features,
+    )
+    for i, width in enumerate(hidden)
   )
   tail = layers.tail(num_classes, embedding, top, norm)
   return stages.Model(
-      "lenet", body + tail, stages.raw, len(body) + 1, num_classes, ("image",)
+    "lenet", body + tail, stages.raw, len(body) + 1, num_classes, ("image",)
   )

@@ -7,13 +7,13 @@ from vfl_jax.models import stages
 
 
 def mlp(
-    num_classes: int,
-    *,
-    vocabulary: Sequence[int] = (),
-    hidden: Sequence[int] = (128, 64, 64),
-    embedding: int = 0,
-    top: Sequence[int] | None = None,
-    norm: str = "batch",
+  num_classes: int,
+  *,
+  vocabulary: Sequence[int] = (),
+  hidden: Sequence[int] = (128, 64, 64),
+  embedding: int = 0,
+  top: Sequence[int] | None = None,
+  norm: str = "batch",
 ) -> stages.Model:
   """Dense-norm-ReLU stages, a linear embedding, then the usual top.
 
@@ -31,14 +31,19 @@ def mlp(
   """
   del vocabulary
   body = tuple(
-      stages.Stage(
-          f"dense{i + 1}",
-          lambda party, width=width: layers.Dense(width, norm),
-          stages.features,
-      )
-      for i, width in enumerate(hidden)
+    stages.Stage(
+      f"dense{i + 1}",
+      lambda party, width=width: layers.Dense(width, norm),
+      stages.features,
+    )
+    for i, width in enumerate(hidden)
   )
   tail = layers.tail(num_classes, embedding, top, norm)
   return stages.Model(
-      "mlp", body + tail, stages.raw, len(body) + 1, num_classes, ("image", "rows")
+    "mlp",
+    body + tail,
+    stages.raw,
+    len(body) + 1,
+    num_classes,
+    ("image", "rows"),
   )

@@ -1,4 +1,4 @@
-"""Residual networks: the CIFAR family (20, 56) and ResNet-18 for small images."""
+"""Residual networks: the CIFAR family (20, 56) and a small ResNet-18."""
 
 from collections.abc import Sequence
 
@@ -9,9 +9,9 @@ from vfl_jax.models import layers
 from vfl_jax.models import stages
 
 _LAYOUT = {  # blocks per group
-    20: (3, 3, 3),
-    56: (9, 9, 9),
-    18: (2, 2, 2, 2),
+  20: (3, 3, 3),
+  56: (9, 9, 9),
+  18: (2, 2, 2, 2),
 }
 
 
@@ -45,14 +45,14 @@ class Pool(nn.Module):
 
 
 def resnet(
-    num_classes: int,
-    *,
-    vocabulary: Sequence[int] = (),
-    depth: int = 20,
-    width: int = 0,
-    embedding: int = 0,
-    top: Sequence[int] | None = None,
-    norm: str = "batch",
+  num_classes: int,
+  *,
+  vocabulary: Sequence[int] = (),
+  depth: int = 20,
+  width: int = 0,
+  embedding: int = 0,
+  top: Sequence[int] | None = None,
+  norm: str = "batch",
 ) -> stages.Model:
   """A stem, one stage per residual block, global pooling, the usual tail.
 
@@ -76,30 +76,30 @@ def resnet(
     raise ValueError(f"model.depth is {depth}; take one of {sorted(_LAYOUT)}.")
   width = width or (64 if depth == 18 else 16)
   body = [
-      stages.Stage(
-          "stem",
-          lambda party: layers.ConvBlock((width,), 3, norm, "none"),
-          stages.maps,
-      )
+    stages.Stage(
+      "stem",
+      lambda party: layers.ConvBlock((width,), 3, norm, "none"),
+      stages.maps,
+    )
   ]
   for group, blocks in enumerate(_LAYOUT[depth]):
     for block in range(blocks):
       channels = width * 2**group
       stride = 2 if group and not block else 1
       body.append(
-          stages.Stage(
-              f"group{group + 1}_block{block + 1}",
-              lambda party, c=channels, s=stride: Block(c, s, norm),
-              stages.maps,
-          )
+        stages.Stage(
+          f"group{group + 1}_block{block + 1}",
+          lambda party, c=channels, s=stride: Block(c, s, norm),
+          stages.maps,
+        )
       )
   body.append(stages.Stage("pool", lambda party: Pool(), stages.features))
   tail = layers.tail(num_classes, embedding, top, norm)
   return stages.Model(
-      f"resnet{depth}",
-      tuple(body) + tail,
-      stages.raw,
-      len(body) + 1,
-      num_classes,
-      ("image",),
+    f"resnet{depth}",
+    tuple(body) + tail,
+    stages.raw,
+    len(body) + 1,
+    num_classes,
+    ("image",),
   )

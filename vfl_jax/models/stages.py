@@ -60,7 +60,7 @@ def concatenate(axis: int) -> Callable[[Sequence[Any]], Any]:
 
   def merge(outputs):
     return jax.tree.map(
-        lambda *leaves: jnp.concatenate(leaves, axis=axis), *outputs
+      lambda *leaves: jnp.concatenate(leaves, axis=axis), *outputs
     )
 
   return merge
@@ -95,11 +95,11 @@ def init(stage: Stage, key: jax.Array, x: Any, party: int | None = None):
   output, shapes = jax.eval_shape(run, x)
   generator = rng.generator(key)
   filled = jax.tree_util.tree_map_with_path(
-      lambda path, leaf: _draw(generator, path[-1].key, leaf), shapes
+    lambda path, leaf: _draw(generator, path[-1].key, leaf), shapes
   )
   variables = {
-      "params": filled.get("params", {}),
-      "stats": filled.get("batch_stats", {}),
+    "params": filled.get("params", {}),
+    "stats": filled.get("batch_stats", {}),
   }
   return variables, output
 
@@ -108,13 +108,12 @@ def apply(stage: Stage, variables: Any, x: Any, train: bool):
   """The stage's output and its new normalisation statistics."""
   module = stage.module(None)
   collections = {
-      "params": variables["params"], "batch_stats": variables["stats"]
+    "params": variables["params"],
+    "batch_stats": variables["stats"],
   }
   if not train:
     return module.apply(collections, x, train=False), variables["stats"]
-  y, updates = module.apply(
-      collections, x, train=True, mutable=["batch_stats"]
-  )
+  y, updates = module.apply(collections, x, train=True, mutable=["batch_stats"])
   return y, updates.get("batch_stats", {})
 
 
@@ -131,7 +130,7 @@ def _draw(generator, name: str, leaf) -> np.ndarray:
     values = np.zeros(leaf.shape)
   else:
     raise ValueError(
-        f"no initialisation is known for a parameter called {name!r}; use "
-        "kernel, *table, scale, var, bias or mean."
+      f"no initialisation is known for a parameter called {name!r}; use "
+      "kernel, *table, scale, var, bias or mean."
     )
   return np.asarray(values, leaf.dtype)

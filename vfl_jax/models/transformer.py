@@ -50,7 +50,7 @@ class Layer(nn.Module):
     logits = logits / jnp.sqrt(width / self.heads)
     logits = jnp.where(mask[:, None, None, :] > 0, logits, -1e9)
     mixed = jnp.einsum(
-        "nhqk,nkhd->nqhd", jax.nn.softmax(logits), project("value")
+      "nhqk,nkhd->nqhd", jax.nn.softmax(logits), project("value")
     )
     x = x + nn.Dense(width, name="out")(mixed.reshape(n, length, width))
     y = nn.gelu(nn.Dense(self.expansion * width)(nn.LayerNorm()(x)))
@@ -69,16 +69,16 @@ class Pool(nn.Module):
 
 
 def transformer(
-    num_classes: int,
-    *,
-    vocabulary: Sequence[int],
-    width: int = 64,
-    heads: int = 4,
-    depth: int = 4,
-    expansion: int = 2,
-    embedding: int = 0,
-    top: Sequence[int] | None = None,
-    norm: str = "batch",
+  num_classes: int,
+  *,
+  vocabulary: Sequence[int],
+  width: int = 64,
+  heads: int = 4,
+  depth: int = 4,
+  expansion: int = 2,
+  embedding: int = 0,
+  top: Sequence[int] | None = None,
+  norm: str = "batch",
 ) -> stages.Model:
   """Embedding, `depth` encoder layers, mean pooling, the usual tail.
 
@@ -106,23 +106,23 @@ def transformer(
     raise ValueError("a transformer needs token ids: take a text data set.")
   height = max(vocabulary)
   body = (
-      stages.Stage("embed", lambda party: Embed(height, width), stages.tokens),
-      *(
-          stages.Stage(
-              f"layer{i + 1}",
-              lambda party: Layer(heads, expansion),
-              stages.tokens,
-          )
-          for i in range(depth)
-      ),
-      stages.Stage("pool", lambda party: Pool(), stages.features),
+    stages.Stage("embed", lambda party: Embed(height, width), stages.tokens),
+    *(
+      stages.Stage(
+        f"layer{i + 1}",
+        lambda party: Layer(heads, expansion),
+        stages.tokens,
+      )
+      for i in range(depth)
+    ),
+    stages.Stage("pool", lambda party: Pool(), stages.features),
   )
   tail = layers.tail(num_classes, embedding, top, norm)
   return stages.Model(
-      "transformer",
-      body + tail,
-      stages.tokens,
-      len(body) + 1,
-      num_classes,
-      ("tokens",),
+    "transformer",
+    body + tail,
+    stages.tokens,
+    len(body) + 1,
+    num_classes,
+    ("tokens",),
   )

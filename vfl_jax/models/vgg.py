@@ -7,14 +7,14 @@ from vfl_jax.models import stages
 
 
 def vgg(
-    num_classes: int,
-    *,
-    vocabulary: Sequence[int] = (),
-    channels: Sequence[int] = (64, 128, 256),
-    hidden: Sequence[int] = (256,),
-    embedding: int = 0,
-    top: Sequence[int] | None = None,
-    norm: str = "batch",
+  num_classes: int,
+  *,
+  vocabulary: Sequence[int] = (),
+  channels: Sequence[int] = (64, 128, 256),
+  hidden: Sequence[int] = (256,),
+  embedding: int = 0,
+  top: Sequence[int] | None = None,
+  norm: str = "batch",
 ) -> stages.Model:
   """One stage per block of two convolutions and a 2x2 max pooling.
 
@@ -22,21 +22,21 @@ def vgg(
   """
   del vocabulary
   body = tuple(
-      stages.Stage(
-          f"block{i + 1}",
-          lambda party, c=c: layers.ConvBlock((c, c), 3, norm, "max"),
-          stages.maps,
-      )
-      for i, c in enumerate(channels)
+    stages.Stage(
+      f"block{i + 1}",
+      lambda party, c=c: layers.ConvBlock((c, c), 3, norm, "max"),
+      stages.maps,
+    )
+    for i, c in enumerate(channels)
   ) + tuple(
-      stages.Stage(
-          f"dense{i + 1}",
-          lambda party, width=width: layers.Dense(width, norm),
-          stages.features,
-      )
-      for i, width in enumerate(hidden)
+    stages.Stage(
+      f"dense{i + 1}",
+      lambda party, width=width: layers.Dense(width, norm),
+      stages.features,
+    )
+    for i, width in enumerate(hidden)
   )
   tail = layers.tail(num_classes, embedding, top, norm)
   return stages.Model(
-      "vgg", body + tail, stages.raw, len(body) + 1, num_classes, ("image",)
+    "vgg", body + tail, stages.raw, len(body) + 1, num_classes, ("image",)
   )
