@@ -15,20 +15,15 @@ from ml_collections import config_flags
 
 _CONFIG = config_flags.DEFINE_config_file(
   "config",
-  os.path.join(
-    os.path.dirname(os.path.abspath(__file__)), "configs", "default.py"
-  ),
+  os.path.join(sys.path[0], "configs", "default.py"),
   "The experiment, and overrides such as --config.train.epochs=5.",
 )
-_WORKDIR = flags.DEFINE_string(
-  "workdir", "", "Where results go; default runs/NAME-DIGEST."
-)
-_DRY_RUN = flags.DEFINE_bool(
-  "dry_run", False, "Print shapes and costs; train nothing."
-)
+_WORKDIR = flags.DEFINE_string("workdir", "", "Default runs/NAME-DIGEST.")
+_DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print shapes and costs only.")
 
 
 def main(argv: list[str]) -> None:
+  logging.set_verbosity(logging.WARNING)
   from vfl_jax import config as configs
 
   try:
@@ -39,26 +34,26 @@ def main(argv: list[str]) -> None:
     _refuse(error)
   from vfl_jax import console
   from vfl_jax import experiment
+  from vfl_jax import workdir
 
-  workdir = _WORKDIR.value or os.path.join(
+  folder = _WORKDIR.value or os.path.join(
     "runs", f"{config.name}-{configs.digest(config)}"
   )
   try:
     if _DRY_RUN.value:
       experiment.dry_run(config)
       return
-    experiment.open_workdir(config, workdir)
+    workdir.claim(config, folder)
     with console.Progress() as progress:
-      experiment.run(config, workdir, progress)
-  except experiment.Refused as error:
+      experiment.run(config, folder, progress)
+  except workdir.Refused as error:
     _refuse(error)
   except experiment.Diverged as error:
     _refuse(error, code=1)
-  console.summary(workdir)
+  console.summary(folder)
 
 
 def _parse(argv: list[str]) -> list[str]:
-  logging.set_verbosity(logging.WARNING)
   try:
     return flags.FLAGS(argv)
   except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as e:

@@ -11,7 +11,7 @@ import pytest
 
 from configs import common
 from vfl_jax import config as configs
-from vfl_jax import experiment
+from vfl_jax import workdir as workdirs
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -118,14 +118,14 @@ def test_a_file_without_the_label_or_id_column(tmp_path):
 
 def test_a_workdir_of_another_config_or_that_cannot_be_written(tmp_path):
   config = configs.defaults()
-  experiment.open_workdir(config, tmp_path / "w")
-  experiment.open_workdir(config, tmp_path / "w")
+  workdirs.claim(config, tmp_path / "w")
+  workdirs.claim(config, tmp_path / "w")
   config.train.epochs = 3
   with pytest.raises(ValueError, match="train.epochs was 30, is 3"):
-    experiment.open_workdir(config, tmp_path / "w")
+    workdirs.claim(config, tmp_path / "w")
   (tmp_path / "file").write_text("x")
   with pytest.raises(ValueError, match="cannot be written"):
-    experiment.open_workdir(config, tmp_path / "file" / "w")
+    workdirs.claim(config, tmp_path / "file" / "w")
 
 
 def main(*flags, **environment):

@@ -5,43 +5,44 @@ import numpy as np
 import pytest
 
 from vfl_jax import evaluate
+from vfl_jax import sealed
 
 LABELS = {"train": np.repeat([0, 1, 2], 10), "test": np.array([0, 1, 2])}
 
 
 def test_labels_are_sealed_until_every_attack_has_returned():
-  sealed = evaluate.Sealed(LABELS, {"first", "second"})
+  closed = sealed.Sealed(LABELS, {"first", "second"})
   for attack in ("first", "second"):
     for name in ("train", "test"):
-      with pytest.raises(evaluate.SealedError, match="second"):
-        sealed.open(name)
-    sealed.returned(attack)
-  np.testing.assert_array_equal(sealed.open("test"), LABELS["test"])
+      with pytest.raises(sealed.SealedError, match="second"):
+        closed.open(name)
+    closed.returned(attack)
+  np.testing.assert_array_equal(closed.open("test"), LABELS["test"])
 
 
 def test_reading_labels_while_an_attack_runs_raises():
   """An attack that was handed the evaluator itself still sees nothing."""
-  sealed = evaluate.Sealed(LABELS, {"curious"})
+  closed = sealed.Sealed(LABELS, {"curious"})
 
   def infer():
-    return sealed.open("train")
+    return closed.open("train")
 
-  with pytest.raises(evaluate.SealedError):
+  with pytest.raises(sealed.SealedError):
     infer()
 
 
 def test_auxiliary_rows_are_balanced_grouped_and_drawn_from_the_key():
-  sealed = evaluate.Sealed(LABELS, {"attack"})
-  rows, labels = sealed.auxiliary(jax.random.key(0), 3)
+  closed = sealed.Sealed(LABELS, {"attack"})
+  rows, labels = closed.auxiliary(jax.random.key(0), 3)
   np.testing.assert_array_equal(labels, np.repeat([0, 1, 2], 3))
   np.testing.assert_array_equal(LABELS["train"][rows], labels)
   assert len(set(rows)) == 9
-  again, _ = sealed.auxiliary(jax.random.key(0), 3)
-  other, _ = sealed.auxiliary(jax.random.key(1), 3)
+  again, _ = closed.auxiliary(jax.random.key(0), 3)
+  other, _ = closed.auxiliary(jax.random.key(1), 3)
   np.testing.assert_array_equal(rows, again)
   assert (rows != other).any()
   with pytest.raises(ValueError, match="class 0 has 10 training rows"):
-    sealed.auxiliary(jax.random.key(0), 10)
+    closed.auxiliary(jax.random.key(0), 10)
 
 
 def test_scores():

@@ -22,6 +22,7 @@ from vfl_jax import evaluate
 from vfl_jax import experiment
 from vfl_jax import report
 from vfl_jax import tables
+from vfl_jax import workdir as workdirs
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -101,7 +102,7 @@ def test_running_again_does_nothing_and_another_config_is_refused(finished):
   before = (finished / "report.html").stat().st_mtime_ns
   experiment.run(tiny(), finished)
   assert (finished / "report.html").stat().st_mtime_ns == before
-  with pytest.raises(experiment.Refused, match="belongs to another config"):
+  with pytest.raises(workdirs.Refused, match="belongs to another config"):
     experiment.run(tiny(train__epochs=2), finished)
 
 

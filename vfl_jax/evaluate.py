@@ -1,11 +1,6 @@
-"""Scoring: attacks against controls, over seeds, with the labels sealed.
+"""Scoring: attacks against controls, over seeds, with the labels sealed."""
 
-This module alone holds the hidden labels while attacks run, and cannot read
-them itself before every attack has returned.
-"""
-
-from collections.abc import Callable, Iterable, Sequence
-import dataclasses
+from collections.abc import Callable, Sequence
 import functools
 from typing import Any
 
@@ -14,66 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from vfl_jax import controls
+from vfl_jax import federation as federations
 from vfl_jax import mapping
 from vfl_jax import nets
 from vfl_jax import rng
-from vfl_jax import split
 from vfl_jax import types
-
-
-class SealedError(RuntimeError):
-  """Hidden labels were asked for while an attack was still running."""
-
-
-@dataclasses.dataclass
-class Sealed:
-  """Labels that cannot be read until every expected attack has returned.
-
-  Attributes:
-    pending: names of the attacks that have not returned.
-  """
-
-  _labels: dict[str, np.ndarray]
-  pending: set[str]
-
-  def auxiliary(
-    self, key: jax.Array, per_class: int
-  ) -> tuple[np.ndarray, np.ndarray]:
-    """The few training rows an attacker is given, grouped by class.
-
-    Raises:
-      ValueError: a class has fewer than `per_class` + 1 training rows.
-    """
-    labels = self._labels["train"]
-    generator = rng.generator(key)
-    rows = []
-    for label in range(int(labels.max()) + 1):
-      members = np.flatnonzero(labels == label)
-      if len(members) <= per_class:
-        raise ValueError(
-          f"evaluate.aux_per_class is {per_class}, but class {label} has "
-          f"{len(members)} training rows; take fewer."
-        )
-      rows.append(generator.choice(members, per_class, replace=False))
-    chosen = np.concatenate(rows)
-    return chosen, labels[chosen]
-
-  def returned(self, attack: str) -> None:
-    """Mark an attack as done."""
-    self.pending.discard(attack)
-
-  def open(self, split_name: str) -> np.ndarray:
-    """The labels of "train" or "test".
-
-    Raises:
-      SealedError: some attack has not returned.
-    """
-    if self.pending:
-      raise SealedError(
-        "labels are sealed until every attack has returned; waiting for "
-        f"{sorted(self.pending)}."
-      )
-    return self._labels[split_name]
 
 
 def score(metric: str, scores: np.ndarray, labels: np.ndarray) -> float:
@@ -113,67 +53,6 @@ def interval(values: Sequence[float]) -> tuple[float, float, float]:
   return mean, mean - half, mean + half
 
 
-@dataclasses.dataclass(frozen=True)
-class Federation:
-  """A trained federation as its evaluator sees it; seed axes first.
-
-  Attributes:
-    net: the split model.
-    variables: final variables.
-    dataset: partitioned; its labels go to `Sealed` only.
-    recorded: `{epoch: {"gradients", "bottoms"}}`.
-    recorded_rows: training rows of the recorded gradients.
-    keys: one root key per seed.
-    passive: number of passive parties, the first ones.
-    batch_size: of the training.
-  """
-
-  net: split.Net
-  variables: Any
-  dataset: types.Dataset
-  recorded: Any
-  recorded_rows: np.ndarray
-  keys: jax.Array
-  passive: int
-  batch_size: int
-
-  def sealed(self, attacks: Iterable[str]) -> Sealed:
-    """The labels, closed to everyone until these attacks have returned."""
-    labels = {
-      "train": self.dataset.train.labels,
-      "test": self.dataset.test.labels,
-    }
-    return Sealed(labels, set(attacks))
-
-  def views(self, party: int, aux_rows, aux_labels) -> types.View:
-    """What a passive party saw in every seed (fields of a seed stacked)."""
-    gradients, bottoms = {}, {}
-    for epoch, entry in self.recorded.items():
-      gradients[int(epoch)] = entry["gradients"][party]
-      bottoms[int(epoch)] = entry["bottoms"][party]
-    data = self.dataset
-    return types.View(
-      train=data.train.inputs[party],
-      test=data.test.inputs[party],
-      train_ids=data.train.ids,
-      test_ids=data.test.ids,
-      bottom=self.variables["bottoms"][party],
-      bottoms=bottoms,
-      gradients=gradients,
-      gradient_rows=self.recorded_rows,
-      aux_rows=aux_rows,
-      aux_labels=aux_labels,
-      public=types.Public(
-        num_classes=data.num_classes,
-        batch_size=self.batch_size,
-        cut=self.net.cut,
-        stages=tuple(s.name for s in self.net.model.stages),
-        bottom=self.net.bottom,
-        vocabulary=data.vocabulary[party],
-      ),
-    )
-
-
 def infer(
   attack: types.Attack, keys: jax.Array, views: types.View, how: str
 ) -> types.Inference:
@@ -198,7 +77,7 @@ def _compiled(infer, public, how):
 
 
 def leakage(
-  federation: Federation,
+  federation: federations.Federation,
   attacks: dict[str, types.Attack],
   *,
   aux_per_class: int,
@@ -223,7 +102,7 @@ def leakage(
   """
   f, net = federation, federation.net
   how = mapping.method(net.model.convolutional)
-  sealed = f.sealed(attacks)
+  sealed = f.seal(attacks)
   keys = jnp.stack([rng.stream(k, "auxiliary") for k in f.keys])
   drawn = [sealed.auxiliary(k, aux_per_class) for k in keys]
   aux_rows, aux_labels = (np.stack(a) for a in zip(*drawn, strict=True))

@@ -1,0 +1,154 @@
+"""What a config may say: keys, types, ranges, and what the data allow."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import ml_collections
+import numpy as np
+
+from vfl_jax import types
+from vfl_jax.data import partition
+
+OPTIMIZERS = ("sgd", "adam")
+METRICS = ("accuracy", "balanced_accuracy", "auc")
+
+
+def keys(config, reference, prefix, options):
+  for key, value in config.items():
+    if prefix == "task." and key != "name":
+      continue  # the task's own keywords, checked by its builder
+    if key not in reference:
+      if prefix == "model." and key in options:
+        continue
+      known = set(reference) | (set(options) if prefix == "model." else set())
+      raise ValueError(
+        types.unknown("config key", prefix + key, {prefix + k for k in known})
+      )
+    expected = reference[key]
+    if isinstance(expected, ml_collections.ConfigDict):
+      if not isinstance(value, ml_collections.ConfigDict):
+        raise ValueError(f"{prefix}{key} is {value!r}; it is a section.")
+      keys(value, expected, f"{prefix}{key}.", options)
+      continue
+    allowed: tuple[type, ...] = (type(expected),)
+    if isinstance(expected, float):
+      allowed = (float, int)
+    if f"{prefix}{key}" in ("data.path", "data.partition"):
+      allowed = (str, tuple, list)
+    if isinstance(expected, tuple):
+      allowed = (tuple, list)
+    wrong = not isinstance(value, allowed) or (
+      isinstance(value, bool) and not isinstance(expected, bool)
+    )
+    if wrong:
+      names = " or ".join(t.__name__ for t in allowed)
+      raise ValueError(
+        f"{prefix}{key} is {value!r}, a {type(value).__name__}; it must be "
+        f"a {names}."
+      )
+  for key in reference:
+    if key not in config and not prefix.startswith("model."):
+      raise ValueError(
+        f"config key {prefix + key!r} is missing; start from "
+        "vfl_jax.config.defaults()."
+      )
+
+
+def ranges(config):
+  at_least = {
+    "seeds": 1,
+    "data.parties": 1,
+    "data.length": 1,
+    "data.train_size": 0,
+    "data.test_size": 0,
+    "data.vocabulary": 300,
+    "data.hash_size": 2,
+    "data.max_categories": 2,
+    "train.epochs": 1,
+    "train.batch_size": 2,
+    "train.steps_per_epoch": 0,
+    "information.samples": 40,
+    "information.steps": 1,
+    "information.width": 1,
+    "evaluate.attack_steps": 1,
+    "record.samples": 0,
+  }
+  for path, low in at_least.items():
+    value = config
+    for key in path.split("."):
+      value = value[key]
+    if value < low:
+      raise ValueError(f"{path} is {value}; it must be at least {low}.")
+  for path, low, high in (
+    ("validation", 0, 0.5),
+    ("test", 0, 0.9),
+  ):
+    if not low < config.data[path] <= high:
+      raise ValueError(
+        f"data.{path} is {config.data[path]}; a share in ({low}, {high}]."
+      )
+  if config.train.learning_rate <= 0:
+    raise ValueError(
+      f"train.learning_rate is {config.train.learning_rate}; it must be > 0."
+    )
+  choices = (
+    ("train.optimizer", config.train.optimizer, OPTIMIZERS),
+    ("train.schedule", config.train.schedule, ("constant", "cosine", "steps")),
+    ("evaluate.metric", config.evaluate.metric, METRICS),
+    ("data.encoding", config.data.encoding, ("onehot", "hash", "fields")),
+    ("precision", config.precision, ("float32", "tensorfloat32", "bfloat16")),
+  )
+  for path, value, allowed in choices:
+    if value not in allowed:
+      raise ValueError(types.unknown(path, value, allowed))
+  for epoch in config.record.epochs:
+    if not 0 <= epoch < config.train.epochs:
+      raise ValueError(
+        f"record.epochs has {epoch}; train.epochs={config.train.epochs} "
+        f"allows 0 to {config.train.epochs - 1}."
+      )
+
+
+def data(config, header):
+  if config.evaluate.metric == "auc" and header.num_classes != 2:
+    raise ValueError(
+      f"evaluate.metric is 'auc', but {header.name} has "
+      f"{header.num_classes} classes; AUC is for 2, take 'accuracy'."
+    )
+  if config.data.parties > header.columns:
+    raise ValueError(
+      f"data.parties is {config.data.parties}, but {header.name} has "
+      f"{header.columns} columns to hand out; take 1 to {header.columns}."
+    )
+  rule = partition.parsed(config.data.partition)
+  if isinstance(rule, str) or isinstance(rule[0], int):
+    partition.blocks(
+      range(header.columns),
+      config.data.parties,
+      rule,
+      np.random.default_rng(0),
+    )
+  rows = int(header.rows * (1 - config.data.validation))
+  if config.data.name in ("digits", "breast_cancer") and not config.data.path:
+    rows = int(rows * (1 - config.data.test))
+  if config.data.train_size:
+    rows = min(rows, config.data.train_size)
+  if config.train.batch_size > rows:
+    raise ValueError(
+      f"train.batch_size is {config.train.batch_size}, larger than the "
+      f"{rows} training rows of {header.name}; take at most {rows}."
+    )
+  aux = config.evaluate.aux_per_class
+  if aux < 1 or aux * header.num_classes >= rows:
+    raise ValueError(
+      f"evaluate.aux_per_class is {aux}: {aux * header.num_classes} auxiliary"
+      f" samples for {header.num_classes} classes and {rows} training rows; "
+      f"take 1 to {(rows - 1) // header.num_classes}."
+    )
+
+
+def kind(config: Mapping[str, Any], modality: str) -> str:
+  """What the model gets to read: "image", "tokens", "fields" or "rows"."""
+  if modality != "table":
+    return {"image": "image", "text": "tokens"}[modality]
+  return "fields" if config["data"]["encoding"] == "fields" else "rows"

@@ -1,0 +1,202 @@
+"""From a config to what is trained, and what of it each party saw."""
+
+from collections.abc import Iterable
+import dataclasses
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from vfl_jax import config as configs
+from vfl_jax import data
+from vfl_jax import defenses
+from vfl_jax import models
+from vfl_jax import rng
+from vfl_jax import sealed
+from vfl_jax import split
+from vfl_jax import tasks
+from vfl_jax import train
+from vfl_jax import types
+from vfl_jax import workdir
+
+
+class Setup(NamedTuple):
+  """Everything that follows from the config and the data."""
+
+  dataset: types.Dataset
+  net: split.Net
+  learner: train.Learner
+  targets: jax.Array
+  keys: jax.Array
+  inputs: tuple
+  recorded_rows: np.ndarray
+  passive: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Federation:
+  """A trained federation as its evaluator sees it; seed axes first.
+
+  Attributes:
+    net: the split model.
+    variables: final variables.
+    dataset: partitioned; its labels go to `Sealed` only.
+    recorded: `{epoch: {"gradients", "bottoms"}}`.
+    recorded_rows: training rows of the recorded gradients.
+    keys: one root key per seed.
+    passive: number of passive parties, the first ones.
+    batch_size: of the training.
+  """
+
+  net: split.Net
+  variables: Any
+  dataset: types.Dataset
+  recorded: Any
+  recorded_rows: np.ndarray
+  keys: jax.Array
+  passive: int
+  batch_size: int
+
+  def seal(self, attacks: Iterable[str]) -> sealed.Sealed:
+    """The labels, closed to everyone until these attacks have returned."""
+    labels = {
+      "train": self.dataset.train.labels,
+      "test": self.dataset.test.labels,
+    }
+    return sealed.Sealed(labels, set(attacks))
+
+  def views(self, party: int, aux_rows, aux_labels) -> types.View:
+    """What a passive party saw in every seed (fields of a seed stacked)."""
+    gradients, bottoms = {}, {}
+    for epoch, entry in self.recorded.items():
+      gradients[int(epoch)] = entry["gradients"][party]
+      bottoms[int(epoch)] = entry["bottoms"][party]
+    data = self.dataset
+    return types.View(
+      train=data.train.inputs[party],
+      test=data.test.inputs[party],
+      train_ids=data.train.ids,
+      test_ids=data.test.ids,
+      bottom=self.variables["bottoms"][party],
+      bottoms=bottoms,
+      gradients=gradients,
+      gradient_rows=self.recorded_rows,
+      aux_rows=aux_rows,
+      aux_labels=aux_labels,
+      public=types.Public(
+        num_classes=data.num_classes,
+        batch_size=self.batch_size,
+        cut=self.net.cut,
+        stages=tuple(s.name for s in self.net.model.stages),
+        bottom=self.net.bottom,
+        vocabulary=data.vocabulary[party],
+      ),
+    )
+
+
+def prepare(config: Any) -> Setup:
+  """Data, split model and compiled functions of a validated config.
+
+  Raises:
+    Refused: the data cannot be read, split or partitioned as asked.
+  """
+  try:
+    return _setup(config)
+  except (ValueError, FileNotFoundError) as error:
+    raise workdir.Refused(str(error)) from error
+
+
+def initial(config: Any, setup: Setup) -> tuple[Any, Any]:
+  """State before training, and zeros where messages will be recorded."""
+  state = setup.learner.init(setup.keys, setup.inputs)
+  recorded = train.record(
+    setup.net,
+    state,
+    setup.inputs,
+    config.record.epochs,
+    len(setup.recorded_rows),
+    setup.passive,
+  )
+  return state, recorded
+
+
+def trained(
+  config: Any, setup: Setup, variables: Any, recorded: Any
+) -> Federation:
+  """The federation with its final variables and recorded messages."""
+  return Federation(
+    setup.net,
+    variables,
+    setup.dataset,
+    recorded,
+    setup.recorded_rows,
+    setup.keys,
+    setup.passive,
+    config.train.batch_size,
+  )
+
+
+def steps_per_epoch(config: Any, n: int) -> int:
+  """Steps of an epoch over n rows; the remainder is dropped."""
+  steps = n // config.train.batch_size
+  limit = config.train.steps_per_epoch
+  return min(steps, limit) if limit else steps
+
+
+def _setup(config) -> Setup:
+  root = rng.root(config.seed)
+  words = np.asarray(jax.random.key_data(rng.stream(root, "data")))
+  dataset = data.load(config.data, words)
+  dataset = tasks.reassign(
+    dataset, tasks.build(config.task, dataset.num_classes)
+  )
+  if config.train.batch_size > len(dataset.train.labels):
+    raise ValueError(
+      f"train.batch_size is {config.train.batch_size}, larger than the "
+      f"{len(dataset.train.labels)} training rows; take fewer."
+    )
+  options = dict(config.model)
+  name, cut = options.pop("name"), options.pop("cut")
+  model = models.build(
+    name, dataset.num_classes, vocabulary=dataset.vocabulary, **options
+  )
+  net = split.at(model, cut, config.data.parties)
+  chain = defenses.chain(
+    [defenses.build(n, **o) for n, o in configs.pieces(config.defenses)]
+  )
+  keys = jnp.stack([rng.root(config.seed + s) for s in range(config.seeds)])
+  labels = jnp.asarray(dataset.train.labels)
+  relabel = chain.targets
+  if relabel is not None:
+    targets = jax.vmap(
+      lambda k: relabel(rng.stream(k, "targets"), labels, dataset.num_classes)
+    )(keys)
+  else:
+    targets = jnp.tile(labels, (config.seeds, 1))
+  n = len(labels)
+  steps = steps_per_epoch(config, n)
+  passive = config.data.parties - config.data.active_features
+  recorded = rng.generator(rng.stream(root, "record")).permutation(n)
+  recorded = np.sort(recorded[: config.record.samples or n])
+  t = config.train
+  optimizers = train.optimizer(
+    t.optimizer,
+    learning_rate=t.learning_rate,
+    steps=steps * t.epochs,
+    momentum=t.momentum,
+    weight_decay=t.weight_decay,
+    schedule=t.schedule,
+    boundaries=t.boundaries,
+  )
+  learner = train.make(
+    net,
+    optimizers,
+    batch_size=t.batch_size,
+    steps=steps,
+    defense=chain.gradient,
+    recorded_rows=recorded,
+    passive=passive,
+  )
+  inputs = jax.tree.map(jnp.asarray, tuple(dataset.train.inputs))
+  return Setup(dataset, net, learner, targets, keys, inputs, recorded, passive)

@@ -1,0 +1,63 @@
+"""The hidden labels, closed to everyone while attacks run."""
+
+import dataclasses
+
+import jax
+import numpy as np
+
+from vfl_jax import rng
+
+
+class SealedError(RuntimeError):
+  """Hidden labels were asked for while an attack was still running."""
+
+
+@dataclasses.dataclass
+class Sealed:
+  """Labels that cannot be read until every expected attack has returned.
+
+  Attributes:
+    pending: names of the attacks that have not returned.
+  """
+
+  _labels: dict[str, np.ndarray]
+  pending: set[str]
+
+  def auxiliary(
+    self, key: jax.Array, per_class: int
+  ) -> tuple[np.ndarray, np.ndarray]:
+    """The few training rows an attacker is given, grouped by class.
+
+    Raises:
+      ValueError: a class has fewer than `per_class` + 1 training rows.
+    """
+    labels = self._labels["train"]
+    generator = rng.generator(key)
+    rows = []
+    for label in range(int(labels.max()) + 1):
+      members = np.flatnonzero(labels == label)
+      if len(members) <= per_class:
+        raise ValueError(
+          f"evaluate.aux_per_class is {per_class}, but class {label} has "
+          f"{len(members)} training rows; take fewer."
+        )
+      rows.append(generator.choice(members, per_class, replace=False))
+    chosen = np.concatenate(rows)
+    return chosen, labels[chosen]
+
+  def returned(self, attack: str) -> None:
+    """Mark an attack as done."""
+    self.pending.discard(attack)
+
+  def open(self, split_name: str) -> np.ndarray:
+    """The labels of "train" or "test".
+
+    Raises:
+      SealedError: some attack has not returned.
+    """
+    if self.pending:
+      raise SealedError(
+        "labels are sealed until every attack has returned; waiting for "
+        f"{sorted(self.pending)}."
+      )
+    return self._labels[split_name]

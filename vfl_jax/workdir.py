@@ -1,0 +1,74 @@
+"""The folder of one run, and the cache that all runs share."""
+
+from collections.abc import Mapping
+import os
+import pathlib
+from typing import Any
+
+import jax
+
+from vfl_jax import config as configs
+from vfl_jax import tables
+
+
+class Refused(ValueError):
+  """The folder or the data are not as the config says: one sentence."""
+
+
+def claim(
+  config: Mapping[str, Any], workdir: str | os.PathLike[str]
+) -> pathlib.Path:
+  """Create the folder or check that it belongs to this config.
+
+  Raises:
+    Refused: it belongs to another config, or cannot be written.
+  """
+  workdir = pathlib.Path(workdir)
+  text = configs.as_json(config)
+  path = workdir / "config.json"
+  try:
+    if path.is_file():
+      before = configs.from_json(path.read_text("utf-8"))
+      odd = _difference(before.to_dict(), configs.from_json(text).to_dict())
+      if odd:
+        raise Refused(
+          f"workdir {workdir} belongs to another config ({odd}); give "
+          "another --workdir, or remove it."
+        )
+    tables.write_text(path, text)
+  except OSError as error:
+    raise Refused(
+      f"workdir {workdir} cannot be written ({error.strerror}); give another"
+      " --workdir."
+    ) from error
+  return workdir
+
+
+def use_cache() -> None:
+  """Keep compiled programs between processes, in the user's cache folder.
+
+  JAX_COMPILATION_CACHE_DIR names another folder; empty switches it off.
+  """
+  default = pathlib.Path(
+    os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+  ).expanduser()
+  folder = os.environ.get(
+    "JAX_COMPILATION_CACHE_DIR", str(default / "vfl_jax" / "programs")
+  )
+  if folder:
+    jax.config.update("jax_compilation_cache_dir", folder)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def _difference(before, after, prefix="") -> str:
+  """The first key whose value differs, in words."""
+  for key in sorted({**before, **after}):
+    a, b = before.get(key), after.get(key)
+    if isinstance(a, dict) and isinstance(b, dict):
+      found = _difference(a, b, f"{prefix}{key}.")
+      if found:
+        return found
+    elif a != b:
+      return f"{prefix}{key} was {a!r}, is {b!r}"
+  return ""
