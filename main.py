@@ -1,25 +1,24 @@
 """Run one experiment: `python main.py --config=configs/NAME.py[:arg]`.
 
 With no flags it runs the default experiment on the digits that ship inside
-scikit-learn.
+scikit-learn. `--config.train.epochs=5` overrides a key.
 """
 
-import os
 import sys
 from typing import NoReturn
 
 from absl import app
 from absl import flags
 from absl import logging
-from ml_collections import config_flags
 
-_CONFIG = config_flags.DEFINE_config_file(
+_CONFIG = flags.DEFINE_string(
   "config",
-  os.path.join(sys.path[0], "configs", "default.py"),
-  "The experiment, and overrides such as --config.train.epochs=5.",
+  f"{sys.path[0]}/configs/default.py",
+  "The experiment's file, with its argument behind a colon.",
 )
 _WORKDIR = flags.DEFINE_string("workdir", "", "Default runs/NAME-DIGEST.")
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print shapes and costs only.")
+_overrides: dict[str, str] = {}
 
 
 def main(argv: list[str]) -> None:
@@ -29,16 +28,14 @@ def main(argv: list[str]) -> None:
   try:
     if len(argv) > 1:
       raise ValueError(f"unknown argument {argv[1]!r}; see --help.")
-    config = configs.validate(_CONFIG.value.lock())
+    config = configs.validate(configs.load(_CONFIG.value, _overrides))
   except (ValueError, FileNotFoundError) as error:
     _refuse(error)
   from vfl_jax import console
   from vfl_jax import experiment
   from vfl_jax import workdir
 
-  folder = _WORKDIR.value or os.path.join(
-    "runs", f"{config.name}-{configs.digest(config)}"
-  )
+  folder = _WORKDIR.value or f"runs/{config.name}-{configs.digest(config)}"
   try:
     if _DRY_RUN.value:
       experiment.dry_run(config)
@@ -54,16 +51,20 @@ def main(argv: list[str]) -> None:
 
 
 def _parse(argv: list[str]) -> list[str]:
+  keys = [a for a in argv if a.startswith("--config.")]
   try:
-    return flags.FLAGS(argv)
-  except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as e:
-    _refuse(e)
+    for key, equals, value in (k[9:].partition("=") for k in keys):
+      if not equals:
+        raise flags.Error(f"write --config.{key}=VALUE, in one word.")
+      _overrides[key] = value
+    return flags.FLAGS([a for a in argv if a not in keys])
+  except flags.Error as error:
+    _refuse(error)
 
 
 def _refuse(error: BaseException, code: int = 2) -> NoReturn:
   """One sentence and an exit code, instead of a traceback."""
-  text = str(error.args[0] if isinstance(error, KeyError) else error)
-  print(f"error: {text.strip()}", file=sys.stderr)
+  print(f"error: {error}", file=sys.stderr)
   sys.exit(code)
 
 

@@ -7,7 +7,6 @@
   KEY=VALUE  one key, e.g. cut=3, seeds=5 or train.epochs=10
 """
 
-import ast
 import difflib
 from typing import Any
 
@@ -68,7 +67,7 @@ def experiment(
   """
   config = configs.defaults()
   config.name = name
-  _set(config, _FULL)
+  configs.assign(config, _FULL)
   for key, value in sections.items():
     if key == "model":
       config.model = value
@@ -80,13 +79,13 @@ def experiment(
   for part in filter(None, arg.split(",")):
     if part == "cpu":
       config.profile = "cpu"
-      _set(config, {**_CPU, **(cpu or {})})
+      configs.assign(config, {**_CPU, **(cpu or {})})
     elif part == "step":
       config.profile = "step"
-      _set(config, _STEP)
+      configs.assign(config, _STEP)
     elif "=" in part:
       key, value = part.split("=", 1)
-      _set(config, {_SHORT.get(key, key): _value(value)})
+      configs.assign(config, {_SHORT.get(key, key): configs.parse_value(value)})
     else:
       near = difflib.get_close_matches(part, ("cpu", "step"), n=1)
       hint = f" Did you mean {near[0]!r}?" if near else ""
@@ -95,26 +94,3 @@ def experiment(
         f"(cut=3, train.epochs=5), separated by commas.{hint}"
       )
   return config
-
-
-def _set(config, values):
-  for path, value in values.items():
-    section, *inner = path.split(".")
-    target, key = (
-      (config, section) if not inner else (config.get(section), inner[0])
-    )
-    if target is None or len(inner) > 1:
-      raise ValueError(f"config argument names an unknown key {path!r}.")
-    if key not in target and target is not config.get("model"):
-      near = difflib.get_close_matches(key, list(target), n=1)
-      hint = f" Did you mean {near[0]!r}?" if near else ""
-      raise ValueError(f"config argument names an unknown key {path!r}.{hint}")
-    with target.unlocked(), target.ignore_type():
-      target[key] = value
-
-
-def _value(text):
-  try:
-    return ast.literal_eval(text)
-  except (ValueError, SyntaxError):
-    return text

@@ -24,8 +24,12 @@ BAD = [
   ("model.norm", "btach", "did you mean 'batch'"),
   ("model.name", "transformer", "reads tokens, but digits gives image"),
   ("train.epochs", 0, "train.epochs is 0; it must be at least 1"),
-  ("train.epochs", "ten", "train.epochs is 'ten', a str; it must be a int"),
-  ("train.epochs", True, "a bool; it must be a int"),
+  (
+    "train.epochs",
+    "ten",
+    "train.epochs is 'ten', a str; it must be of type int",
+  ),
+  ("train.epochs", True, "a bool; it must be of type int"),
   ("train.learning_rate", -1.0, "must be > 0"),
   ("train.optimizer", "sdg", "did you mean 'sgd'"),
   ("train.batch_size", 5000, "larger than the 1212 training rows"),
@@ -95,7 +99,7 @@ def test_an_attack_whose_needs_are_not_met_is_refused(monkeypatch):
   [
     ("cpus", "Did you mean 'cpu'"),
     ("train.epoch=3", "Did you mean 'epochs'"),
-    ("nothing.at.all=3", "unknown key"),
+    ("nothing.at.all=3", "unknown config key 'nothing.at.all'"),
   ],
 )
 def test_config_arguments(arg, words):
@@ -140,12 +144,14 @@ def main(*flags, **environment):
 
 
 CASES = [
-  (["--config.train.epoch=3"], "epoch"),
-  (["--config.train.epochs=ten"], "epochs"),
+  (["--config.train.epoch=3"], "Did you mean 'epochs'"),
+  (["--config.train.epochs=ten"], "'ten', a str; it must be of type int"),
+  (["--config.model.hidden=3"], "model.hidden"),
   (["--config.model.cut=99"], "mlp has 8 stages"),
-  (["--config=configs/nowhere.py"], "nowhere.py"),
+  (["--config=configs/cifar10_cut.py"], "cifar10_cut1.py"),
   (["--config=configs/default.py:gpu"], "take cpu, step or KEY=VALUE"),
   (["--confg=configs/default.py"], "confg"),
+  (["--config.train.epochs", "3"], "--config.train.epochs=VALUE"),
   (["extra"], "unknown argument 'extra'"),
   (["--config.data.path=none.csv"], "is not a file"),
   (["--workdir=/dev/null/w"], "cannot be written"),

@@ -44,7 +44,7 @@ def keys(config, reference, prefix, options):
       names = " or ".join(t.__name__ for t in allowed)
       raise ValueError(
         f"{prefix}{key} is {value!r}, a {type(value).__name__}; it must be "
-        f"a {names}."
+        f"of type {names}."
       )
   for key in reference:
     if key not in config and not prefix.startswith("model."):

@@ -1,8 +1,12 @@
 """The config: its defaults, its checks, its identity. Imports without jax."""
 
+import ast
 from collections.abc import Mapping
+import difflib
 import hashlib
+import importlib.util
 import json
+import pathlib
 from typing import Any
 
 import ml_collections
@@ -88,6 +92,79 @@ def model(
   return ml_collections.ConfigDict(
     {"name": name, "cut": cut, **options}, allow_dotted_keys=False
   )
+
+
+def load(spec: str, overrides: Mapping[str, str] | None = None) -> Any:
+  """The config of a file, `PATH.py[:ARG]`, with overrides written as text.
+
+  Args:
+    spec: file with a function `get_config(arg)`, and its argument.
+    overrides: text by dotted key, e.g. `{"train.epochs": "5"}`.
+
+  Raises:
+    ValueError: no such file, an argument it refuses, an unknown key.
+  """
+  path, _, arg = spec.partition(":")
+  file = pathlib.Path(path)
+  if not file.is_file():
+    near = difflib.get_close_matches(
+      file.name, [p.name for p in file.parent.glob("*.py")], n=1
+    )
+    hint = f"; did you mean {file.parent / near[0]}?" if near else "."
+    raise ValueError(f"config file {path} does not exist{hint}")
+  module_spec = importlib.util.spec_from_file_location(file.stem, file)
+  assert module_spec is not None and module_spec.loader is not None
+  module = importlib.util.module_from_spec(module_spec)
+  module_spec.loader.exec_module(module)
+  config = module.get_config(arg)
+  values = {k: parse_value(v) for k, v in (overrides or {}).items()}
+  assign(config, values)
+  return config
+
+
+def assign(config: Any, values: Mapping[str, Any]) -> None:
+  """Set dotted keys; `model.` takes new ones, its builder's options.
+
+  Types are checked by `validate`, whoever set them.
+
+  Raises:
+    ValueError: an unknown key, with the near match.
+
+  >>> config = defaults()
+  >>> assign(config, {"train.epochs": 5, "model.hidden": (8,)})
+  >>> config.train.epochs, config.model.hidden
+  (5, (8,))
+  """
+  for path, value in values.items():
+    *sections, key = path.split(".")
+    target, known = config, config
+    for section in sections:
+      known = target
+      target = target.get(section) if section in target else None
+      if not isinstance(target, ml_collections.ConfigDict):
+        raise ValueError(_unknown_key(path, section, known))
+    if key not in target and sections not in (["model"], ["task"]):
+      raise ValueError(_unknown_key(path, key, target))
+    with target.unlocked(), target.ignore_type():
+      target[key] = tuple(value) if isinstance(value, list) else value
+
+
+def _unknown_key(path, part, known) -> str:
+  near = difflib.get_close_matches(part, list(known), n=1)
+  hint = f" Did you mean {near[0]!r}?" if near else ""
+  return f"unknown config key {path!r}; there is no {part!r} here.{hint}"
+
+
+def parse_value(text: str) -> Any:
+  """A Python literal, or the text itself.
+
+  >>> parse_value("0.5"), parse_value("cosine"), parse_value("(1, 2)")
+  (0.5, 'cosine', (1, 2))
+  """
+  try:
+    return ast.literal_eval(text)
+  except (ValueError, SyntaxError):
+    return text
 
 
 def digest(config: Mapping[str, Any]) -> str:
@@ -177,7 +254,8 @@ def validate(config: Any) -> Any:
   name, cut = options.pop("name"), options.pop("cut")
   parties = config.data.parties
   # enough to know the stages; the real numbers of ids come with the data
-  built = models.build(name, classes, vocabulary=(2,) * parties, **options)
+  options = {"num_classes": classes, "vocabulary": (2,) * parties, **options}
+  built = _built(models.build, name, options, "model")
   reads = checks.kind(config, header.modality)
   if reads not in built.reads:
     raise ValueError(

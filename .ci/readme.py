@@ -1,0 +1,16 @@
+"""Print the commands of a README's `sh` blocks, one a line.
+
+A block behind the comment `<!-- not run: REASON -->` is left out.
+"""
+
+import pathlib
+import re
+import sys
+
+text = pathlib.Path(sys.argv[1]).read_text("utf-8")
+for before, block in re.findall(r"(.*)\n```sh\n(.*?)```", text, re.DOTALL):
+  if re.search(r"<!-- not run: .* -->\s*$", before):
+    continue
+  for line in block.replace("\\\n", " ").splitlines():
+    if line.strip() and not line.startswith("#"):
+      print(re.sub(r"\s+", " ", line.strip()))
