@@ -1,7 +1,7 @@
 """Run one experiment: `python main.py --config=configs/NAME.py[:arg]`.
 
-With no flags it runs the default experiment on the digits that ship inside
-scikit-learn. `--config.train.epochs=5` overrides a key.
+With no flags: the default experiment, on digits. Override any key, e.g.
+`--config.train.epochs=5`.
 """
 
 import sys
@@ -14,7 +14,7 @@ from absl import logging
 _CONFIG = flags.DEFINE_string(
   "config",
   f"{sys.path[0]}/configs/default.py",
-  "The experiment's file, with its argument behind a colon.",
+  "The experiment's file and, behind a colon, its argument.",
 )
 _WORKDIR = flags.DEFINE_string("workdir", "", "Default runs/NAME-DIGEST.")
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print shapes and costs only.")
@@ -43,10 +43,8 @@ def main(argv: list[str]) -> None:
     workdir.claim(config, folder)
     with console.Progress() as progress:
       experiment.run(config, folder, progress)
-  except workdir.Refused as error:
-    _refuse(error)
-  except experiment.Diverged as error:
-    _refuse(error, code=1)
+  except (workdir.Refused, experiment.Diverged) as error:
+    _refuse(error, code=2 if isinstance(error, ValueError) else 1)
   console.summary(folder)
 
 

@@ -2,7 +2,10 @@
 
   python main.py
 
-RESULT
+On two CPU cores, 5 seeds: test accuracy 0.979 [0.972, 0.987]. Passive
+completion on test rows: party 0 0.737 against 0.654 (features only),
+advantage +0.083 [-0.002, +0.168]; party 1 0.825 against 0.760 (features
+only), advantage +0.065 [+0.026, +0.104].
 """
 
 from configs import common
