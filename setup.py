@@ -9,7 +9,7 @@ EXTRAS = {
   "tpu": ["jax[tpu]"],
   "tf": ["tensorflow", "importlib_resources"],  # only to prepare TFDS sets
   "test": ["pytest>=8.2", "pytest-xdist>=3.5", "hypothesis>=6.100"],
-  "bench": ["pytest>=8.2", "pytest-benchmark>=4.0", "torch>=2.6"],
+  "bench": ["pytest>=8.2", "pytest-benchmark>=4.0", "torch==2.13.0"],
   "dev": ["ruff>=0.9", "pyright>=1.1.390"],
 }
 

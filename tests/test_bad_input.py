@@ -11,6 +11,7 @@ import pytest
 
 from configs import common
 from vfl_jax import config as configs
+from vfl_jax import federation
 from vfl_jax import workdir as workdirs
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -48,6 +49,10 @@ BAD = [
   ("attacks", ({"name": "passive_completion", "fold": 3},), "'fold'"),
   ("defenses", ("gausian",), "did you mean 'gaussian'"),
   ("defenses", ({"name": "cut", "advance": 7},), "model.cut is 4"),
+  ("information.estimators", ({"name": "mine", "widht": 3},), "'widht'"),
+  ("information.estimators", (3,), "must be a name or a dict"),
+  ("attacks", ("passive_completion",) * 2, "named twice"),
+  ("model.hidden", 3, "'int' object"),
   ("information.estimators", ("mines",), "did you mean 'mine'"),
   ("task.name", "permut", "did you mean 'permute'"),
   ("task.name", "nope:nothing", "could not be loaded"),
@@ -74,6 +79,19 @@ def test_refused_before_anything_is_compiled(path, value, words):
     configs.validate(with_value(path, value))
   assert words in str(error.value)
   assert "\n" not in str(error.value)
+
+
+def test_validating_twice_changes_nothing():
+  config = with_value("defenses", ("cut",))
+  once = configs.validate(config)
+  assert configs.digest(configs.validate(once)) == configs.digest(once)
+  assert federation.prepare(once).net.cut == 3
+
+
+def test_auc_is_allowed_where_the_task_has_two_classes():
+  config = with_value("evaluate.metric", "auc")
+  config.task.name = "merge"
+  assert configs.validate(config).evaluate.metric == "auc"
 
 
 def test_an_unknown_key_has_a_near_match():

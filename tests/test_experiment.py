@@ -18,9 +18,12 @@ import pytest
 from configs import common
 from vfl_jax import checkpoint
 from vfl_jax import config as configs
+from vfl_jax import attacks
 from vfl_jax import evaluate
+from vfl_jax import federation
 from vfl_jax import experiment
 from vfl_jax import report
+from vfl_jax import sealed
 from vfl_jax import tables
 from vfl_jax import workdir as workdirs
 
@@ -104,6 +107,48 @@ def test_running_again_does_nothing_and_another_config_is_refused(finished):
   assert (finished / "report.html").stat().st_mtime_ns == before
   with pytest.raises(workdirs.Refused, match="belongs to another config"):
     experiment.run(tiny(train__epochs=2), finished)
+
+
+def test_labels_stay_sealed_while_attacks_run(finished, monkeypatch):
+  """Whatever reads the federation's labels inside `leakage` raises."""
+  run = experiment.load(finished)
+  views, seen = federation.Federation.views, []
+
+  def curious(self, *args):
+    for examples in (self.dataset.train, self.dataset.test):
+      for read in (np.asarray, len, lambda y: y[0]):
+        with pytest.raises(sealed.SealedError, match="attack"):
+          read(examples.labels)
+        seen.append(1)
+    return views(self, *args)
+
+  monkeypatch.setattr(federation.Federation, "views", curious)
+  attack = attacks.build("passive_completion", steps=1)
+  rows = evaluate.leakage(
+    run.federation,
+    {"attack": attack},
+    aux_per_class=1,
+    steps=1,
+    metric="accuracy",
+  )
+  assert len(seen) == 2 * 6 and rows
+
+
+def test_a_kill_before_the_report_is_made_good(finished, tmp_path):
+  copy = tmp_path / "copy"
+  shutil.copytree(finished, copy)
+  (copy / "report.html").unlink()
+  (copy / "tables" / "cost.csv").unlink()
+  experiment.run(tiny(), copy)
+  assert (copy / "report.html").is_file() and tables.exists(copy, "cost")
+
+
+def test_an_overflow_in_the_last_update_is_divergence(tmp_path):
+  config = tiny(train__learning_rate=1e38, train__epochs=2)
+  config.train.steps_per_epoch = 1
+  with pytest.raises(experiment.Diverged):
+    experiment.run(config, tmp_path)
+  assert not (tmp_path / "checkpoints" / "1").exists()
 
 
 @pytest.mark.parametrize("cut", [0, 6])
@@ -195,7 +240,9 @@ def test_resume_after_sigkill_is_bit_identical(tmp_path):
   assert (quiet / "metrics.jsonl").read_text() == (
     killed / "metrics.jsonl"
   ).read_text()
+  assert (killed / "report.html").is_file()
   for name in tables.TABLES:
+    assert len(tables.read(killed, name)), name
     pd.testing.assert_frame_equal(
       tables.read(quiet, name), tables.read(killed, name), check_exact=True
     )

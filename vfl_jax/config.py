@@ -215,6 +215,8 @@ def pieces(entries: Any) -> list[tuple[str, dict[str, Any]]]:
     if isinstance(entry, str):
       found.append((entry, {}))
       continue
+    if not isinstance(entry, (Mapping, ml_collections.ConfigDict)):
+      raise ValueError(f"entry {entry!r} must be a name or a dict.")
     entry = dict(entry)
     if "name" not in entry:
       raise ValueError(f"entry {entry} needs a 'name'.")
@@ -232,6 +234,15 @@ def validate(config: Any) -> Any:
       one sentence with the value, the allowed range and the fix.
     FileNotFoundError: the data set is not there; says what gets it.
   """
+  try:
+    return _validated(ml_collections.ConfigDict(config.to_dict()))
+  except (TypeError, AttributeError) as error:  # a value of an odd shape
+    raise ValueError(
+      f"the config holds a value of a wrong kind: {error}."
+    ) from (error)
+
+
+def _validated(config: Any) -> Any:
   from vfl_jax import attacks
   from vfl_jax import checks
   from vfl_jax import data
@@ -241,15 +252,19 @@ def validate(config: Any) -> Any:
   from vfl_jax import tasks
   from vfl_jax import types
 
-  config = ml_collections.ConfigDict(config.to_dict())
   checks.keys(config, defaults(), "", models.options(config.model.name))
   checks.ranges(config)
   types.lookup(tasks.TASKS, "task", config.task.name)
-  for name, _ in pieces(config.information.estimators):
-    types.lookup(information.ESTIMATORS, "estimator", name)
+  for section in (config.attacks, config.information.estimators):
+    names = [name for name, _ in pieces(section)]
+    for name in names:
+      if names.count(name) > 1:
+        raise ValueError(f"{name!r} is named twice; its numbers would mix.")
+  for name, overrides in pieces(config.information.estimators):
+    _built(information.build, name, overrides, "estimator")
   header = data.describe(config.data)
-  checks.data(config, header)
   classes = tasks.build(config.task, header.num_classes).num_classes
+  checks.data(config, header._replace(num_classes=classes))
   options = dict(config.model)
   name, cut = options.pop("name"), options.pop("cut")
   parties = config.data.parties
@@ -284,7 +299,7 @@ def validate(config: Any) -> Any:
     ]
   )
   if chain.configure:
-    cut = chain.configure({"cut": cut})["cut"]
+    chain.configure({"cut": cut})  # refused here; applied when it is built
   config.model.cut = cut
   passive = parties - config.data.active_features
   if passive < 1:

@@ -1,7 +1,8 @@
 """What an attack is held against: controls beside it, a ceiling above it.
 
-A control gets the same rows, the same auxiliary labels and the same budget,
-but nothing that came out of the federation.
+A control gets the same auxiliary labels but nothing that came out of the
+federation. No-VFL has the attack's rows and budget exactly; features-only
+learners look at `UNLABELLED` other rows on `COMPONENTS` principal components.
 """
 
 import functools
@@ -152,6 +153,8 @@ def features_only(
 def ceiling(keys, train, test, labels, num_classes: int, steps: int):
   """Scores of heads trained on every label: what the embedding could give.
 
+  At least 1,500 steps, however small the attack's budget.
+
   Args:
     keys: one per seed.
     train: embeddings of the training rows, `[seeds, n, d]`.
@@ -165,7 +168,7 @@ def ceiling(keys, train, test, labels, num_classes: int, steps: int):
     training rows better, per seed.
   """
 
-  return _heads(keys, train, test, labels, num_classes, steps)
+  return _heads(keys, train, test, labels, num_classes, max(steps, 1500))
 
 
 @functools.partial(jax.jit, static_argnums=(4, 5))

@@ -102,9 +102,10 @@ def leakage(
   """
   f, net = federation, federation.net
   how = mapping.method(net.model.convolutional)
-  sealed = f.seal(attacks)
+  closed = f.seal(attacks)
+  f = f.under(closed)
   keys = jnp.stack([rng.stream(k, "auxiliary") for k in f.keys])
-  drawn = [sealed.auxiliary(k, aux_per_class) for k in keys]
+  drawn = [closed.auxiliary(k, aux_per_class) for k in keys]
   aux_rows, aux_labels = (np.stack(a) for a in zip(*drawn, strict=True))
   answers: list[tuple[str, str, int, int, Any, Any, str]] = []
 
@@ -147,9 +148,9 @@ def leakage(
         inference = jax.tree.map(np.asarray, inference)
         note(name, what, party, inference, _details(attack, inference))
   for name in attacks:
-    sealed.returned(name)
+    closed.returned(name)
 
-  labels = {s: sealed.open(s) for s in ("train", "test")}
+  labels = {s: closed.open(s) for s in ("train", "test")}
   for party, view in enumerate(views):
     advance(f"party {party}: ceiling")
     inference = _ceiling(f, view, labels["train"], steps, how)

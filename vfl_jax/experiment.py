@@ -1,5 +1,6 @@
 """One experiment from config to report: the only orchestration there is."""
 
+import functools
 import os
 import pathlib
 import time
@@ -13,6 +14,7 @@ from vfl_jax import checkpoint
 from vfl_jax import config as configs
 from vfl_jax import console
 from vfl_jax import cost
+from vfl_jax import defenses
 from vfl_jax import federation as federations
 from vfl_jax import measure
 from vfl_jax import report
@@ -63,7 +65,8 @@ def run(
   """
   workdir = workdirs.claim(config, workdir)
   progress = progress or console.Silent()
-  if tables.status(workdir).get("state") == "done":
+  finished = tables.status(workdir).get("state") == "done"
+  if finished and (workdir / "report.html").is_file():
     return workdir / "report.html"
   workdirs.use_cache()
   jax.config.update("jax_default_matmul_precision", config.precision)
@@ -83,8 +86,13 @@ def run(
     spent = tables.status(workdir).get("seconds", 0) + time.time() - started
     tables.set_status(
       workdir,
-      "done",
+      "running",
       seconds=round(spent, 1),
+      cut=federation.net.cut,
+      defenses=[
+        f"{name}{options or ''}: {defenses.build(name, **options).guarantee}"
+        for name, options in configs.pieces(config.defenses)
+      ],
       backend=jax.default_backend(),
       devices=str(jax.devices()[0].device_kind),
       cores=os.cpu_count(),
@@ -95,6 +103,7 @@ def run(
       },
     )
     path = report.write(workdir)
+    tables.set_status(workdir, "done")
     progress.finish()
     return path
   except Diverged as error:
@@ -192,10 +201,12 @@ def _train(config, workdir, setup: federations.Setup, progress):
     epochs=epochs,
     recorded=recorded,
   ):
-    if not np.isfinite(metrics["loss"]).all():
-      bad = np.flatnonzero(~np.isfinite(metrics["loss"])).tolist()
+    sound = np.isfinite(metrics["loss"]) & np.asarray(_finite(state))
+    if not sound.all():
+      bad = np.flatnonzero(~sound).tolist()
       raise Diverged(
-        f"the loss of seeds {bad} was not finite in epoch {epoch}; lower "
+        f"the loss or the weights of seeds {bad} were not finite in epoch "
+        f"{epoch}; lower "
         f"train.learning_rate={config.train.learning_rate} or clip. "
         "Checkpoints up to the epoch before are intact."
       )
@@ -223,3 +234,15 @@ def _train(config, workdir, setup: federations.Setup, progress):
   ]
   tables.write(workdir, "training", rows)
   return state, recorded
+
+
+@jax.jit
+def _finite(state):
+  """Per seed, whether every variable is finite."""
+  return functools.reduce(
+    jnp.logical_and,
+    [
+      jnp.isfinite(a).reshape(len(a), -1).all(1)
+      for a in jax.tree.leaves(state["variables"])
+    ],
+  )

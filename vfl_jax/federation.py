@@ -41,7 +41,7 @@ class Federation:
   Attributes:
     net: the split model.
     variables: final variables.
-    dataset: partitioned; its labels go to `Sealed` only.
+    dataset: partitioned; `under` a seal its labels cannot be read.
     recorded: `{epoch: {"gradients", "bottoms"}}`.
     recorded_rows: training rows of the recorded gradients.
     keys: one root key per seed.
@@ -65,6 +65,17 @@ class Federation:
       "test": self.dataset.test.labels,
     }
     return sealed.Sealed(labels, set(attacks))
+
+  def under(self, closed: sealed.Sealed) -> "Federation":
+    """The same federation with its labels behind the seal."""
+    data = self.dataset
+    splits = {
+      name: getattr(data, name)._replace(labels=sealed.Labels(closed, name))
+      for name in ("train", "test")
+    }
+    hidden = data.validation._replace(labels=None)
+    data = data._replace(validation=hidden, **splits)
+    return dataclasses.replace(self, dataset=data)
 
   def views(self, party: int, aux_rows, aux_labels) -> types.View:
     """What a passive party saw in every seed (fields of a seed stacked)."""
@@ -158,13 +169,21 @@ def _setup(config) -> Setup:
     )
   options = dict(config.model)
   name, cut = options.pop("name"), options.pop("cut")
+  chain = defenses.chain(
+    [defenses.build(n, **o) for n, o in configs.pieces(config.defenses)]
+  )
+  assert chain.configure is not None
+  cut = chain.configure({"cut": cut})["cut"]
   model = models.build(
     name, dataset.num_classes, vocabulary=dataset.vocabulary, **options
   )
   net = split.at(model, cut, config.data.parties)
-  chain = defenses.chain(
-    [defenses.build(n, **o) for n, o in configs.pieces(config.defenses)]
-  )
+  fewest = int(np.bincount(dataset.train.labels).min())
+  if fewest <= config.evaluate.aux_per_class:
+    raise ValueError(
+      f"evaluate.aux_per_class is {config.evaluate.aux_per_class}, but the "
+      f"rarest class has {fewest} training rows; take at most {fewest - 1}."
+    )
   keys = jnp.stack([rng.root(config.seed + s) for s in range(config.seeds)])
   labels = jnp.asarray(dataset.train.labels)
   relabel = chain.targets

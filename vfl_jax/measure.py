@@ -21,7 +21,7 @@ from vfl_jax.information import probe
 
 def main_task(config: Any, workdir, federation, predict) -> None:
   """Main accuracy (and, for two classes, AUC) on every split, and the cost."""
-  if tables.exists(workdir, "main"):
+  if tables.exists(workdir, "main") and tables.exists(workdir, "cost"):
     return
   measures = {"accuracy", "balanced_accuracy", config.evaluate.metric}
   if federation.dataset.num_classes == 2:
@@ -67,6 +67,9 @@ def information(config: Any, workdir, f: federations.Federation, progress):
   held_labels = np.concatenate([h.labels for h in held])
   # as many of both, so that n is not what tells the two curves apart
   n = min(config.information.samples, len(d.train.labels), len(held_labels))
+  if n < 40:
+    progress.advance(f"skipped: {n} held-out samples are too few")
+    return
   chosen = rng.generator(rng.stream(f.keys[0], "probe"))
   trained = chosen.permutation(len(d.train.labels))[:n]
   rest = chosen.permutation(len(held_labels))[:n]

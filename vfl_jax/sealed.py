@@ -61,3 +61,22 @@ class Sealed:
         f"{sorted(self.pending)}."
       )
     return self._labels[split_name]
+
+
+class Labels:
+  """The labels of one split as a federation under attack holds them.
+
+  Reading them in any way raises `SealedError` until they are open.
+  """
+
+  def __init__(self, sealed: Sealed, split_name: str):
+    self._sealed, self._name = sealed, split_name
+
+  def __array__(self, dtype=None, copy=None) -> np.ndarray:
+    return np.array(self._sealed.open(self._name), dtype)
+
+  def __len__(self) -> int:
+    return len(self._sealed.open(self._name))
+
+  def __getitem__(self, index):
+    return self._sealed.open(self._name)[index]

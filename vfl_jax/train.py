@@ -150,7 +150,8 @@ def make(
     batch_size: rows per step.
     steps: steps per epoch; the remainder of a permutation is dropped.
     defense: transformation of the messages going down, labels at hand.
-    recorded_rows: training rows whose gradients `recording_epoch` returns.
+    recorded_rows: training rows whose gradients `recording_epoch` returns;
+      NaN for those in no batch of that epoch (a remainder is dropped).
     passive: number of parties whose gradients are recorded.
   """
   how = mapping.method(net.model.convolutional)
@@ -199,7 +200,7 @@ def make(
         mapping.take(tuple(inputs), order[0]),
       )
       buffers = jax.tree.map(
-        lambda a: jnp.zeros((count, *a.shape[1:]), a.dtype), h
+        lambda a: jnp.full((count, *a.shape[1:]), jnp.nan, a.dtype), h
       )
 
     def body(carry, index):

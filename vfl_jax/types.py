@@ -104,7 +104,8 @@ class View(NamedTuple):
     test_ids: sample ids of the test rows.
     bottom: variables of its bottom model after training.
     bottoms: the same at each recorded epoch.
-    gradients: recorded cut gradients by epoch, rows as in `gradient_rows`.
+    gradients: recorded cut gradients by epoch, rows as in `gradient_rows`; NaN
+      for a row that was in no batch of that epoch.
     gradient_rows: training rows the recorded gradients belong to.
     aux_rows: training rows whose label it was given, grouped by class.
     aux_labels: those labels.

@@ -25,7 +25,7 @@ DATASETS = {
   "mnist": tfds.source("mnist"),
   "fashion_mnist": tfds.source("fashion_mnist"),
   "cifar10": tfds.source("cifar10"),
-  "cifar100": tfds.source("cifar100"),
+  "cifar100": tfds.source("cifar100", label="label"),
   "svhn_cropped": tfds.source("svhn_cropped"),
   "trec": tfds.source("trec", label="label-coarse"),
   "ag_news": tfds.source("ag_news_subset", text="description"),

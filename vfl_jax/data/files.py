@@ -30,6 +30,12 @@ class Files:
     self.label, self.id = config["label"], config["id"]
     self.split, self.text = config["split"], config["text"]
     self.drop = tuple(config["drop"])
+    self.active_features = config["active_features"]
+    if len(self.paths) > 1 and any(p.suffix == ".npz" for p in self.paths):
+      raise ValueError(
+        "several files are joined on an id column, which npz has not; give "
+        "one npz with an array per party, or Parquet/CSV files."
+      )
 
   def describe(self) -> types.Header:
     for path in self.paths:
@@ -79,7 +85,8 @@ class Files:
       official = whole[self.split].to_numpy()
       if not set(official) <= {"train", "test"}:
         raise ValueError(
-          f"column {self.split!r} holds {sorted(set(official))[:5]}; a split "
+          f"column {self.split!r} holds "
+          f"{sorted(set(map(str, official)))[:5]}; a split "
           "column has only 'train' and 'test' (or name another with "
           "data.split)."
         )
@@ -116,7 +123,7 @@ class Files:
 
   def _join(self, frames, notes):
     """Inner join on the id; what does not match is counted and told."""
-    owners, shared = [], None
+    owners, last, shared = [], [], None
     for path, frame in zip(self.paths, frames, strict=True):
       if self.id not in frame:
         raise ValueError(
@@ -128,9 +135,18 @@ class Files:
           f"{path}: {int(frame[self.id].duplicated().sum())} values of the "
           f"id column {self.id!r} occur twice; ids must be unique."
         )
-      owners.append(tuple(self._features(frame.columns)))
+      features = tuple(self._features(frame.columns))
+      if self.label in frame and features and not self.active_features:
+        raise ValueError(
+          f"{path} holds the label, so its features {features[:3]} are the "
+          "active party's; set data.active_features=True and count it in "
+          "data.parties, or remove them."
+        )
+      # the active party's features come last
+      (last if self.label in frame else owners).append(features)
       ids = set(frame[self.id])
       shared = ids if shared is None else shared & ids
+    owners += last
     seen = set()
     for columns in owners:
       if seen & set(columns):
@@ -167,7 +183,10 @@ class Files:
     arrays = list(contents.values())
     if all(a.ndim == 4 for a in arrays):
       images = np.concatenate(arrays, axis=2)
-      return raw.Raw(self.name, "image", images, labels, official, ids=ids)
+      widths = tuple(a.shape[2] for a in arrays) if len(arrays) > 1 else ()
+      return raw.Raw(
+        self.name, "image", images, labels, official, widths, ids=ids
+      )
     columns, owners = [], []
     for name, array in contents.items():
       array = array.reshape(len(array), -1)

@@ -18,9 +18,11 @@ class OpenML:
   """A table fetched once into scikit-learn's data folder."""
 
   def __init__(self, name, version, drop, config):
-    self.name, self.version, self.drop = name, version, tuple(drop)
+    self.name, self.version = name, version
+    self.drop = (*drop, *config["drop"])
     self.home = config["data_dir"] or None
-    self.label = config["label"]
+    # the default of the key names the label of files
+    self.label = "" if config["label"] == "label" else config["label"]
 
   def describe(self) -> types.Header:
     whole = self.read()  # scikit-learn has no header without the table
@@ -43,6 +45,7 @@ class OpenML:
           version=self.version,
           data_home=self.home,
           as_frame=True,
+          target_column=self.label or "default-target",
           n_retries=1,
           delay=1e-3,
         )
@@ -55,6 +58,11 @@ class OpenML:
       ) from error
     finally:
       socket.setdefaulttimeout(waiting)
+    if bunch.target is None:
+      raise ValueError(
+        f"OpenML table {self.name!r} names no target; give its column with "
+        "data.label."
+      )
     frame = bunch.data.drop(columns=[c for c in self.drop if c in bunch.data])
     notes = tuple(
       f"column {c} was dropped: it leaks the label" for c in self.drop

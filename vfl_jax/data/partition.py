@@ -84,7 +84,10 @@ def parsed(rule: Any) -> Any:
   if not isinstance(rule, str) or rule in ("contiguous", "random"):
     return rule
   if "|" in rule:
-    return tuple(tuple(block.split(",")) for block in rule.split("|"))
+    blocks = [block.split(",") for block in rule.split("|")]
+    if all(name.isdigit() for block in blocks for name in block):
+      return tuple(tuple(int(name) for name in block) for block in blocks)
+    return tuple(tuple(block) for block in blocks)
   try:
     return tuple(int(size) for size in rule.split(","))
   except ValueError:
@@ -115,7 +118,6 @@ def apply(
 
 
 def _images(splits, whole, config, generator):
-  del whole
   width = splits[0].shape[2]
   rule = config["partition"]
   if rule == "random":
@@ -123,10 +125,13 @@ def _images(splits, whole, config, generator):
       "images are partitioned into blocks of columns, not at "
       "random; take data.partition='contiguous' or sizes."
     )
+  if whole.owners and rule == "contiguous":
+    rule = tuple(int(size) for size in whole.owners)
   held = blocks(range(width), config["parties"], rule, generator)
   pixels = splits[0].astype(np.float32)
-  mean = pixels.mean((0, 1, 2))
-  deviation = pixels.std((0, 1, 2)) + 1e-6
+  # in float64: a float32 sum of 10^7 pixels stops growing before its end
+  mean = pixels.mean((0, 1, 2), dtype=np.float64).astype(np.float32)
+  deviation = pixels.std((0, 1, 2), dtype=np.float64).astype(np.float32) + 1e-6
   scaled = [((s - mean) / deviation).astype(np.float32) for s in splits]
   inputs = [
     tuple(np.ascontiguousarray(s[:, :, list(b)]) for b in held) for s in scaled

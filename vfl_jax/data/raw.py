@@ -17,7 +17,8 @@ class Raw(NamedTuple):
       an array of strings.
     labels: any values; classes are their sorted distinct values.
     official: per row "train" or "test", or None where there is no such split.
-    owners: for one file per party, the columns each holds.
+    owners: where each file or array is a party's, the columns each holds (for
+      images, how many).
     ids: sample identifiers, or None (the row number).
   """
 
@@ -26,7 +27,7 @@ class Raw(NamedTuple):
   inputs: Any
   labels: np.ndarray
   official: np.ndarray | None = None
-  owners: tuple[tuple[str, ...], ...] = ()
+  owners: tuple = ()
   notes: tuple[str, ...] = ()
   ids: np.ndarray | None = None
 

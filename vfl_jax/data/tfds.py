@@ -32,8 +32,8 @@ def source(
 
   Args:
     name: as in the TFDS catalogue, e.g. "cifar10" or "glue/sst2".
-    label: feature used as label; empty: the only ClassLabel.
-    text: feature used as text; empty: the only Text.
+    label: feature used as label; empty: data.label, or the only ClassLabel.
+    text: feature used as text; empty: data.text, or the only Text.
     test: split used for testing.
   """
   return lambda config: Tfds(name, config, label, text, test)
@@ -43,7 +43,8 @@ class Tfds:
   """A data set prepared by TFDS under `data.data_dir`."""
 
   def __init__(self, name, config, label, text, test):
-    self.name, self.label, self.text, self.test = name, label, text, test
+    self.name, self.test = name, test
+    self.label, self.text = label or config["label"], text or config["text"]
     self.root = pathlib.Path(
       config["data_dir"]
       or os.environ.get("TFDS_DATA_DIR")
@@ -135,7 +136,7 @@ class Tfds:
   def _input(self, header) -> tuple[str, str]:
     kinds = {f["kind"] for f in header["features"].values()}
     if "Image" in kinds:
-      return "image", self._only(header, "Image", "", "image")
+      return "image", self._only(header, "Image", "image", "image")
     return "text", self._only(header, "Text", self.text, "text")
 
   def _only(self, header, kind, name, role) -> str:
@@ -145,7 +146,7 @@ class Tfds:
     if len(names) != 1:
       raise ValueError(
         f"TFDS set {self.name!r} has {len(names)} features of kind {kind}"
-        f" ({', '.join(names) or 'none'}); one {role} is needed."
+        f" ({', '.join(names) or 'none'}); name one with data.{role}."
       )
     return names[0]
 

@@ -9,7 +9,7 @@ from vfl_jax.information import fit
 from vfl_jax.information.bounds import classifier
 from vfl_jax.information.bounds import mine
 
-__all__ = ["ESTIMATORS", "mutual_information"]
+__all__ = ["ESTIMATORS", "build", "mutual_information"]
 
 ESTIMATORS = {"mine": mine, "classifier": classifier}
 
@@ -18,6 +18,20 @@ ESTIMATORS = {"mine": mine, "classifier": classifier}
 def _build(name, classes, options):
   """One estimator per setting, so that its compiled program is found again."""
   return types.lookup(ESTIMATORS, "estimator", name)(classes, **dict(options))
+
+
+FITTING = ("steps", "batch", "learning_rate")  # taken by the fit, not the bound
+
+
+def build(name: str, **options) -> types.Estimator:
+  """The named estimator for two classes: to check a name and its options.
+
+  Raises:
+    ValueError: unknown name.
+    TypeError: an option it does not take.
+  """
+  own = {k: v for k, v in options.items() if k not in FITTING}
+  return types.lookup(ESTIMATORS, "estimator", name)(2, **own)
 
 
 def mutual_information(
