@@ -8,9 +8,9 @@ import re
 import sys
 
 text = pathlib.Path(sys.argv[1]).read_text("utf-8")
-for before, block in re.findall(r"(.*)\n```sh\n(.*?)```", text, re.DOTALL):
-  if re.search(r"<!-- not run: .* -->\s*$", before):
+for block in re.finditer(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+  if re.search(r"<!-- not run: .* -->\s*$", text[: block.start()]):
     continue
-  for line in block.replace("\\\n", " ").splitlines():
+  for line in block[1].replace("\\\n", " ").splitlines():
     if line.strip() and not line.startswith("#"):
       print(re.sub(r"\s+", " ", line.strip()))

@@ -96,7 +96,8 @@ def information(frame: pd.DataFrame) -> figures.Figure:
       ]
       _curves(axis, part)
       axis.set_title(f"{estimator}, {where}")
-      axis.set_xticks(range(len(stages)), stages, rotation=60, ha="right")
+      axis.set_xticks(range(len(stages)), stages, rotation=90)
+      axis.tick_params("x", labelsize=9 if len(stages) < 12 else 6.5)
   for axis in axes[:, 0]:
     axis.set_ylabel("nats")
   handles, labels = axes[0, 0].get_legend_handles_labels()
