@@ -8,7 +8,12 @@ EXTRAS = {
   "cuda": ["jax[cuda13]"],
   "tpu": ["jax[tpu]"],
   "tf": ["tensorflow", "importlib_resources"],  # only to prepare TFDS sets
-  "test": ["pytest>=8.2", "pytest-xdist>=3.5", "hypothesis>=6.100"],
+  "test": [
+    "pytest>=8.2",
+    "pytest-xdist>=3.5",
+    "hypothesis>=6.100",
+    "beartype>=0.19",
+  ],
   "bench": ["pytest>=8.2", "pytest-benchmark>=4.0", "torch==2.13.0"],
   "dev": ["ruff>=0.9", "pyright>=1.1.390"],
 }

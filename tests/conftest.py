@@ -3,9 +3,22 @@
 import os
 import pathlib
 
+import jaxtyping
 import pytest
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+# shapes in signatures are checked in tests, and only there
+jaxtyping.install_import_hook(
+  [
+    "vfl_jax.models.convolution",
+    "vfl_jax.split",
+    "vfl_jax.nets",
+    "vfl_jax.evaluate",
+    "vfl_jax.controls",
+  ],
+  "beartype.beartype",
+)
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "data"

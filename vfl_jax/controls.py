@@ -11,6 +11,8 @@ import warnings
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Integer
+from jaxtyping import Shaped
 import numpy as np
 import optax
 
@@ -59,10 +61,10 @@ def untrained(net: split.Net, party: int, keys, inputs) -> Any:
 
 
 def features_only(
-  train: np.ndarray,
-  test: np.ndarray,
-  aux_rows: np.ndarray,
-  aux_labels: np.ndarray,
+  train: Shaped[np.ndarray, "rows width"],
+  test: Shaped[np.ndarray, "others width"],
+  aux_rows: Integer[np.ndarray, " labelled"],
+  aux_labels: Integer[np.ndarray, " labelled"],
   num_classes: int,
 ) -> tuple[np.ndarray, np.ndarray, str]:
   """Standard semi-supervised learning on the party's own features.

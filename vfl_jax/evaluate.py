@@ -6,6 +6,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Integer
+from jaxtyping import Shaped
 import numpy as np
 
 from vfl_jax import controls
@@ -16,7 +18,11 @@ from vfl_jax import rng
 from vfl_jax import types
 
 
-def score(metric: str, scores: np.ndarray, labels: np.ndarray) -> float:
+def score(
+  metric: str,
+  scores: Shaped[np.ndarray, "rows classes"],
+  labels: Integer[np.ndarray, " rows"],
+) -> float:
   """One number for scores `[n, classes]` against labels `[n]`.
 
   Args:
@@ -203,7 +209,7 @@ def advantage(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     table = group.pivot(index="seed", columns="what", values="value")
     held = table[[c for c in CONTROLS if c in table]]
     strongest = held.mean().idxmax()
-    mean, low, high = interval(table["attack"] - table[strongest])
+    mean, low, high = interval((table["attack"] - table[strongest]).tolist())
     results.append(
       {
         "attack": attack,

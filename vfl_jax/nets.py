@@ -5,6 +5,7 @@ from typing import Any
 from flax import linen as nn
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float
 import numpy as np
 
 
@@ -92,7 +93,7 @@ def critic(outputs: int, width: int = 64):
   return module.init, apply
 
 
-def vectors(tree: Any, vocabulary: int = 0) -> jax.Array:
+def vectors(tree: Any, vocabulary: int = 0) -> Float[jax.Array, "rows width"]:
   """What a layer puts out as one float vector per row, `[n, d]`.
 
   Float leaves are flattened; integer leaves (ids) are counted per row, a

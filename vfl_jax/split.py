@@ -10,6 +10,9 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array
+from jaxtyping import Float
+from jaxtyping import Int
 
 from vfl_jax import models
 from vfl_jax import rng
@@ -112,7 +115,10 @@ def at(model: models.Model, cut: int, parties: int) -> Net:
   return Net(model, cut, parties, init, bottom, top, activations, cross_entropy)
 
 
-def cross_entropy(logits: jax.Array, targets: jax.Array) -> jax.Array:
+def cross_entropy(
+  logits: Float[Array, "batch classes"],
+  targets: Int[Array, " batch"] | Float[Array, "batch classes"],
+) -> Float[Array, ""]:
   """Mean cross entropy in nats; labels `[n]` or distributions `[n, c]`."""
   log_probabilities = jax.nn.log_softmax(logits)
   if targets.ndim == 1:

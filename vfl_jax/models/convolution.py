@@ -11,13 +11,18 @@ import functools
 import jax
 from jax import lax
 import jax.numpy as jnp
+from jaxtyping import Array
+from jaxtyping import Float
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 
 
 def conv(
-  x: jax.Array, kernel: jax.Array, stride: int = 1, method: str = "auto"
-) -> jax.Array:
+  x: Float[Array, "batch height width channels"],
+  kernel: Float[Array, "rows columns channels out"],
+  stride: int = 1,
+  method: str = "auto",
+) -> Float[Array, "batch new_height new_width out"]:
   """2-D convolution with SAME padding, equal to `lax.conv_general_dilated`.
 
   Args:
@@ -159,7 +164,9 @@ def _windows(x, fill):
   return x.reshape(batch, -(-height // 2), 2, -(-width // 2), 2, channels)
 
 
-def pool(x: jax.Array, kind: str) -> jax.Array:
+def pool(
+  x: Float[Array, "batch height width channels"], kind: str
+) -> Float[Array, "batch new_height new_width channels"]:
   """2 x 2 pooling, stride 2, SAME: [batch, ceil(H/2), ceil(W/2), channels].
 
   Args:
