@@ -111,7 +111,8 @@ def test_jax_epoch(benchmark, name):
     return jax.block_until_ready(metrics)
 
   run()
-  benchmark.pedantic(run, rounds=15, iterations=1)
+  metrics = benchmark.pedantic(run, rounds=15, iterations=1)
+  assert np.isfinite(metrics["loss"]).all()
 
 
 @pytest.mark.parametrize("name", ["mlp", "deepfm"])
@@ -140,4 +141,5 @@ def test_torch_epoch(benchmark, name):
     return loss
 
   run()
-  benchmark.pedantic(run, rounds=15, iterations=1)
+  loss = benchmark.pedantic(run, rounds=15, iterations=1)
+  assert torch.isfinite(loss)
