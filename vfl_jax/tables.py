@@ -78,7 +78,9 @@ def set_status(
   workdir: str | os.PathLike[str], state: str, **facts: Any
 ) -> None:
   """Write status.json: running, done, diverged or failed, and facts."""
-  contents = {**status(workdir), "state": state, **facts}
+  before = status(workdir)
+  before.pop("reason", None)  # of an earlier failure
+  contents = {**before, "state": state, **facts}
   write_text(
     pathlib.Path(workdir) / "status.json", json.dumps(contents, indent=1)
   )
