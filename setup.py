@@ -15,7 +15,12 @@ EXTRAS = {
     "beartype>=0.19",
   ],
   "bench": ["pytest>=8.2", "pytest-benchmark>=4.0", "torch==2.13.0"],
-  "dev": ["ruff>=0.9", "pyright>=1.1.390"],
+  "dev": [
+    "ruff>=0.9",
+    "pyright>=1.1.390",
+    "pandas-stubs>=2.2.3",
+    "scipy-stubs>=1.15",
+  ],
 }
 
 setuptools.setup(
