@@ -17,9 +17,9 @@ def get_config(arg: str = ""):
     model=common.model("vgg"),
     train=dict(epochs=60, batch_size=128, learning_rate=0.05),
     cpu={
-      "train.epochs": 8,
+      "train.epochs": 15,
       "train.batch_size": 64,
-      "evaluate.attack_steps": 100,
+      "evaluate.attack_steps": 300,
       "model.channels": (16, 32, 64),
       "model.hidden": (64,),
     },

@@ -16,5 +16,5 @@ def get_config(arg: str = ""):
     data=dict(name="digits"),
     model=common.model("resnet20"),
     train=dict(epochs=30),
-    cpu={"train.epochs": 12, "evaluate.attack_steps": 200},
+    cpu={"train.epochs": 20, "evaluate.attack_steps": 300},
   )

@@ -17,9 +17,10 @@ def get_config(arg: str = ""):
     model=common.model("resnet20"),
     train=dict(epochs=100, batch_size=128, learning_rate=0.1),
     cpu={
-      "train.epochs": 8,
+      "model.width": 8,
+      "train.epochs": 20,
       "train.batch_size": 64,
-      "evaluate.attack_steps": 60,
+      "evaluate.attack_steps": 200,
       "data.train_size": 3000,
       "information.samples": 800,
     },

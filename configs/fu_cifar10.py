@@ -24,8 +24,9 @@ def get_config(arg: str = ""):
       boundaries=(0.5, 0.85),
     ),
     cpu={
-      "train.epochs": 8,
-      "evaluate.attack_steps": 60,
+      "model.width": 8,
+      "train.epochs": 20,
+      "evaluate.attack_steps": 200,
       "data.train_size": 3000,
       "information.samples": 800,
     },

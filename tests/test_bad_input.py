@@ -35,6 +35,16 @@ BAD = [
   ("train.optimizer", "sdg", "did you mean 'sgd'"),
   ("train.batch_size", 5000, "larger than the 1212 training rows"),
   ("train.schedule", "cosin", "did you mean 'cosine'"),
+  ("train.momentum", 1.0, "train.momentum is 1.0; it must be in [0, 1)"),
+  ("train.boundaries", (0.5, 2.0), "each between 0 and 1"),
+  ("train.overrides", ({"name": "party 2"},), "Known: party 0, party 1, top"),
+  ("train.overrides", ({"name": "top", "rate": 1},), "unknown optimizer key"),
+  (
+    "train.overrides",
+    ({"name": "top", "learning_rate": "x"},),
+    "train.overrides of top: learning_rate is 'x', a str",
+  ),
+  ("train.overrides", ({"name": "top"},) * 2, "names 'top' twice"),
   ("data.parties", 9, "8 columns to hand out; take 1 to 8"),
   ("data.name", "digitz", "did you mean 'digits'"),
   ("data.name", "file", "data.path is empty"),
@@ -52,7 +62,16 @@ BAD = [
   ("information.estimators", ({"name": "mine", "widht": 3},), "'widht'"),
   ("information.estimators", (3,), "must be a name or a dict"),
   ("attacks", ("passive_completion",) * 2, "named twice"),
-  ("model.hidden", 3, "'int' object"),
+  ("model.hidden", 3, "hidden is 3; it takes Sequence[int]"),
+  ("model.hidden", ("a",), "hidden is ('a',); it takes Sequence[int]"),
+  ("model.hidden", (8, 0), "no size may be below 1"),
+  ("model.embedding", -1, "model.embedding is -1"),
+  ("model.name", 3, "model.name is 3; a name"),
+  ("seed", -1, "seed is -1; it must be at least 0"),
+  ("record.epochs", (0.5,), "epochs are whole numbers"),
+  ("defenses", ({"name": "gaussian", "scale": "x"},), "it takes float"),
+  ("task.groups", 2, "unknown option of task 'identity' 'groups'"),
+  ("information.estimators", ({"name": "mine", "steps": 0},), "must be > 0"),
   ("information.estimators", ("mines",), "did you mean 'mine'"),
   ("task.name", "permut", "did you mean 'permute'"),
   ("task.name", "nope:nothing", "could not be loaded"),
@@ -106,7 +125,7 @@ def test_an_attack_whose_needs_are_not_met_is_refused(monkeypatch):
   from vfl_jax import types
 
   needy = types.Attack(frozenset({"gradients"}), lambda k, v: None, "none")
-  monkeypatch.setitem(attacks.ATTACKS, "needy", lambda steps: needy)
+  monkeypatch.setitem(attacks.ATTACKS, "needy", lambda *, steps: needy)
   config = with_value("attacks", ("needy",))
   with pytest.raises(ValueError, match="'needy' cannot run.*record.epochs"):
     configs.validate(config)

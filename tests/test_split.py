@@ -103,19 +103,15 @@ def test_parties_apart_equal_the_fused_step(name):
   model, inputs = examples.build(name)
   net = split.at(model, 3, 2)
   variables, labels = examples.variables_of(net, inputs), examples.labels()
-  optimizer = train.optimizer("sgd", learning_rate=0.1, steps=10)
+  rule = train.optimizer("sgd", learning_rate=0.1, steps=10)
+  optimizers = train.Optimizers.same(rule, net.parties)
   state = {
     "variables": variables,
-    "optimizer": {
-      "bottoms": tuple(
-        optimizer.init(v["params"]) for v in variables["bottoms"]
-      ),
-      "top": optimizer.init(variables["top"]["params"]),
-    },
+    "optimizer": optimizers.init(variables),
     "defense": (),
   }
   fused, _, _ = jax.jit(
-    lambda s: train.step(net, optimizer, None, s, inputs, labels)
+    lambda s: train.step(net, optimizers, None, s, inputs, labels)
   )(state)
 
   forward = jax.jit(lambda v, x: net.bottom(v, x, train=True)[0])
@@ -129,9 +125,7 @@ def test_parties_apart_equal_the_fused_step(name):
   @jax.jit
   def party(v, x, g):
     _, pull, _ = split.party_forward(net, v, x)
-    change, _ = optimizer.update(
-      pull(g), optimizer.init(v["params"]), v["params"]
-    )
+    change, _ = rule.update(pull(g), rule.init(v["params"]), v["params"])
     return jax.tree.map(jnp.add, v["params"], change)
 
   apart = tuple(

@@ -13,16 +13,20 @@ from vfl_jax import train
 N = 24
 
 
-def setting(name="mlp", cut=2, defense=None, parties=2):
+def everywhere(net):
+  rule = train.optimizer("sgd", learning_rate=0.05, steps=100)
+  return train.Optimizers.same(rule, net.parties)
+
+
+def setting(name="mlp", cut=2, defense=None, parties=2, optimizers=None):
   model, _ = examples.build(name, parties)
   keys = jax.random.split(jax.random.key(3), parties)
   shift = examples.labels(N)[:, None, None, None]  # the classes are apart
   inputs = tuple(shift + jax.random.normal(k, (N, 8, 3, 2)) for k in keys)
   net = split.at(model, cut, parties)
-  optimizer = train.optimizer("sgd", learning_rate=0.05, steps=100)
   learner = train.make(
     net,
-    optimizer,
+    optimizers or everywhere(net),
     batch_size=6,
     steps=4,
     defense=defense,
@@ -61,12 +65,48 @@ def test_seeds_together_equal_a_seed_alone():
   )
 
 
+def test_every_party_has_a_rule_of_its_own():
+  """A party at rest stays; the others' first steps are as their rates."""
+
+  def plain(rate):
+    return train.optimizer("sgd", learning_rate=rate, steps=9, momentum=0.0)
+
+  net, _, inputs, targets, keys = setting()
+  variables = jax.tree.map(jnp.asarray, net.init(keys[0], inputs))
+
+  def moved(*rules):
+    optimizers = train.Optimizers(rules[:2], rules[2])
+    state = {
+      "variables": variables,
+      "optimizer": optimizers.init(variables),
+      "defense": (),
+    }
+    state, _, _ = train.step(net, optimizers, None, state, inputs, targets[0])
+    holders = [
+      *zip(state["variables"]["bottoms"], variables["bottoms"]),
+      (state["variables"]["top"], variables["top"]),
+    ]
+    return [
+      jax.tree.map(jnp.subtract, new["params"], old["params"])
+      for new, old in holders
+    ]
+
+  ones = moved(plain(0.01), plain(0.01), plain(0.01))
+  mixed = moved(plain(0.0), plain(0.02), plain(0.03))
+  for one, other, factor in zip(ones, mixed, (0, 2, 3), strict=True):
+    jax.tree.map(
+      lambda a, b, f=factor: np.testing.assert_allclose(f * a, b, atol=1e-6),
+      one,
+      other,
+    )
+
+
 def test_recorded_gradients_are_what_was_sent():
   """One batch that holds everything: rows recorded equal a direct vjp."""
   net, _, inputs, targets, keys = setting()
   learner = train.make(
     net,
-    train.optimizer("sgd", learning_rate=0.05, steps=9),
+    everywhere(net),
     batch_size=N,
     steps=1,
     recorded_rows=np.array([1, 5, 20]),

@@ -6,10 +6,19 @@ from typing import Any
 import ml_collections
 import numpy as np
 
-from vfl_jax import types
+from vfl_jax import registry
 from vfl_jax.data import partition
 
 OPTIMIZERS = ("sgd", "adam")
+SCHEDULES = ("constant", "cosine", "steps")
+OPTIMIZER_KEYS = (
+  "optimizer",
+  "learning_rate",
+  "momentum",
+  "weight_decay",
+  "schedule",
+  "boundaries",
+)
 METRICS = ("accuracy", "balanced_accuracy", "auc")
 
 
@@ -22,7 +31,9 @@ def keys(config, reference, prefix, options):
         continue
       known = set(reference) | (set(options) if prefix == "model." else set())
       raise ValueError(
-        types.unknown("config key", prefix + key, {prefix + k for k in known})
+        registry.unknown(
+          "config key", prefix + key, {prefix + k for k in known}
+        )
       )
     expected = reference[key]
     if isinstance(expected, ml_collections.ConfigDict):
@@ -56,6 +67,7 @@ def keys(config, reference, prefix, options):
 
 def ranges(config):
   at_least = {
+    "seed": 0,
     "seeds": 1,
     "data.parties": 1,
     "data.length": 1,
@@ -87,26 +99,71 @@ def ranges(config):
       raise ValueError(
         f"data.{path} is {config.data[path]}; a share in ({low}, {high}]."
       )
-  if config.train.learning_rate <= 0:
-    raise ValueError(
-      f"train.learning_rate is {config.train.learning_rate}; it must be > 0."
-    )
+  optimizer(config.train, "train.")
   choices = (
-    ("train.optimizer", config.train.optimizer, OPTIMIZERS),
-    ("train.schedule", config.train.schedule, ("constant", "cosine", "steps")),
     ("evaluate.metric", config.evaluate.metric, METRICS),
     ("data.encoding", config.data.encoding, ("onehot", "hash", "fields")),
     ("precision", config.precision, ("float32", "tensorfloat32", "bfloat16")),
   )
   for path, value, allowed in choices:
     if value not in allowed:
-      raise ValueError(types.unknown(path, value, allowed))
+      raise ValueError(registry.unknown(path, value, allowed))
+  if config.seed + config.seeds > 2**31:
+    raise ValueError(f"seed is {config.seed}; take 0 to 2,147,483,647 - seeds.")
   for epoch in config.record.epochs:
+    if not isinstance(epoch, int):
+      raise ValueError(
+        f"record.epochs has {epoch!r}; epochs are whole numbers."
+      )
     if not 0 <= epoch < config.train.epochs:
       raise ValueError(
         f"record.epochs has {epoch}; train.epochs={config.train.epochs} "
         f"allows 0 to {config.train.epochs - 1}."
       )
+
+
+def overrides(section, reference, entries, parties):
+  """What single parties may do differently in `train.overrides`."""
+  holders = [f"party {k}" for k in range(parties)] + ["top"]
+  for holder, values in entries:
+    if holder not in holders:
+      raise ValueError(registry.unknown("train.overrides", holder, holders))
+    if [h for h, _ in entries].count(holder) > 1:
+      raise ValueError(f"train.overrides names {holder!r} twice; merge them.")
+    for key in values:
+      if key not in OPTIMIZER_KEYS:
+        raise ValueError(registry.unknown("optimizer key", key, OPTIMIZER_KEYS))
+    own = ml_collections.ConfigDict({k: section[k] for k in OPTIMIZER_KEYS})
+    with own.ignore_type():
+      own.update(values)
+    prefix = f"train.overrides of {holder}: "
+    keys(own, {k: reference[k] for k in OPTIMIZER_KEYS}, prefix, ())
+    optimizer(own, prefix)
+
+
+def optimizer(section, prefix):
+  """Ranges of the keys that make an optimiser."""
+  if section.learning_rate <= 0:
+    raise ValueError(
+      f"{prefix}learning_rate is {section.learning_rate}; it must be > 0."
+    )
+  if not 0 <= section.momentum < 1:
+    raise ValueError(
+      f"{prefix}momentum is {section.momentum}; it must be in [0, 1)."
+    )
+  if section.weight_decay < 0:
+    raise ValueError(
+      f"{prefix}weight_decay is {section.weight_decay}; it must be >= 0."
+    )
+  for key, allowed in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
+    if section[key] not in allowed:
+      raise ValueError(registry.unknown(prefix + key, section[key], allowed))
+  shares = section.boundaries
+  if not all(isinstance(b, float) and 0 < b < 1 for b in shares):
+    raise ValueError(
+      f"{prefix}boundaries is {tuple(shares)}; shares of the training, each "
+      "between 0 and 1."
+    )
 
 
 def data(config, header):

@@ -60,6 +60,8 @@ def defaults() -> Any:
         "schedule": "cosine",
         "boundaries": (0.5, 0.85),
         "steps_per_epoch": 0,  # 0: the whole permutation
+        # {"name": "party 1" or "top", "learning_rate": 0.01, ...}
+        "overrides": (),
       },
       "defenses": (),
       "information": {
@@ -249,28 +251,32 @@ def _validated(config: Any) -> Any:
   from vfl_jax import defenses
   from vfl_jax import information
   from vfl_jax import models
+  from vfl_jax import registry
   from vfl_jax import tasks
-  from vfl_jax import types
 
+  if not isinstance(config.model.get("name"), str):
+    raise ValueError(f"model.name is {config.model.get('name')!r}; a name.")
   checks.keys(config, defaults(), "", models.options(config.model.name))
+  parties = config.data.parties
   checks.ranges(config)
-  types.lookup(tasks.TASKS, "task", config.task.name)
+  overrides = pieces(config.train.overrides)
+  checks.overrides(config.train, defaults().train, overrides, parties)
+  registry.lookup(tasks.TASKS, "task", config.task.name)
   for section in (config.attacks, config.information.estimators):
     names = [name for name, _ in pieces(section)]
     for name in names:
       if names.count(name) > 1:
         raise ValueError(f"{name!r} is named twice; its numbers would mix.")
   for name, overrides in pieces(config.information.estimators):
-    _built(information.build, name, overrides, "estimator")
+    information.build(name, **overrides)
   header = data.describe(config.data)
   classes = tasks.build(config.task, header.num_classes).num_classes
   checks.data(config, header._replace(num_classes=classes))
   options = dict(config.model)
   name, cut = options.pop("name"), options.pop("cut")
-  parties = config.data.parties
   # enough to know the stages; the real numbers of ids come with the data
-  options = {"num_classes": classes, "vocabulary": (2,) * parties, **options}
-  built = _built(models.build, name, options, "model")
+  options = {"vocabulary": (2,) * parties, **options}
+  built = models.build(name, classes, **options)
   reads = checks.kind(config, header.modality)
   if reads not in built.reads:
     raise ValueError(
@@ -293,10 +299,7 @@ def _validated(config: Any) -> Any:
       f"{length}, or -1 for its reference cut {built.reference_cut}."
     )
   chain = defenses.chain(
-    [
-      _built(defenses.build, n, o, "defense")
-      for n, o in pieces(config.defenses)
-    ]
+    [defenses.build(n, **o) for n, o in pieces(config.defenses)]
   )
   if chain.configure:
     chain.configure({"cut": cut})  # refused here; applied when it is built
@@ -310,20 +313,10 @@ def _validated(config: Any) -> Any:
   for name, overrides in pieces(config.attacks):
     if name == "all":
       continue
-    attack = _built(
-      attacks.build,
-      name,
-      {"steps": config.evaluate.attack_steps} | overrides,
-      "attack",
+    attack = attacks.build(
+      name, **{"steps": config.evaluate.attack_steps, **overrides}
     )
     reason = attacks.missing(attack, config)
     if reason:
       raise ValueError(f"attack {name!r} cannot run here: {reason}.")
   return config
-
-
-def _built(build, name, overrides, kind):
-  try:
-    return build(name, **overrides)
-  except TypeError as error:
-    raise ValueError(f"{kind} {name!r}: {error}.") from error

@@ -15,7 +15,7 @@ _OUT = console.Console(highlight=False)
 
 
 class Progress:
-  """A progress bar per phase; `phase` and `advance` are all a run calls."""
+  """A progress bar per phase, driven by the run."""
 
   def __init__(self):
     self._bars = progress.Progress(
@@ -45,6 +45,10 @@ class Progress:
     if self._task is not None:
       self._bars.update(self._task, advance=by, what=what)
 
+  def say(self, line: str) -> None:
+    """One line above the bars."""
+    say(line)
+
   def _close(self):
     if self._task is not None:
       total = self._bars.tasks[self._bars.task_ids.index(self._task)].total
@@ -70,6 +74,9 @@ class Silent:
     pass
 
   def finish(self):
+    pass
+
+  def say(self, line):
     pass
 
 

@@ -65,8 +65,8 @@ def run(
   """
   workdir = workdirs.claim(config, workdir)
   progress = progress or console.Silent()
-  finished = tables.status(workdir).get("state") == "done"
-  if finished and (workdir / "report.html").is_file():
+  if tables.finished(workdir):
+    progress.say("This experiment was finished before: nothing is run again.")
     return workdir / "report.html"
   workdirs.use_cache()
   jax.config.update("jax_default_matmul_precision", config.precision)
@@ -181,7 +181,13 @@ def _train(config, workdir, setup: federations.Setup, progress):
   state, recorded = federations.initial(config, setup)
   checkpoints = checkpoint.Checkpoints(workdir / "checkpoints")
   done = 0
-  restored = checkpoints.restore({"state": state, "recorded": recorded})
+  try:
+    restored = checkpoints.restore({"state": state, "recorded": recorded})
+  except ValueError as error:
+    raise workdirs.Refused(
+      f"workdir {workdir} cannot be resumed, {error} Have the data changed? "
+      "Give another --workdir, or remove it."
+    ) from error
   if restored is not None:
     done, contents = restored
     state, recorded = contents["state"], contents["recorded"]

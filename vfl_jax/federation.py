@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from vfl_jax import checks
 from vfl_jax import config as configs
 from vfl_jax import data
 from vfl_jax import defenses
@@ -198,20 +199,11 @@ def _setup(config) -> Setup:
   passive = config.data.parties - config.data.active_features
   recorded = rng.generator(rng.stream(root, "record")).permutation(n)
   recorded = np.sort(recorded[: config.record.samples or n])
-  t = config.train
-  optimizers = train.optimizer(
-    t.optimizer,
-    learning_rate=t.learning_rate,
-    steps=steps * t.epochs,
-    momentum=t.momentum,
-    weight_decay=t.weight_decay,
-    schedule=t.schedule,
-    boundaries=t.boundaries,
-  )
+  optimizers = _optimizers(config.train, config.data.parties, steps)
   learner = train.make(
     net,
     optimizers,
-    batch_size=t.batch_size,
+    batch_size=config.train.batch_size,
     steps=steps,
     defense=chain.gradient,
     recorded_rows=recorded,
@@ -219,3 +211,17 @@ def _setup(config) -> Setup:
   )
   inputs = jax.tree.map(jnp.asarray, tuple(dataset.train.inputs))
   return Setup(dataset, net, learner, targets, keys, inputs, recorded, passive)
+
+
+def _optimizers(options, parties: int, steps: int) -> train.Optimizers:
+  """Each party's own: the section `train`, then its entry in the overrides."""
+  own = dict(configs.pieces(options.overrides))
+
+  def of(holder):
+    values = {key: options[key] for key in checks.OPTIMIZER_KEYS}
+    values.update(own.get(holder, {}))
+    name = values.pop("optimizer")
+    return train.optimizer(name, steps=steps * options.epochs, **values)
+
+  bottoms = tuple(of(f"party {k}") for k in range(parties))
+  return train.Optimizers(bottoms, of("top"))

@@ -69,9 +69,18 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 
 def status(workdir: str | os.PathLike[str]) -> dict[str, Any]:
-  """Contents of status.json; empty where a run never started."""
+  """Contents of status.json; empty where there is none that can be read."""
   path = pathlib.Path(workdir) / "status.json"
-  return json.loads(path.read_text("utf-8")) if path.is_file() else {}
+  try:
+    return json.loads(path.read_text("utf-8"))
+  except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
+    return {}
+
+
+def finished(workdir: str | os.PathLike[str]) -> bool:
+  """Whether a run came to its end and its report is there."""
+  report = pathlib.Path(workdir) / "report.html"
+  return status(workdir).get("state") == "done" and report.is_file()
 
 
 def set_status(

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from vfl_jax import registry
 from vfl_jax import types
 
 
@@ -64,10 +65,7 @@ def build(config: Mapping[str, Any], num_classes: int) -> Task:
   """
   options = dict(config)
   name = options.pop("name")
-  try:
-    return types.lookup(TASKS, "task", name)(num_classes, **options)
-  except TypeError as error:
-    raise ValueError(f"task {name!r}: {error}.") from error
+  return registry.build("task", TASKS, name, num_classes, **options)
 
 
 def reassign(dataset: types.Dataset, task: Task) -> types.Dataset:

@@ -16,10 +16,33 @@ import optax
 from vfl_jax import mapping
 from vfl_jax import rng
 from vfl_jax import split
-from vfl_jax import types
+from vfl_jax import registry
 
 PyTree = Any
 EVALUATION_ROWS = 500
+
+
+class Optimizers(NamedTuple):
+  """Who updates with what: one transformation per bottom, one for the top."""
+
+  bottoms: tuple[optax.GradientTransformation, ...]
+  top: optax.GradientTransformation
+
+  @classmethod
+  def same(cls, rule: optax.GradientTransformation, parties: int):
+    """One rule for everybody; the states are still each party's own."""
+    return cls((rule,) * parties, rule)
+
+  def init(self, variables: PyTree) -> PyTree:
+    """States before training, in the structure of the variables."""
+    bottoms = tuple(
+      rule.init(v["params"])
+      for rule, v in zip(self.bottoms, variables["bottoms"], strict=True)
+    )
+    return {
+      "bottoms": bottoms,
+      "top": self.top.init(variables["top"]["params"]),
+    }
 
 
 class Learner(NamedTuple):
@@ -49,7 +72,7 @@ def optimizer(
   schedule: str = "constant",
   boundaries: Sequence[float] = (0.5, 0.85),
 ) -> optax.GradientTransformation:
-  """The optimiser every party uses, with a state of its own.
+  """An optimiser by name, for one party.
 
   Args:
     name: "sgd" or "adam".
@@ -70,7 +93,7 @@ def optimizer(
       learning_rate, {int(b * steps): 0.1 for b in boundaries}
     ),
   }
-  rate = types.lookup(schedules, "train.schedule", schedule)()
+  rate = registry.lookup(schedules, "train.schedule", schedule)()
   optimizers = {
     "sgd": lambda: optax.chain(
       optax.add_decayed_weights(weight_decay),
@@ -78,7 +101,7 @@ def optimizer(
     ),
     "adam": lambda: optax.adamw(rate, weight_decay=weight_decay),
   }
-  return types.lookup(optimizers, "train.optimizer", name)()
+  return registry.lookup(optimizers, "train.optimizer", name)()
 
 
 def step(net, optimizers, defense, state, inputs, targets):
@@ -99,8 +122,8 @@ def step(net, optimizers, defense, state, inputs, targets):
   else:  # nothing came down, and there is nothing to train below
     gradients = tuple(v["params"] for v in variables["bottoms"])
 
-  def updated(values, gradient, optimizer_state, new_stats):
-    change, optimizer_state = optimizers.update(
+  def updated(rule, values, gradient, optimizer_state, new_stats):
+    change, optimizer_state = rule.update(
       gradient, optimizer_state, values["params"]
     )
     params = optax.apply_updates(values["params"], change)
@@ -109,6 +132,7 @@ def step(net, optimizers, defense, state, inputs, targets):
   bottoms = [
     updated(*args)
     for args in zip(
+      optimizers.bottoms,
       variables["bottoms"],
       gradients,
       state["optimizer"]["bottoms"],
@@ -117,7 +141,11 @@ def step(net, optimizers, defense, state, inputs, targets):
     )
   ]
   top, top_state = updated(
-    variables["top"], top_gradient, state["optimizer"]["top"], stats["top"]
+    optimizers.top,
+    variables["top"],
+    top_gradient,
+    state["optimizer"]["top"],
+    stats["top"],
   )
   state = {
     "variables": {"bottoms": tuple(b[0] for b in bottoms), "top": top},
@@ -134,7 +162,7 @@ def step(net, optimizers, defense, state, inputs, targets):
 
 def make(
   net: split.Net,
-  optimizers: optax.GradientTransformation,
+  optimizers: Optimizers,
   *,
   batch_size: int,
   steps: int,
@@ -146,7 +174,7 @@ def make(
 
   Args:
     net: the split model.
-    optimizers: applied with a state of its own at every party.
+    optimizers: each party's own.
     batch_size: rows per step.
     steps: steps per epoch; the remainder of a permutation is dropped.
     defense: transformation of the messages going down, labels at hand.
@@ -165,18 +193,10 @@ def make(
     variables = jax.tree.map(lambda *a: jnp.asarray(np.stack(a)), *drawn)
 
     def states(key, variables):
-      params = jax.tree.map(
-        lambda v: v["params"],
-        variables,
-        is_leaf=lambda v: isinstance(v, dict) and "params" in v,
-      )
       noise = defense.init(rng.stream(key, "defense")) if defense else ()
       return {
         "variables": variables,
-        "optimizer": {
-          "bottoms": tuple(map(optimizers.init, params["bottoms"])),
-          "top": optimizers.init(params["top"]),
-        },
+        "optimizer": optimizers.init(variables),
         "defense": noise,
       }
 

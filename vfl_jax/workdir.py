@@ -28,7 +28,13 @@ def claim(
   path = workdir / "config.json"
   try:
     if path.is_file():
-      before = configs.from_json(path.read_text("utf-8"))
+      try:
+        before = configs.from_json(path.read_text("utf-8"))
+      except ValueError as error:
+        raise Refused(
+          f"workdir {workdir} is damaged: its config.json cannot be read "
+          f"({error}); give another --workdir, or remove it."
+        ) from error
       odd = _difference(before.to_dict(), configs.from_json(text).to_dict())
       if odd:
         raise Refused(

@@ -97,9 +97,10 @@ def test_jax_epoch(benchmark, name):
   inputs = jax.tree.map(jnp.asarray, tuple(inputs))
   model = models.build(name, CLASSES, vocabulary=(IDS, IDS))
   net = split.at(model, model.reference_cut, 2)
+  rule = train.optimizer("sgd", learning_rate=0.01, steps=100)
   learner = train.make(
     net,
-    train.optimizer("sgd", learning_rate=0.01, steps=100),
+    train.Optimizers.same(rule, net.parties),
     batch_size=BATCH,
     steps=STEPS,
   )

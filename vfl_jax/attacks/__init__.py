@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from vfl_jax import registry
 from vfl_jax import types
 from vfl_jax.attacks.completion import passive_completion
 
@@ -11,13 +12,21 @@ __all__ = ["ATTACKS", "build", "missing"]
 ATTACKS = {"passive_completion": passive_completion}
 
 
-def build(name: str, **keywords: Any) -> types.Attack:
+def build(name: str, *, steps: int, **keywords: Any) -> types.Attack:
   """The named attack.
 
+  Args:
+    name: a key of `ATTACKS`, or the user's own `package.module:builder`.
+    steps: the iterations it may spend, if it has any.
+    **keywords: its options.
+
   Raises:
-    ValueError: unknown name, or a value the builder refuses.
+    ValueError: unknown name or option, or a value the builder refuses.
   """
-  return types.lookup(ATTACKS, "attack", name)(**keywords)
+  builder = registry.lookup(ATTACKS, "attack", name)
+  if "steps" in registry.parameters(builder):
+    keywords = {"steps": steps, **keywords}
+  return registry.build("attack", ATTACKS, name, **keywords)
 
 
 def missing(attack: types.Attack, config: Mapping[str, Any]) -> str:

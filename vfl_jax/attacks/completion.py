@@ -4,6 +4,7 @@ Source: Fu et al., "Label Inference Attacks Against Vertical Federated
 Learning", USENIX Security 2022; MixMatch: Berthelot et al. 2019.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -61,7 +62,7 @@ def passive_completion(
   batch: int = 16,
   learning_rate: float = 0.0,
   folds: int = 2,
-  variants: tuple = VARIANTS,
+  variants: Sequence[tuple[str, int, float]] = VARIANTS,
 ) -> types.Attack:
   """Complete the bottom with a head by MixMatch; report the best variant.
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from vfl_jax import registry
 from vfl_jax import types
 from vfl_jax.data import bundled
 from vfl_jax.data import files
@@ -50,7 +51,7 @@ def _source(config: Mapping[str, Any]) -> raw.Source:
     return tfds.source(name.removeprefix("tfds/"))(config)
   if name.startswith("openml/"):
     return openml.source(name.removeprefix("openml/"))(config)
-  return types.lookup(DATASETS, "data set", name)(config)
+  return registry.lookup(DATASETS, "data set", name)(config)
 
 
 def describe(config: Mapping[str, Any]) -> types.Header:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from vfl_jax import registry
 from vfl_jax import types
 from vfl_jax.data import raw
 
@@ -118,7 +119,7 @@ class Files:
     for key, column in named.items():
       if column not in columns:
         raise ValueError(
-          types.unknown(f"column data.{key}", column, set(columns))
+          registry.unknown(f"column data.{key}", column, set(columns))
         )
 
   def _join(self, frames, notes):
@@ -169,7 +170,9 @@ class Files:
     with np.load(self.paths[0]) as arrays:
       contents = {k: arrays[k] for k in arrays.files}
     if self.label not in contents:
-      raise ValueError(types.unknown("array data.label", self.label, contents))
+      raise ValueError(
+        registry.unknown("array data.label", self.label, contents)
+      )
     labels = contents.pop(self.label)
     official = contents.pop(self.split, None)
     ids = contents.pop(self.id, None) if self.id else None

@@ -128,15 +128,35 @@ def _images(splits, whole, config, generator):
   if whole.owners and rule == "contiguous":
     rule = tuple(int(size) for size in whole.owners)
   held = blocks(range(width), config["parties"], rule, generator)
-  pixels = splits[0].astype(np.float32)
-  # in float64: a float32 sum of 10^7 pixels stops growing before its end
-  mean = pixels.mean((0, 1, 2), dtype=np.float64).astype(np.float32)
-  deviation = pixels.std((0, 1, 2), dtype=np.float64).astype(np.float32) + 1e-6
-  scaled = [((s - mean) / deviation).astype(np.float32) for s in splits]
-  inputs = [
-    tuple(np.ascontiguousarray(s[:, :, list(b)]) for b in held) for s in scaled
-  ]
+  mean, deviation = _statistics(splits[0])
+
+  def part(images, columns):
+    pixels = images[:, :, list(columns)].astype(np.float32)
+    pixels -= mean
+    pixels /= deviation
+    return pixels
+
+  inputs = [tuple(part(images, b) for b in held) for images in splits]
   return inputs, (0,) * len(held)
+
+
+def _statistics(images):
+  """Mean and deviation per channel; exact for bytes, from their histogram."""
+  if images.dtype != np.uint8:
+    # in float64: a float32 sum of 10^7 pixels stops growing before its end
+    pixels = images.reshape(-1, images.shape[-1]).astype(np.float64)
+    mean, deviation = pixels.mean(0), pixels.std(0)
+  else:
+    values = np.arange(256.0)
+    shares = np.stack(
+      [
+        np.bincount(images[..., c].ravel(), minlength=256)
+        for c in range(images.shape[-1])
+      ]
+    ) / (images.size / images.shape[-1])
+    mean = shares @ values
+    deviation = np.sqrt((shares * (values - mean[:, None]) ** 2).sum(1))
+  return mean.astype(np.float32), deviation.astype(np.float32) + 1e-6
 
 
 def _table(splits, whole, config, generator):

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import jax
 import optax
 
+from vfl_jax import registry
 from vfl_jax import types
 from vfl_jax.defenses.cut import cut
 from vfl_jax.defenses.gradient import gaussian
@@ -27,7 +28,7 @@ def build(name: str, **keywords) -> types.Defense:
   Raises:
     ValueError: unknown name, or a value the builder refuses.
   """
-  return types.lookup(DEFENSES, "defense", name)(**keywords)
+  return registry.build("defense", DEFENSES, name, **keywords)
 
 
 def chain(defenses: Sequence[types.Defense]) -> types.Defense:

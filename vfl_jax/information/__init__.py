@@ -4,6 +4,7 @@ import functools
 
 import numpy as np
 
+from vfl_jax import registry
 from vfl_jax import types
 from vfl_jax.information import fit
 from vfl_jax.information.bounds import classifier
@@ -17,7 +18,7 @@ ESTIMATORS = {"mine": mine, "classifier": classifier}
 @functools.lru_cache
 def _build(name, classes, options):
   """One estimator per setting, so that its compiled program is found again."""
-  return types.lookup(ESTIMATORS, "estimator", name)(classes, **dict(options))
+  return registry.build("estimator", ESTIMATORS, name, classes, **dict(options))
 
 
 FITTING = ("steps", "batch", "learning_rate")  # taken by the fit, not the bound
@@ -27,11 +28,15 @@ def build(name: str, **options) -> types.Estimator:
   """The named estimator for two classes: to check a name and its options.
 
   Raises:
-    ValueError: unknown name.
-    TypeError: an option it does not take.
+    ValueError: unknown name or option, or a value the builder refuses.
   """
   own = {k: v for k, v in options.items() if k not in FITTING}
-  return types.lookup(ESTIMATORS, "estimator", name)(2, **own)
+  for key in set(options) - set(own):
+    if not options[key] > 0:
+      raise ValueError(
+        f"estimator {name!r}: {key} is {options[key]!r}; it must be > 0."
+      )
+  return registry.build("estimator", ESTIMATORS, name, 2, **own)
 
 
 def mutual_information(

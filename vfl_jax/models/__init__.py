@@ -1,10 +1,9 @@
 """Architectures: tuples of stages, each cuttable at every index."""
 
 import functools
-import inspect
 from typing import Any
 
-from vfl_jax import types
+from vfl_jax import registry
 from vfl_jax.models import layers
 from vfl_jax.models.deepfm import deepfm
 from vfl_jax.models.lenet import lenet
@@ -45,22 +44,18 @@ def build(name: str, num_classes: int, **keywords: Any) -> Model:
   >>> [stage.name for stage in model.stages][:4], model.reference_cut
   (['dense1', 'dense2', 'embedding', 'top1'], 3)
   """
-  builder = types.lookup(MODELS, "model", name)
-  for keyword in set(keywords) - set(options(name)) - {"vocabulary"}:
-    raise ValueError(
-      types.unknown(f"option of model {name!r}", keyword, options(name))
-    )
+  for key, value in keywords.items():
+    sizes = value if isinstance(value, (tuple, list)) else (value,)
+    low = 1 if sizes is value and key != "vocabulary" else 0
+    if any(isinstance(v, int) and v < low for v in sizes):
+      raise ValueError(f"model.{key} is {value!r}; no size may be below {low}.")
   if "norm" in keywords:
-    types.lookup(dict.fromkeys(layers.NORMS), "model.norm", keywords["norm"])
-  return builder(num_classes, **keywords)
+    norms = dict.fromkeys(layers.NORMS)
+    registry.lookup(norms, "model.norm", keywords["norm"])
+  return registry.build("model", MODELS, name, num_classes, **keywords)
 
 
 def options(name: str) -> tuple[str, ...]:
   """The keywords a config may set for this architecture."""
-  builder = types.lookup(MODELS, "model", name)
-  fixed = getattr(builder, "keywords", {})
-  return tuple(
-    p
-    for p in inspect.signature(builder).parameters
-    if p not in ("num_classes", "vocabulary") and p not in fixed
-  )
+  builder = registry.lookup(MODELS, "model", name)
+  return tuple(k for k in registry.parameters(builder) if k != "vocabulary")
