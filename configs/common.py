@@ -25,7 +25,7 @@ _CPU = {
   "data.test_size": 1500,
   "evaluate.attack_steps": 2000,
   "information.samples": 1200,
-  "information.steps": 300,
+  "information.steps": 100,
 }
 _STEP = {
   "seeds": 1,
@@ -45,7 +45,7 @@ _STEP = {
 _FULL = {
   "evaluate.attack_steps": 25600,
   "information.samples": 10000,
-  "information.steps": 2000,
+  "information.steps": 1000,
 }
 
 model = configs.model

@@ -30,6 +30,7 @@ LAYERS = [
   {"workdir"},
   {"federation", "controls"},
   {"evaluate"},
+  {"compensation"},
   {"measure"},
   {"experiment"},
 ]

@@ -113,11 +113,13 @@ def test_recorded_gradients_are_what_was_sent():
     passive=1,
   )
   state = learner.init(keys, inputs)
-  recorded = train.record(net, state, inputs, (0,), 3, 1)
+  kept = train.keep(
+    net, state, inputs, messages=(0,), rows=3, passive=1, snapshots=(0, 1)
+  )
   variables = jax.tree.map(lambda a: jnp.array(a[0]), state["variables"])
   start = jax.tree.map(jnp.array, state["variables"]["bottoms"][:1])
   messages, *_ = split.exchange(net, variables, inputs, targets[0])
-  for _, after, recorded, _ in train.fit(
+  for _, after, kept, _ in train.fit(
     learner,
     state,
     inputs,
@@ -125,21 +127,27 @@ def test_recorded_gradients_are_what_was_sent():
     keys,
     start=0,
     epochs=1,
-    recorded=recorded,
+    kept=kept,
   ):
+    recorded = kept["messages"]
     assert len(recorded["0"]["gradients"]) == 1  # the passive party only
     np.testing.assert_allclose(
       recorded["0"]["gradients"][0][0],
       messages.gradients[0][np.array([1, 5, 20])],
       atol=1e-6,
     )
-    kept = recorded["0"]["bottoms"]
+    bottoms = recorded["0"]["bottoms"]
     jax.tree.map(
       np.testing.assert_array_equal,
-      kept,
+      bottoms,
       after["variables"]["bottoms"][:1],
     )
-    assert jax.tree.structure(kept) == jax.tree.structure(start)
+    assert jax.tree.structure(bottoms) == jax.tree.structure(start)
+    jax.tree.map(
+      np.testing.assert_array_equal,
+      (kept["snapshots"]["0"]["bottoms"][:1], kept["snapshots"]["1"]),
+      (start, after["variables"]),
+    )
 
 
 def test_gaussian_noise_has_its_scale_and_differs_by_seed_and_step():

@@ -19,6 +19,7 @@ OPTIMIZER_KEYS = (
   "schedule",
   "boundaries",
 )
+COMPENSATION = ("frozen_bottoms", "fresh_top", "central_twin")
 METRICS = ("accuracy", "balanced_accuracy", "auc")
 
 
@@ -81,7 +82,10 @@ def ranges(config):
     "train.steps_per_epoch": 0,
     "information.samples": 40,
     "information.steps": 1,
+    "information.batch": 2,
     "information.width": 1,
+    "information.folds": 1,
+    "information.noise": 0,
     "evaluate.attack_steps": 1,
     "record.samples": 0,
   }
@@ -110,16 +114,25 @@ def ranges(config):
       raise ValueError(registry.unknown(path, value, allowed))
   if config.seed + config.seeds > 2**31:
     raise ValueError(f"seed is {config.seed}; take 0 to 2,147,483,647 - seeds.")
-  for epoch in config.record.epochs:
-    if not isinstance(epoch, int):
-      raise ValueError(
-        f"record.epochs has {epoch!r}; epochs are whole numbers."
-      )
-    if not 0 <= epoch < config.train.epochs:
-      raise ValueError(
-        f"record.epochs has {epoch}; train.epochs={config.train.epochs} "
-        f"allows 0 to {config.train.epochs - 1}."
-      )
+  last = config.train.epochs
+  for path, epochs, high in (
+    ("record.epochs", config.record.epochs, last - 1),
+    ("information.epochs", config.information.epochs, last),
+  ):
+    for epoch in epochs:
+      if not isinstance(epoch, int):
+        raise ValueError(f"{path} has {epoch!r}; epochs are whole numbers.")
+      if not 0 <= epoch <= high:
+        raise ValueError(
+          f"{path} has {epoch}; train.epochs={last} allows 0 to {high}."
+        )
+  if config.information.folds > 4:
+    raise ValueError(
+      f"information.folds is {config.information.folds}; take 1 to 4."
+    )
+  for name in config.compensation:
+    if name not in COMPENSATION:
+      raise ValueError(registry.unknown("compensation", name, COMPENSATION))
 
 
 def overrides(section, reference, entries, parties):

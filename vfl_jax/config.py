@@ -67,9 +67,16 @@ def defaults() -> Any:
       "information": {
         "estimators": ("mine", "classifier"),
         "samples": 2000,
-        "steps": 400,
+        "steps": 100,
+        "batch": 128,
+        "folds": 4,
         "width": 64,
+        # also after so many epochs, by the first estimator; 0: untrained
+        "epochs": (),
+        # I(X;T) of layers with so much noise, as a share of their spread
+        "noise": 0.0,
       },
+      "compensation": ("frozen_bottoms", "fresh_top", "central_twin"),
       "attacks": ("passive_completion",),
       "evaluate": {
         "aux_per_class": 4,

@@ -75,12 +75,12 @@ def run(
   try:
     progress.phase("data", 1)
     setup = federations.prepare(config)
-    state, recorded = _train(config, workdir, setup, progress)
-    federation = federations.trained(
-      config, setup, state["variables"], recorded
-    )
+    state, kept = _train(config, workdir, setup, progress)
+    federation = federations.trained(config, setup, state["variables"], kept)
     measure.main_task(config, workdir, federation, setup.learner.predict)
     measure.information(config, workdir, federation, progress)
+    predict = setup.learner.predict
+    measure.compensation(config, workdir, setup, federation, predict, progress)
     measure.leakage(config, workdir, federation, progress)
     progress.phase("report", 1)
     spent = tables.status(workdir).get("seconds", 0) + time.time() - started
@@ -127,17 +127,15 @@ def load(workdir: str | os.PathLike[str]) -> Run:
     raise FileNotFoundError(f"{workdir} holds no run: config.json is missing.")
   config = configs.from_json((workdir / "config.json").read_text("utf-8"))
   setup = federations.prepare(config)
-  state, recorded = federations.initial(config, setup)
+  state, kept = federations.initial(config, setup)
   checkpoints = checkpoint.Checkpoints(workdir / "checkpoints")
-  restored = checkpoints.restore({"state": state, "recorded": recorded})
+  restored = checkpoints.restore({"state": state, "kept": kept})
   checkpoints.close()
   if restored is None:
     raise FileNotFoundError(f"{workdir} holds no checkpoint to load.")
   contents = restored[1]
   variables = contents["state"]["variables"]
-  federation = federations.trained(
-    config, setup, variables, contents["recorded"]
-  )
+  federation = federations.trained(config, setup, variables, contents["kept"])
   return Run(
     config,
     federation,
@@ -149,7 +147,7 @@ def dry_run(config: Any) -> None:
   """Print stages, shapes, parameters, memory, FLOPs and bytes on the wire."""
   setup = federations.prepare(config)
   rows = cost.table(setup.net, setup.inputs, config.train.batch_size)
-  state, recorded = federations.initial(config, setup)
+  state, kept = federations.initial(config, setup)
   stored = lambda tree: sum(a.nbytes for a in jax.tree.leaves(tree))
   activations = sum(r["activation_bytes"] for r in rows)
   n = len(setup.targets[0])
@@ -167,7 +165,7 @@ def dry_run(config: Any) -> None:
       "steps": f"{steps} per epoch, {config.train.epochs} epochs, "
       f"{config.seeds} seeds",
       "memory": f"data {console.size(stored(setup.inputs))}, state "
-      f"{console.size(stored((state, recorded)))} ({config.seeds} "
+      f"{console.size(stored((state, kept)))} ({config.seeds} "
       "seeds), activations "
       f"{console.size(activations)} a seed and step",
       "on the wire": f"{console.size(up * rounds)} up, "
@@ -178,11 +176,11 @@ def dry_run(config: Any) -> None:
 
 def _train(config, workdir, setup: federations.Setup, progress):
   """Train to the end, from the newest checkpoint that reads back whole."""
-  state, recorded = federations.initial(config, setup)
+  state, kept = federations.initial(config, setup)
   checkpoints = checkpoint.Checkpoints(workdir / "checkpoints")
   done = 0
   try:
-    restored = checkpoints.restore({"state": state, "recorded": recorded})
+    restored = checkpoints.restore({"state": state, "kept": kept})
   except ValueError as error:
     raise workdirs.Refused(
       f"workdir {workdir} cannot be resumed, {error} Have the data changed? "
@@ -190,14 +188,14 @@ def _train(config, workdir, setup: federations.Setup, progress):
     ) from error
   if restored is not None:
     done, contents = restored
-    state, recorded = contents["state"], contents["recorded"]
+    state, kept = contents["state"], contents["kept"]
   lines = [m for m in tables.read_metrics(workdir) if m["epoch"] < done]
   tables.write_metrics(workdir, lines)
   epochs = config.train.epochs
   progress.phase("train", epochs, done)
   validation = jax.tree.map(jnp.asarray, tuple(setup.dataset.validation.inputs))
   truth = setup.dataset.validation.labels
-  for epoch, state, recorded, metrics in train.fit(
+  for epoch, state, kept, metrics in train.fit(
     setup.learner,
     state,
     setup.inputs,
@@ -205,7 +203,7 @@ def _train(config, workdir, setup: federations.Setup, progress):
     setup.keys,
     start=done,
     epochs=epochs,
-    recorded=recorded,
+    kept=kept,
   ):
     sound = np.isfinite(metrics["loss"]) & np.asarray(_finite(state))
     if not sound.all():
@@ -227,7 +225,7 @@ def _train(config, workdir, setup: federations.Setup, progress):
         "validation": correct.tolist(),
       },
     )
-    checkpoints.save(epoch + 1, {"state": state, "recorded": recorded})
+    checkpoints.save(epoch + 1, {"state": state, "kept": kept})
     progress.advance(
       f"loss {metrics['loss'].mean():.3f}, validation {correct.mean():.3f}"
     )
@@ -239,7 +237,7 @@ def _train(config, workdir, setup: federations.Setup, progress):
     for seed, v in enumerate(m[quantity])
   ]
   tables.write(workdir, "training", rows)
-  return state, recorded
+  return state, kept
 
 
 @jax.jit

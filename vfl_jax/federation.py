@@ -12,6 +12,7 @@ from vfl_jax import checks
 from vfl_jax import config as configs
 from vfl_jax import data
 from vfl_jax import defenses
+from vfl_jax import mapping
 from vfl_jax import models
 from vfl_jax import rng
 from vfl_jax import sealed
@@ -43,7 +44,7 @@ class Federation:
     net: the split model.
     variables: final variables.
     dataset: partitioned; `under` a seal its labels cannot be read.
-    recorded: `{epoch: {"gradients", "bottoms"}}`.
+    kept: recorded messages and snapshots, see `train.keep`.
     recorded_rows: training rows of the recorded gradients.
     keys: one root key per seed.
     passive: number of passive parties, the first ones.
@@ -53,7 +54,7 @@ class Federation:
   net: split.Net
   variables: Any
   dataset: types.Dataset
-  recorded: Any
+  kept: Any
   recorded_rows: np.ndarray
   keys: jax.Array
   passive: int
@@ -81,7 +82,7 @@ class Federation:
   def views(self, party: int, aux_rows, aux_labels) -> types.View:
     """What a passive party saw in every seed (fields of a seed stacked)."""
     gradients, bottoms = {}, {}
-    for epoch, entry in self.recorded.items():
+    for epoch, entry in self.kept["messages"].items():
       gradients[int(epoch)] = entry["gradients"][party]
       bottoms[int(epoch)] = entry["bottoms"][party]
     data = self.dataset
@@ -120,33 +121,59 @@ def prepare(config: Any) -> Setup:
 
 
 def initial(config: Any, setup: Setup) -> tuple[Any, Any]:
-  """State before training, and zeros where messages will be recorded."""
+  """State before training, and room for what of it will be kept."""
   state = setup.learner.init(setup.keys, setup.inputs)
-  recorded = train.record(
+  kept = train.keep(
     setup.net,
     state,
     setup.inputs,
-    config.record.epochs,
-    len(setup.recorded_rows),
-    setup.passive,
+    messages=config.record.epochs,
+    rows=len(setup.recorded_rows),
+    passive=setup.passive,
+    snapshots=config.information.epochs,
   )
-  return state, recorded
+  return state, kept
 
 
-def trained(
-  config: Any, setup: Setup, variables: Any, recorded: Any
-) -> Federation:
-  """The federation with its final variables and recorded messages."""
+def trained(config: Any, setup: Setup, variables: Any, kept: Any) -> Federation:
+  """The federation with its final variables and what was kept."""
   return Federation(
     setup.net,
     variables,
     setup.dataset,
-    recorded,
+    kept,
     setup.recorded_rows,
     setup.keys,
     setup.passive,
     config.train.batch_size,
   )
+
+
+def held_out(
+  f: Federation, count: int, key: jax.Array
+) -> tuple[tuple, np.ndarray]:
+  """`(inputs, labels)` of at most `count` test and validation rows, shuffled.
+
+  As many as there are training rows at most, see `trained_on`.
+  """
+  parts = [f.dataset.test, f.dataset.validation]
+  labels = np.concatenate([p.labels for p in parts])
+  rows = rng.generator(rng.stream(key, "held out")).permutation(len(labels))
+  rows = rows[: min(count, len(f.dataset.train.labels))]
+  inputs = jax.tree.map(
+    lambda *a: np.concatenate(a)[rows], *[tuple(p.inputs) for p in parts]
+  )
+  return inputs, labels[rows]
+
+
+def trained_on(
+  f: Federation, count: int, key: jax.Array
+) -> tuple[tuple, np.ndarray]:
+  """`(inputs, labels)` of `count` training rows, shuffled."""
+  labels = f.dataset.train.labels
+  rows = rng.generator(rng.stream(key, "trained on")).permutation(len(labels))
+  rows = rows[:count]
+  return mapping.take(tuple(f.dataset.train.inputs), rows), labels[rows]
 
 
 def steps_per_epoch(config: Any, n: int) -> int:
@@ -199,10 +226,10 @@ def _setup(config) -> Setup:
   passive = config.data.parties - config.data.active_features
   recorded = rng.generator(rng.stream(root, "record")).permutation(n)
   recorded = np.sort(recorded[: config.record.samples or n])
-  optimizers = _optimizers(config.train, config.data.parties, steps)
+  rules = optimizers(config.train, config.data.parties, steps)
   learner = train.make(
     net,
-    optimizers,
+    rules,
     batch_size=config.train.batch_size,
     steps=steps,
     defense=chain.gradient,
@@ -213,7 +240,7 @@ def _setup(config) -> Setup:
   return Setup(dataset, net, learner, targets, keys, inputs, recorded, passive)
 
 
-def _optimizers(options, parties: int, steps: int) -> train.Optimizers:
+def optimizers(options: Any, parties: int, steps: int) -> train.Optimizers:
   """Each party's own: the section `train`, then its entry in the overrides."""
   own = dict(configs.pieces(options.overrides))
 

@@ -1,4 +1,4 @@
-"""What is measured on a trained federation: main task, information, leakage."""
+"""What is measured on a trained federation, table by table."""
 
 import functools
 from typing import Any
@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from vfl_jax import attacks as attack_registry
+from vfl_jax import compensation as compensations
 from vfl_jax import config as configs
 from vfl_jax import cost
 from vfl_jax import evaluate
@@ -16,6 +17,8 @@ from vfl_jax import nets
 from vfl_jax import rng
 from vfl_jax import tables
 from vfl_jax import train
+from vfl_jax.information import FEWEST
+from vfl_jax.information import noise
 from vfl_jax.information import probe
 
 
@@ -57,47 +60,104 @@ def main_task(config: Any, workdir, federation, predict) -> None:
 
 
 def information(config: Any, workdir, f: federations.Federation, progress):
-  """Information at every layer, on rows trained on and rows held out."""
-  estimators = configs.pieces(config.information.estimators)
-  progress.phase("information", 2)
+  """Information at every layer, on rows trained on and rows held out.
+
+  At the end of the training by every estimator; after each epoch of
+  `information.epochs` by the first one, on held-out rows.
+  """
+  options = config.information
+  estimators = configs.pieces(options.estimators)
+  progress.phase("information", 2 + len(options.epochs))
   if tables.exists(workdir, "information") or not estimators:
     return
-  d = f.dataset
-  held = [d.test, d.validation]
-  held_labels = np.concatenate([h.labels for h in held])
+  held = federations.held_out(f, options.samples, f.keys[0])
   # as many of both, so that n is not what tells the two curves apart
-  n = min(config.information.samples, len(d.train.labels), len(held_labels))
-  if n < 40:
-    progress.advance(f"skipped: {n} held-out samples are too few")
+  trained = federations.trained_on(f, len(held[1]), f.keys[0])
+  if len(held[1]) < FEWEST:
+    progress.advance(f"skipped: {len(held[1])} held-out samples are too few")
     return
-  chosen = rng.generator(rng.stream(f.keys[0], "probe"))
-  trained = chosen.permutation(len(d.train.labels))[:n]
-  rest = chosen.permutation(len(held_labels))[:n]
-  samples = {
-    "trained on": (
-      mapping.take(d.train.inputs, trained),
-      d.train.labels[trained],
-    ),
-    "held out": (
-      jax.tree.map(
-        lambda *a: np.concatenate(a)[rest], *[h.inputs for h in held]
-      ),
-      held_labels[rest],
-    ),
-  }
-  rows = []
-  for name, (inputs, labels) in samples.items():
-    progress.advance(f"{len(labels)} samples {name}")
+  last, rows = config.train.epochs, []
+  work = [
+    ("trained on", last, f.variables, trained, estimators),
+    ("held out", last, f.variables, held, estimators),
+  ]
+  for epoch in sorted(f.kept["snapshots"], key=int):
+    if int(epoch) != last:
+      variables = f.kept["snapshots"][epoch]
+      work.append(("held out", int(epoch), variables, held, estimators[:1]))
+  for samples, epoch, variables, (inputs, labels), chosen in work:
+    progress.advance(f"{len(labels)} samples {samples}, epoch {epoch}")
+    seeds = [
+      _places(f, mapping.take(variables, seed), inputs)
+      for seed in range(len(f.keys))
+    ]
     found = probe.probe(
       rng.stream(f.keys[0], "information"),
-      [_places(f, seed, inputs) for seed in range(len(f.keys))],
+      seeds,
       labels,
-      estimators=estimators,
-      width=config.information.width,
-      steps=config.information.steps,
+      estimators=chosen,
+      width=options.width,
+      steps=options.steps,
+      batch=options.batch,
+      folds=options.folds,
     )
-    rows += [{"samples": name, "cut": f.net.cut, **row} for row in found]
+    rows += [
+      {
+        "quantity": "I(T;Y)",
+        "samples": samples,
+        "epoch": epoch,
+        "cut": f.net.cut,
+        **row,
+      }
+      for row in found
+    ]
+    if options.noise and epoch == last and samples == "held out":
+      rows += _input_information(config, f, seeds)
   tables.write(workdir, "information", rows)
+
+
+def _input_information(config, f, seeds):
+  """I(X;T) of every layer with noise, rows of the same table."""
+  rows = []
+  for seed, found in enumerate(seeds):
+    for place, vectors in found.items():
+      if place.form != "flat":
+        continue
+      nats, error = noise.input_information(
+        rng.stream(f.keys[seed], "noise"), vectors, config.information.noise
+      )
+      rows.append(
+        {
+          "quantity": "I(X;T)",
+          "samples": "held out",
+          "epoch": config.train.epochs,
+          "cut": f.net.cut,
+          "seed": seed,
+          **place._asdict(),
+          "width": vectors.shape[1],
+          "estimator": "noise",
+          "nats": nats,
+          "interval": 1.96 * error,
+          "floor": 0.0,
+          "ceiling": float(np.log(len(vectors))),
+          "n": len(vectors),
+        }
+      )
+  return rows
+
+
+def compensation(
+  config: Any, workdir, setup, f: federations.Federation, predict, progress
+):
+  """Who does what, bottoms or top: see `vfl_jax.compensation`."""
+  progress.phase("compensation", len(config.compensation) + 1)
+  if tables.exists(workdir, "probes") or not config.compensation:
+    return
+  accuracy, probes = compensations.run(
+    config, setup, f, predict, progress.advance
+  )
+  tables.write(workdir, "compensation", accuracy)
+  tables.write(workdir, "probes", probes)
 
 
 def leakage(config: Any, workdir, f: federations.Federation, progress):
@@ -136,16 +196,11 @@ def leakage(config: Any, workdir, f: federations.Federation, progress):
   tables.write(workdir, "leakage", evaluate.advantage(rows))
 
 
-def _places(f: federations.Federation, seed: int, inputs):
+def _places(f: federations.Federation, variables, inputs):
   """Vectors of every layer of one seed."""
   bottoms, top = jax.tree.map(
     np.asarray,
-    _activations(
-      f.net,
-      f.dataset.vocabulary,
-      mapping.take(f.variables, seed),
-      tuple(inputs),
-    ),
+    _activations(f.net, f.dataset.vocabulary, variables, tuple(inputs)),
   )
   names = [s.name for s in f.net.model.stages]
   return probe.places(bottoms, top, names)
@@ -153,16 +208,21 @@ def _places(f: federations.Federation, seed: int, inputs):
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _activations(net, heights, variables, inputs):
-  """Vectors of every layer, per party and merged."""
+  """Vectors of every layer by form, per party and merged."""
+
+  def forms(layer, height):
+    pooled = nets.pooled(layer)
+    flat = {"flat": nets.vectors(layer, height)}
+    return flat if pooled is None else {**flat, "pooled": pooled}
 
   def block(x):
     bottoms, top = net.activations(variables, x)
     return (
       tuple(
-        tuple(nets.vectors(layer, heights[k]) for layer in layers)
+        tuple(forms(layer, heights[k]) for layer in layers)
         for k, layers in enumerate(bottoms)
       ),
-      tuple(nets.vectors(layer, sum(heights)) for layer in top),
+      tuple(forms(layer, sum(heights)) for layer in top),
     )
 
   return mapping.chunked(block, inputs, train.EVALUATION_ROWS)

@@ -1,5 +1,6 @@
 """Small networks everyone may use: heads and critics; features as vectors."""
 
+import functools
 from typing import Any
 
 from flax import linen as nn
@@ -7,6 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 import numpy as np
+
+from vfl_jax import rng
 
 
 class Head(nn.Module):
@@ -32,8 +35,14 @@ class Head(nn.Module):
     return nn.Dense(self.num_classes)(nn.relu(norm(x)))
 
 
+# so that Adam, whose steps are of one size, reaches the large weights that well
+# separated classes need of a linear map
+LINEAR_GAIN = 5.0
+FAMILIES = ("both", "linear", "mlp")
+
+
 class Critic(nn.Module):
-  """A linear map plus a perceptron whose last layers start near zero.
+  """A linear map plus a perceptron (or one of them) that start near zero.
 
   What is linear is learnt fast and what is not is learnt too, so that one
   critic serves shallow and deep layers. Near zero and not zero: two products
@@ -43,15 +52,20 @@ class Critic(nn.Module):
 
   outputs: int
   width: int = 64
+  family: str = "both"
 
   @nn.compact
   def __call__(self, x):
+    if self.family == "linear":
+      return nn.Dense(self.outputs, name="read")(LINEAR_GAIN * x)
     y = nn.relu(nn.Dense(self.width)(x))
     y = nn.relu(nn.Dense(self.width)(y))
-    small = nn.initializers.normal(1e-4)
-    return nn.Dense(self.outputs, kernel_init=small)(y) + nn.Dense(
-      self.outputs, kernel_init=small, use_bias=False
-    )(x)
+    y = nn.Dense(self.outputs, name="read")(y)
+    if self.family == "mlp":
+      return y
+    return y + nn.Dense(self.outputs, use_bias=False, name="skip")(
+      LINEAR_GAIN * x
+    )
 
 
 def head(num_classes: int, depth: int):
@@ -83,14 +97,38 @@ def head(num_classes: int, depth: int):
   return init, apply
 
 
-def critic(outputs: int, width: int = 64):
-  """`(init, apply)` of a critic: `apply(params, x) -> [n, outputs]`."""
-  module = Critic(outputs, width)
+def critic(outputs: int, width: int = 64, family: str = "both"):
+  """`(init, apply)` of a critic: `apply(params, x) -> [n, outputs]`.
+
+  `init(key, x)` draws on the host (a threefry program per tensor costs more
+  seconds to compile than the training): He normal, the last layers near 0.
+  """
+  module = Critic(outputs, width, family)
+
+  @functools.lru_cache
+  def shapes_for(columns):
+    x = jnp.zeros((2, columns))
+    return jax.eval_shape(module.init, jax.random.key(0), x)
+
+  def init(key, x):
+    shapes = shapes_for(x.shape[-1])
+    generator = rng.generator(key)
+
+    def draw(path, leaf):
+      layer, name = path[-2].key, path[-1].key
+      if name == "bias":
+        return np.zeros(leaf.shape, np.float32)
+      scale = 1e-4 if layer in ("read", "skip") else np.sqrt(2 / leaf.shape[0])
+      return np.float32(scale) * generator.standard_normal(
+        leaf.shape, np.float32
+      )
+
+    return jax.tree_util.tree_map_with_path(draw, shapes)
 
   def apply(params: Any, x: jax.Array) -> jax.Array:
     return module.apply(params, x)  # pyright: ignore
 
-  return module.init, apply
+  return init, apply
 
 
 def vectors(tree: Any, vocabulary: int = 0) -> Float[jax.Array, "rows width"]:
@@ -108,6 +146,14 @@ def vectors(tree: Any, vocabulary: int = 0) -> Float[jax.Array, "rows width"]:
       counts = jnp.zeros((leaf.shape[0], vocabulary), jnp.float32)
       parts.append(counts.at[rows, leaf].add(1.0))
   return jnp.concatenate(parts, axis=1)
+
+
+def pooled(tree: Any) -> Float[jax.Array, "rows channels"] | None:
+  """The spatial mean of a convolutional map; None for anything else."""
+  leaves = jax.tree.leaves(tree)
+  if len(leaves) == 1 and leaves[0].ndim == 4:
+    return jnp.mean(leaves[0], axis=(1, 2))
+  return None
 
 
 def has_ids(tree: Any) -> bool:

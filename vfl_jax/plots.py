@@ -74,8 +74,15 @@ def training(frame: pd.DataFrame) -> figures.Figure:
   return figure
 
 
+def final(frame: pd.DataFrame) -> pd.DataFrame:
+  """Rows about I(T;Y) at the end of the training."""
+  frame = frame[frame["quantity"] == "I(T;Y)"]
+  return frame[frame["epoch"] == frame["epoch"].max()]
+
+
 def information(frame: pd.DataFrame) -> figures.Figure:
   """I(T;Y) by layer: per party and jointly, with floor, ceiling and cut."""
+  frame = final(frame)
   estimators = list(dict.fromkeys(frame["estimator"]))
   samples = list(dict.fromkeys(frame["samples"]))
   figure, axes = pyplot.subplots(
@@ -86,8 +93,6 @@ def information(frame: pd.DataFrame) -> figures.Figure:
     squeeze=False,
     figsize=(4.2 * len(samples), 2.7 * len(estimators) + 0.6),
   )
-  stages = frame.drop_duplicates("layer").set_index("layer")["stage"]
-  stages = stages.sort_index()
   for row, estimator in enumerate(estimators):
     for column, where in enumerate(samples):
       axis = axes[row, column]
@@ -95,41 +100,60 @@ def information(frame: pd.DataFrame) -> figures.Figure:
         (frame["estimator"] == estimator) & (frame["samples"] == where)
       ]
       _curves(axis, part)
+      _stages(axis, frame)
       axis.set_title(f"{estimator}, {where}")
-      axis.set_xticks(range(len(stages)), stages, rotation=90)
-      axis.tick_params("x", labelsize=9 if len(stages) < 12 else 6.5)
   for axis in axes[:, 0]:
     axis.set_ylabel("nats")
-  handles, labels = axes[0, 0].get_legend_handles_labels()
-  figure.legend(
-    handles,
-    labels,
-    loc="upper center",
-    ncols=6,
-    bbox_to_anchor=(0.5, 1.0),
-  )
-  figure.tight_layout(rect=(0, 0, 1, 0.95))
+  _legend_above(figure, axes[0, 0])
   return figure
 
 
-def _curves(axis, part):
+def _stages(axis, frame):
+  """Names of the stages along the horizontal axis."""
+  stages = frame.drop_duplicates("layer").set_index("layer")["stage"]
+  stages = stages.sort_index()
+  axis.set_xticks(range(len(stages)), stages, rotation=90)
+  axis.tick_params("x", labelsize=9 if len(stages) < 12 else 6.5)
+
+
+def _legend_above(figure, axis):
+  handles, labels = axis.get_legend_handles_labels()
+  columns = min(6, len(labels))
+  lines = -(-len(labels) // columns)
+  figure.legend(
+    handles, labels, loc="upper center", ncols=columns, bbox_to_anchor=(0.5, 1)
+  )
+  height = figure.get_figheight()
+  figure.tight_layout(rect=(0, 0, 1, 1 - 0.28 * lines / height))
+
+
+def _curves(axis, part, references=True):
   parties = list(dict.fromkeys(part["party"]))
   for colour, party in zip(np.resize(COLOURS, len(parties)), parties):
-    by_layer = part[part["party"] == party].groupby("layer")["nats"]
-    mean, half = by_layer.mean(), by_layer.apply(spread)
     joint = party == "joint"
-    axis.errorbar(
-      mean.index,
-      mean,
-      yerr=half,
-      color=INK if joint else colour,
-      marker="s" if joint else "o",
-      markersize=3.5,
-      linewidth=1.4,
-      elinewidth=0.8,
-      capsize=2,
-      label="all parties" if joint else f"party {party}",
-    )
+    colour = INK if joint else colour
+    name = "all parties" if joint else f"party {party}"
+    own = part[part["party"] == party]
+    for form, marker, dashes in (("flat", "o", "-"), ("pooled", "d", ":")):
+      by_layer = own[own["form"] == form].groupby("layer")["nats"]
+      if not by_layer.ngroups or (form == "pooled" and not joint):
+        continue
+      mean, half = by_layer.mean(), by_layer.apply(spread)
+      axis.errorbar(
+        mean.index,
+        mean,
+        yerr=half,
+        color=colour,
+        marker="s" if joint and form == "flat" else marker,
+        linestyle=dashes,
+        markersize=3.5,
+        linewidth=1.4 if form == "flat" else 1,
+        elinewidth=0.8,
+        capsize=2,
+        label=name if form == "flat" else f"{name}, maps pooled",
+      )
+  if not references:
+    return
   floor = part.groupby("layer")["floor"]
   axis.fill_between(
     floor.min().index,
@@ -156,6 +180,151 @@ def _curves(axis, part):
   axis.axvline(
     part["cut"].iloc[0] + 0.5, color=COLOURS[3], linewidth=1.2, label="cut"
   )
+
+
+def _along(frame):
+  """Held-out rows about I(T;Y) of the estimator that has several epochs."""
+  frame = frame[
+    (frame["quantity"] == "I(T;Y)")
+    & (frame["samples"] == "held out")
+    & (frame["form"] == "flat")
+  ]
+  if frame["epoch"].nunique() < 2:
+    return frame.iloc[:0]
+  early = frame[frame["epoch"] < frame["epoch"].max()]
+  return frame[frame["estimator"] == early["estimator"].iloc[0]]
+
+
+def information_map(frame: pd.DataFrame) -> figures.Figure | None:
+  """I(T;Y) over depth and epoch, a map per party and for all of them."""
+  frame = _along(frame)
+  if frame.empty:
+    return None
+  parties = list(dict.fromkeys(frame["party"]))
+  figure, axes = pyplot.subplots(
+    1,
+    len(parties),
+    squeeze=False,
+    sharey=True,
+    figsize=(max(4.2, 2.9 * len(parties)), 3.2),
+    layout="constrained",
+  )
+  top = frame["ceiling"].max()
+  image = None
+  for axis, party in zip(axes[0], parties, strict=True):
+    own = frame[frame["party"] == party]
+    table = own.pivot_table(index="epoch", columns="layer", values="nats")
+    image = axis.imshow(
+      table, vmin=0, vmax=top, cmap="cividis", aspect="auto", origin="lower"
+    )
+    axis.set_yticks(range(len(table)), table.index)
+    _stages(axis, own)
+    axis.grid(visible=False)
+    axis.set_title("all parties" if party == "joint" else f"party {party}")
+  axes[0, 0].set_ylabel("epochs trained")
+  figure.colorbar(image, ax=axes[0].tolist(), label="nats, held out")
+  return figure
+
+
+def information_epochs(frame: pd.DataFrame) -> figures.Figure | None:
+  """The same as small multiples: a panel of curves per epoch."""
+  frame = _along(frame)
+  if frame.empty:
+    return None
+  epochs = sorted(frame["epoch"].unique())
+  columns = min(4, len(epochs))
+  rows = -(-len(epochs) // columns)
+  figure, axes = pyplot.subplots(
+    rows,
+    columns,
+    sharex=True,
+    sharey=True,
+    squeeze=False,
+    figsize=(2.4 * columns, 2.1 * rows + 0.9),
+  )
+  for axis in axes.flat[len(epochs) :]:
+    axis.axis("off")
+  for axis, epoch in zip(axes.flat, epochs):
+    part = frame[frame["epoch"] == epoch]
+    _curves(axis, part)
+    _stages(axis, frame)
+    axis.set_title("untrained" if not epoch else f"epoch {epoch}")
+  for axis in axes[:, 0]:
+    axis.set_ylabel("nats")
+  _legend_above(figure, axes[0, 0])
+  return figure
+
+
+def compensation(frame: pd.DataFrame) -> figures.Figure:
+  """Test accuracy of the federation and of what replaces its parts."""
+  names = list(dict.fromkeys(frame["what"]))
+  figure, axis = pyplot.subplots(figsize=(6.4, 0.7 + 0.42 * len(names)))
+  for line, name in enumerate(names):
+    values = frame[frame["what"] == name]["accuracy"]
+    axis.errorbar(
+      values.mean(),
+      line,
+      xerr=spread(values),
+      color=INK if name == "federation" else COLOURS[0],
+      marker="o",
+      capsize=2.5,
+      linestyle="none",
+    )
+  axis.axvline(frame["prior"].iloc[0], color=GREY, linestyle="--", linewidth=1)
+  axis.set_yticks(range(len(names)), names)
+  axis.set_ylim(len(names) - 0.5, -0.5)
+  axis.set_xlim(0, 1.02)
+  axis.set_xlabel("test accuracy (dashed: prior)")
+  axis.grid(axis="y", visible=False)
+  figure.tight_layout()
+  return figure
+
+
+def probes(frame: pd.DataFrame) -> figures.Figure:
+  """Usable information at the cut: federation, untrained, central."""
+  families = list(dict.fromkeys(frame["family"]))
+  parties = list(dict.fromkeys(frame["party"]))
+  whats = list(dict.fromkeys(frame["what"]))
+  figure, axes = pyplot.subplots(
+    1,
+    len(families),
+    sharey=True,
+    squeeze=False,
+    figsize=(4.2 * len(families), 0.9 + 0.6 * len(parties)),
+  )
+  offsets = np.linspace(-0.22, 0.22, len(whats))
+  for axis, family in zip(axes[0], families, strict=True):
+    for colour, offset, what in zip(COLOURS, offsets, whats):
+      for line, party in enumerate(parties):
+        own = frame[
+          (frame["family"] == family)
+          & (frame["what"] == what)
+          & (frame["party"] == party)
+        ]["nats"]
+        if own.empty:
+          continue
+        axis.errorbar(
+          own.mean(),
+          line + offset,
+          xerr=spread(own),
+          color=colour,
+          marker="o",
+          markersize=5,
+          capsize=2.5,
+          linestyle="none",
+          label=what if party == "joint" else None,
+        )
+    axis.axvline(
+      frame["ceiling"].iloc[0], color=GREY, linestyle="--", linewidth=1
+    )
+    axis.set_title(f"{family} probe")
+    axis.set_xlabel("usable information, nats (dashed: H(Y))")
+    axis.grid(axis="y", visible=False)
+  names = ["all parties" if p == "joint" else f"party {p}" for p in parties]
+  axes[0, 0].set_yticks(range(len(parties)), names)
+  axes[0, 0].set_ylim(len(parties) - 0.5, -0.5)
+  _legend_above(figure, axes[0, 0])
+  return figure
 
 
 ORDER = ("prior", "features only", "no-VFL", "attack", "ceiling")
@@ -208,7 +377,16 @@ def attacks(frame: pd.DataFrame) -> figures.Figure:
   return figure
 
 
-FIGURES = {"training": training, "information": information, "attacks": attacks}
+# figure: the table it is drawn from, and how
+FIGURES = {
+  "training": ("training", training),
+  "information": ("information", information),
+  "information_map": ("information", information_map),
+  "information_epochs": ("information", information_epochs),
+  "compensation": ("compensation", compensation),
+  "probes": ("probes", probes),
+  "attacks": ("attacks", attacks),
+}
 
 
 def write(workdir: str | os.PathLike[str]) -> dict[str, pathlib.Path]:
@@ -216,12 +394,14 @@ def write(workdir: str | os.PathLike[str]) -> dict[str, pathlib.Path]:
   paths = {}
   folder = pathlib.Path(workdir) / "figures"
   folder.mkdir(parents=True, exist_ok=True)
-  for name, draw in FIGURES.items():
-    frame = tables.read(workdir, name)
+  for name, (table, draw) in FIGURES.items():
+    frame = tables.read(workdir, table)
     if frame.empty:
       continue
     with pyplot.rc_context(_STYLE):
       figure = draw(frame)
+      if figure is None:
+        continue
       if name == "training":
         figure.tight_layout()
       for suffix, options in (

@@ -43,7 +43,10 @@ def contents(workdir: pathlib.Path) -> dict[str, Any]:
   """What the template shows, all of it from files."""
   config = json.loads((workdir / "config.json").read_text("utf-8"))
   main = tables.read(workdir, "main")
-  information = tables.read(workdir, "information")
+  whole = tables.read(workdir, "information")
+  information = plots.final(whole) if len(whole) else whole
+  compensation = tables.read(workdir, "compensation")
+  probes = tables.read(workdir, "probes")
   leakage = tables.read(workdir, "leakage")
   attacks = tables.read(workdir, "attacks")
   test = main[(main["rows"] == "test")].set_index("metric")
@@ -58,7 +61,12 @@ def contents(workdir: pathlib.Path) -> dict[str, Any]:
     "trends": trends(information),
     "information": _layers(information),
     "reduced": int((information.get("kept_variance", pd.Series()) < 1).sum()),
-    "findings": findings(information, leakage),
+    "warnings": _warnings(information),
+    "input_information": _input_information(whole),
+    "compensation": _compensation(compensation),
+    "probes": _probes(probes),
+    "findings": findings(information, leakage)
+    + compensation_findings(compensation, probes),
     "leakage": [
       {**r, "verdict": verdict(r["low"], r["high"])}
       for r in leakage.to_dict("records")
@@ -92,6 +100,7 @@ def trends(frame: pd.DataFrame) -> list[dict[str, Any]]:
   rows = []
   if frame.empty:
     return rows
+  frame = frame[frame["form"] == "flat"]
   groups = frame.groupby(["estimator", "samples", "party"], sort=False)
   for (estimator, samples, party), group in groups:
     by_layer = group.groupby("layer")["nats"].mean()
@@ -160,7 +169,7 @@ def _layers(frame: pd.DataFrame) -> list[dict[str, Any]]:
   """Held-out and trained-on values by place, mean and spread over seeds."""
   if frame.empty:
     return []
-  keys = ["estimator", "party", "layer", "stage"]
+  keys = ["estimator", "party", "layer", "stage", "form"]
   rows = []
   for place, group in frame.groupby(keys, sort=False):
     row: dict[str, Any] = dict(zip(keys, place, strict=True))
@@ -172,9 +181,129 @@ def _layers(frame: pd.DataFrame) -> list[dict[str, Any]]:
       row[f"{name}_n"] = int(part["n"].iloc[0])
     row["width"] = int(group["width"].iloc[0])
     row["kept"] = group["kept_variance"].mean()
+    row["loss"] = group["projection_loss"].mean()
     row["ceiling"] = group["ceiling"].iloc[0]
     rows.append(row)
   return rows
+
+
+def _warnings(frame: pd.DataFrame) -> list[dict[str, Any]]:
+  """What speaks against how many of an estimator's numbers."""
+  rows = []
+  if frame.empty:
+    return rows
+  for (estimator, samples), group in frame.groupby(
+    ["estimator", "samples"], sort=False
+  ):
+    said = group["warning"].dropna().str.split("; ").explode()
+    kinds = said[said != ""].str.split(":").str[0]
+    for kind, count in kinds.value_counts().items():
+      rows.append(
+        {
+          "estimator": estimator,
+          "samples": samples,
+          "warning": kind,
+          "count": int(count),
+          "of": len(group),
+        }
+      )
+  return rows
+
+
+def _input_information(frame: pd.DataFrame) -> list[Any]:
+  """I(X;T) by place, mean over seeds."""
+  if frame.empty or not (frame["quantity"] == "I(X;T)").any():
+    return []
+  rows = frame[frame["quantity"] == "I(X;T)"]
+  keys = ["party", "layer", "stage"]
+  means = rows.groupby(keys, sort=False)[["nats", "ceiling"]].mean()
+  return means.reset_index().to_dict("records")
+
+
+def _compensation(frame: pd.DataFrame) -> list[dict[str, Any]]:
+  """Accuracy and share of the federation's gain, mean and interval."""
+  if frame.empty:
+    return []
+  rows = []
+  for what, group in frame.groupby("what", sort=False):
+    rows.append(
+      {
+        "what": what,
+        "accuracy": group["accuracy"].mean(),
+        "accuracy_half": plots.spread(group["accuracy"]),
+        "share": group["share"].mean(),
+        "share_half": plots.spread(group["share"]),
+        "prior": group["prior"].iloc[0],
+      }
+    )
+  return rows
+
+
+def _probes(frame: pd.DataFrame) -> list[dict[str, Any]]:
+  """Usable information at the cut, mean and interval over seeds."""
+  if frame.empty:
+    return []
+  rows = []
+  groups = frame.groupby(["family", "party", "what"], sort=False)
+  for (family, party, what), group in groups:
+    rows.append(
+      {
+        "family": family,
+        "party": party,
+        "what": what,
+        "nats": group["nats"].mean(),
+        "half": plots.spread(group["nats"]),
+        "ceiling": group["ceiling"].iloc[0],
+        "n": int(group["n"].iloc[0]),
+      }
+    )
+  return rows
+
+
+def compensation_findings(
+  frame: pd.DataFrame, probes: pd.DataFrame
+) -> list[tuple[str, str]]:
+  """Model compensation, for or against, from the direct measurements."""
+  said = []
+  rows = {r["what"]: r for r in _compensation(frame)}
+  random = rows.get("top on random bottoms")
+  if random:
+    text = (
+      f"A top on frozen random bottoms recovers {random['share']:.0%} of what "
+      "the federation gains over the prior"
+    )
+    fresh = rows.get("fresh top on trained bottoms")
+    detail = f"accuracy {random['accuracy']:.3f}"
+    if fresh:
+      detail += (
+        f"; a fresh top on the trained bottoms {fresh['share']:.0%}, "
+        f"accuracy {fresh['accuracy']:.3f}"
+      )
+    said.append((text, detail))
+  if len(probes):
+    joint = probes[(probes["party"] == "joint") & (probes["family"] == "mlp")]
+    table = joint.pivot(index="seed", columns="what", values="nats")
+    gap = table["federation"] - table["central twin"]
+    half = plots.spread(gap)
+    if len(gap) < 2 or abs(gap.mean()) <= half:
+      text = "Bottoms and the same stages trained centrally are not told apart"
+    elif gap.mean() < 0:
+      text = (
+        "Bottoms hold less usable label information than the same stages "
+        "trained centrally, as model compensation says"
+      )
+    else:
+      text = (
+        "Bottoms hold more usable label information than the same stages "
+        "trained centrally, against model compensation"
+      )
+    detail = (
+      f"mlp probe, all parties: {table['federation'].mean():.2f} against "
+      f"{table['central twin'].mean():.2f} nats, difference "
+      f"{gap.mean():+.2f} [{gap.mean() - half:+.2f}, {gap.mean() + half:+.2f}]"
+    )
+    said.append((text, detail))
+  return said
 
 
 def _variants(frame: pd.DataFrame) -> list[Any]:

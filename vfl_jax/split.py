@@ -30,6 +30,7 @@ class Net(NamedTuple):
 
   Attributes:
     init: `init(key, inputs) -> variables` (numpy leaves, drawn on the host).
+    init_top: `init_top(key, embeddings) -> variables` of the top alone.
     bottom: `bottom(variables, x, train=False, start=0, stop=None) ->
       (h, stats)`; the stages `[start:stop]` of those below the cut.
     top: `top(variables, embeddings, train=False) -> (logits, stats)`.
@@ -44,6 +45,7 @@ class Net(NamedTuple):
   cut: int
   parties: int
   init: Callable[..., PyTree]
+  init_top: Callable[..., PyTree]
   bottom: Callable[..., tuple[PyTree, PyTree]]
   top: Callable[..., tuple[jax.Array, PyTree]]
   activations: Callable[..., tuple[tuple, tuple]]
@@ -92,9 +94,12 @@ def at(model: models.Model, cut: int, parties: int) -> Net:
       variables, x = _init(below, rng.stream(key, "bottom", k), x, k)
       bottoms.append(variables)
       outputs.append(x)
-    merged = jax.eval_shape(lambda *h: merge(h), *outputs)
-    variables, _ = _init(above, rng.stream(key, "top"), merged, None)
-    return {"bottoms": tuple(bottoms), "top": variables}
+    top = init_top(rng.stream(key, "top"), outputs)
+    return {"bottoms": tuple(bottoms), "top": top}
+
+  def init_top(key, embeddings):
+    merged = jax.eval_shape(lambda *h: merge(h), *embeddings)
+    return _init(above, key, merged, None)[0]
 
   def bottom(variables, x, train=False, start=0, stop=None):
     y, stats = _run(below[start:stop], variables, x, train)
@@ -112,7 +117,17 @@ def at(model: models.Model, cut: int, parties: int) -> Net:
     merged = merge([layers[-1] for layers in bottoms])
     return bottoms, _run(above, variables["top"], merged, False)[0]
 
-  return Net(model, cut, parties, init, bottom, top, activations, cross_entropy)
+  return Net(
+    model,
+    cut,
+    parties,
+    init,
+    init_top,
+    bottom,
+    top,
+    activations,
+    cross_entropy,
+  )
 
 
 def cross_entropy(

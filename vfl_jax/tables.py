@@ -9,7 +9,16 @@ from typing import Any
 
 import pandas as pd
 
-TABLES = ("main", "training", "information", "attacks", "leakage", "cost")
+TABLES = (
+  "main",
+  "training",
+  "information",
+  "compensation",
+  "probes",
+  "attacks",
+  "leakage",
+  "cost",
+)
 
 
 def write(workdir: str | os.PathLike[str], name: str, rows: Iterable[Any]):
@@ -36,8 +45,10 @@ def read(workdir: str | os.PathLike[str], name: str) -> pd.DataFrame:
   if not path.is_file():
     return pd.DataFrame()
   try:
-    return pd.read_csv(path, dtype={"party": str}, keep_default_na=True)
+    return pd.read_csv(path, dtype={"party": str, "warning": str})
   except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+    if path.read_text("utf-8") == "\n":
+      return pd.DataFrame()  # written without rows
     raise ValueError(f"{path} is not a readable table: {error}") from error
 
 

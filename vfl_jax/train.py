@@ -273,9 +273,9 @@ def fit(
   *,
   start: int,
   epochs: int,
-  recorded: PyTree,
+  kept: PyTree,
 ) -> Iterator[tuple[int, PyTree, PyTree, dict[str, np.ndarray]]]:
-  """Train epoch by epoch, yielding `(epoch, state, recorded, metrics)`.
+  """Train epoch by epoch, yielding `(epoch, state, kept, metrics)`.
 
   Args:
     learner: from `make`.
@@ -285,38 +285,78 @@ def fit(
     keys: one key per seed.
     start: epochs already done.
     epochs: in all.
-    recorded: `{epoch: {"gradients", "bottoms"}}` to be filled, see `record`.
+    kept: to be filled, see `keep`.
   """
   for epoch in range(start, epochs):
     name = str(epoch)
-    if name in recorded:
+    messages, snapshots = kept["messages"], kept["snapshots"]
+    if name in messages:
       state, metrics, gradients = learner.recording_epoch(
         state, inputs, targets, keys, epoch
       )
-      bottoms = state["variables"]["bottoms"][: len(gradients)]
-      copied = jax.tree.map(jnp.copy, bottoms)  # the state is donated
-      recorded = {**recorded, name: {"gradients": gradients, "bottoms": copied}}
+      bottoms = _copied(state["variables"]["bottoms"][: len(gradients)])
+      entry = {"gradients": gradients, "bottoms": bottoms}
+      messages = {**messages, name: entry}
     else:
       state, metrics = learner.epoch(state, inputs, targets, keys, epoch)
-    yield epoch, state, recorded, jax.tree.map(np.asarray, metrics)
+    if str(epoch + 1) in snapshots:
+      copied = _copied(state["variables"])
+      snapshots = {**snapshots, str(epoch + 1): copied}
+    kept = {"messages": messages, "snapshots": snapshots}
+    yield epoch, state, kept, jax.tree.map(np.asarray, metrics)
 
 
-def record(
-  net: split.Net, state: PyTree, inputs, epochs, rows: int, passive: int
+def _copied(tree):
+  """The state is donated to the next epoch."""
+  return jax.tree.map(jnp.copy, tree)
+
+
+def keep(
+  net: split.Net,
+  state: PyTree,
+  inputs,
+  *,
+  messages: Sequence[int] = (),
+  rows: int = 0,
+  passive: int = 0,
+  snapshots: Sequence[int] = (),
 ) -> PyTree:
-  """Zeros in the shape of what will be recorded, so that it can be restored."""
-  variables = state["variables"]["bottoms"][:passive]
-  if not epochs:
-    return {}
+  """What of the training outlives it, so far empty.
+
+  Args:
+    net: the split model.
+    state: before training.
+    inputs: features per party.
+    messages: epochs (from 0) whose cut gradients are recorded, and the
+      bottoms behind them.
+    rows: recorded rows.
+    passive: parties that record.
+    snapshots: numbers of finished epochs after which all variables are
+      copied; 0 is before training.
+
+  Returns:
+    `{"messages": {epoch: {"gradients", "bottoms"}}, "snapshots": {epoch:
+    variables}}`, in the shapes that a checkpoint restores.
+  """
+  everything = state["variables"]
+  bottoms = everything["bottoms"][:passive]
   shapes = tuple(
     jax.eval_shape(
       jax.vmap(lambda v, x=x: net.bottom(v, mapping.take(x, slice(0, 2)))[0]),
       v,
     )
-    for v, x in zip(variables, inputs)
+    for v, x in zip(bottoms, inputs)
   )
   gradients = jax.tree.map(
     lambda a: jnp.zeros((a.shape[0], rows, *a.shape[2:]), a.dtype), shapes
   )
-  bottoms = jax.tree.map(jnp.zeros_like, variables)
-  return {str(e): {"gradients": gradients, "bottoms": bottoms} for e in epochs}
+  empty = jax.tree.map(jnp.zeros_like, bottoms)
+  return {
+    "messages": {
+      str(e): {"gradients": gradients, "bottoms": empty} for e in messages
+    },
+    "snapshots": {
+      str(e): jax.tree.map(jnp.zeros_like if e else jnp.copy, everything)
+      for e in snapshots
+    },
+  }

@@ -178,35 +178,73 @@ class MIEstimate(NamedTuple):
   """Mutual information of each layer with the target, in nats.
 
   Attributes:
-    nats: `[layers]`, on the reporting part; negative values are kept.
-    interval: half-width `[layers]` of the 95 % interval over reported samples.
-    floor: the same estimate under permuted targets.
+    nats: `[layers]`; every sample is reported once, by a critic that was
+      fitted and stopped on others. Negative values are kept.
+    interval: half-width `[layers]` of the 95 % interval over samples.
+    floor: the same estimate under permuted targets, of the first fold.
+    floor_interval: its half-width.
+    folds: values by fold, `[layers, folds]`.
     ceiling: H(Y), or None for a target that is not discrete.
-    n: number of samples in the reporting part.
+    cap: the largest value this estimator can give here, or None.
+    n: number of reported samples.
+    kept_width: columns of each layer that the estimator saw.
+    kept_variance: share of the variance in them.
+    warnings: per layer, sentences on why not to believe the number.
   """
 
   nats: Array
   interval: Array
   floor: Array
+  floor_interval: Array
+  folds: Array
   ceiling: float | None
+  cap: float | None
   n: int
+  kept_width: Array
+  kept_variance: Array
+  warnings: tuple[tuple[str, ...], ...]
 
 
-class Estimator(NamedTuple):
-  """A trained lower bound on mutual information.
+class Bound(NamedTuple):
+  """An estimator with a critic to train.
+
+  `prior` is the class distribution of the part at hand, None for a continuous
+  target.
 
   Attributes:
-    init: `init(key, t, y) -> params` from example rows.
-    loss: `loss(params, state, t, y, prior) -> (loss, state)`; `prior` is the
-      class distribution of the fitting part (None for a continuous target).
+    init: `init(key, t, y) -> params` from example rows, on the host.
+    loss: `loss(params, state, t, y, prior) -> (loss, state)`.
     init_state: the running state of the loss, as Python floats.
     influence: `influence(params, t, y, prior) -> [n]` whose mean is the
       estimate in nats and whose spread gives its standard error.
-    discrete: whether it needs integer targets.
+    criterion: `criterion(params, t, y, prior)`, the higher the better: what
+      the stopping part decides by.
+    cap: the largest value it can give, or None.
+    directions: what a feature column costs: parameters of the simplest critic
+      per column of T.
   """
 
   init: Callable[..., PyTree]
   loss: Callable[..., tuple[Array, PyTree]]
   init_state: PyTree
   influence: Callable[..., Array]
-  discrete: bool
+  criterion: Callable[..., Array]
+  cap: float | None = None
+  directions: int = 1
+
+
+class Direct(NamedTuple):
+  """An estimator with nothing to train: all samples are used and reported.
+
+  Attributes:
+    influence: `influence(t, y) -> [n]` on the host, t `[n, d]`; its mean is
+      the estimate in nats. NaN where it does not apply.
+    reason: `reason(t, y) -> str`, why the number is not to be believed; empty
+      if it is.
+  """
+
+  influence: Callable[[np.ndarray, np.ndarray], np.ndarray]
+  reason: Callable[[np.ndarray, np.ndarray], str]
+
+
+Estimator = Bound | Direct

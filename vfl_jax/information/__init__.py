@@ -1,93 +1,186 @@
-"""Mutual information of layers and labels, with its floor and ceiling."""
+"""Mutual information of layers and targets, with its floor and ceiling."""
 
+from collections.abc import Sequence
 import functools
+from typing import Any
 
+import jax
 import numpy as np
 
 from vfl_jax import registry
+from vfl_jax import rng
 from vfl_jax import types
+from vfl_jax.information import bounds
+from vfl_jax.information import caveats
+from vfl_jax.information import direct
 from vfl_jax.information import fit
-from vfl_jax.information.bounds import classifier
-from vfl_jax.information.bounds import mine
+from vfl_jax.information import layers as stacking
 
 __all__ = ["ESTIMATORS", "build", "mutual_information"]
 
-ESTIMATORS = {"mine": mine, "classifier": classifier}
+ESTIMATORS = {
+  "mine": bounds.mine,
+  "nwj": bounds.nwj,
+  "infonce": bounds.infonce,
+  "smile": bounds.smile,
+  "jsd": bounds.jsd,
+  "classifier": bounds.classifier,
+  "linear": bounds.linear,
+  "mlp": bounds.mlp,
+  "neighbors": direct.neighbors,
+  "plugin": direct.plugin,
+}
+DEFAULT = "classifier"
+_FITTING = {"steps": 400, "batch": 128, "rate": 4e-3, "folds": fit.BLOCKS}
+FEWEST = 40  # samples
 
 
-@functools.lru_cache
-def _build(name, classes, options):
-  """One estimator per setting, so that its compiled program is found again."""
-  return registry.build("estimator", ESTIMATORS, name, classes, **dict(options))
-
-
-FITTING = ("steps", "batch", "learning_rate")  # taken by the fit, not the bound
-
-
-def build(name: str, **options) -> types.Estimator:
+def build(name: str, **options: Any) -> types.Estimator:
   """The named estimator for two classes: to check a name and its options.
 
   Raises:
     ValueError: unknown name or option, or a value the builder refuses.
   """
-  own = {k: v for k, v in options.items() if k not in FITTING}
-  for key in set(options) - set(own):
-    if not options[key] > 0:
-      raise ValueError(
-        f"estimator {name!r}: {key} is {options[key]!r}; it must be > 0."
-      )
-  return registry.build("estimator", ESTIMATORS, name, 2, **own)
+  return _split(name, options, 2)[0]
 
 
 def mutual_information(
-  key,
-  features,
-  targets,
+  key: jax.Array,
+  features: np.ndarray | Sequence[np.ndarray],
+  targets: np.ndarray,
   *,
-  estimator: str = "mine",
-  steps: int = 1000,
-  batch: int = 128,
-  learning_rate: float = 2e-3,
-  **options,
+  estimator: str = DEFAULT,
+  width: int = 64,
+  **options: Any,
 ) -> types.MIEstimate:
   """I(T_l; Y) of every layer in nats, from samples the critic did not see.
 
   Args:
     key: random key.
-    features: `[layers, n, d]`, the rows in random order (the first half fits,
-      the next quarter stops, the last reports); narrower layers padded with
-      zeros.
+    features: `[layers, n, d]` or layers `[n, d_l]` of unequal width, the same
+      rows in random order (they are cut into blocks as they come).
     targets: integers `[n]` (labels) or floats `[n, m]`.
     estimator: a key of `ESTIMATORS`, or `package.module:builder`.
-    steps: optimiser steps; the best of 20 looks at the stopping part is kept.
-    batch: rows per step.
-    learning_rate: of Adam.
-    **options: the estimator's own, e.g. `width=`.
+    width: layers with more columns are projected on as many principal
+      components.
+    **options: `steps` (400) and `batch` (128) of the optimiser, its `rate`
+      (4e-3), `folds` (4), and the estimator's own, e.g. `critic=`.
 
   Returns:
-    Values on the reporting quarter of the rows, with a 95 % interval over
-    them, the floor under permuted targets and the ceiling H(Y).
+    Values with a 95 % interval over samples, the floor under permuted
+    targets, the ceiling H(Y), and what speaks against believing them.
 
   Raises:
-    ValueError: shapes that do not fit, fewer than 40 rows, values that are
-      not finite, unknown estimator.
+    ValueError: shapes that do not fit, fewer than 40 rows or fewer rows than
+      classes, values that are not finite, an unknown estimator or option.
+
+  >>> t = np.random.default_rng(0).normal(size=(1, 400, 3))
+  >>> y = (t[0, :, 0] > 0).astype(int)
+  >>> found = mutual_information(jax.random.key(0), t, y, steps=100)
+  >>> bool(0.4 < found.nats[0] < found.ceiling < 0.7)
+  True
   """
-  features, targets = np.asarray(features), np.asarray(targets)
-  fit.check(features, targets)
+  layers, targets = _checked(features, targets)
   discrete = np.issubdtype(targets.dtype, np.integer)
-  classes = int(targets.max()) + 1 if discrete else None
-  built = _build(estimator, classes, tuple(sorted(options.items())))
-  prior = fit.class_shares(targets, classes) if classes else None
-  nats, error = fit.estimate(
-    key,
-    features,
-    targets,
-    prior,
-    estimator=built,
-    steps=steps,
-    batch=batch,
-    learning_rate=learning_rate,
+  classes = None
+  if discrete:
+    names, targets = np.unique(targets, return_inverse=True)
+    classes = len(names)
+    if len(targets) < classes:
+      raise ValueError(f"{len(targets)} samples for {classes} classes.")
+  built, fitting = _split(estimator, options, classes)
+  folds = fitting["folds"]
+  kept = np.array([layer.shape[1] for layer in layers])
+  share = np.ones(len(layers))
+  if isinstance(built, types.Direct):
+    permuted = rng.generator(rng.stream(key, "floor")).permutation(targets)
+    values, floors = (
+      np.stack([built.influence(layer, y) for layer in layers])
+      for y in (targets, permuted)
+    )
+    values = values[:, None]
+    reasons = [built.reason(layer, targets) for layer in layers]
+  else:
+    size = len(targets) // fit.BLOCKS
+    runs = np.empty((len(layers), folds + 1, size))
+    for stack in stacking.stacks(layers, width, folds):
+      runs[stack.members] = fit.influences(
+        key, stack.features, targets, bound=built, classes=classes, **fitting
+      )
+      kept[stack.members] = stack.kept_width
+      share[stack.members] = stack.kept_variance
+    values, floors = runs[:, :-1], runs[:, -1]
+    reasons = [""] * len(layers)
+  flat = values.reshape(len(layers), -1)
+  estimate = types.MIEstimate(
+    nats=flat.mean(1),
+    interval=_half_width(flat),
+    floor=floors.mean(1),
+    floor_interval=_half_width(floors),
+    folds=values.mean(-1),
+    ceiling=caveats.entropy(targets) if discrete else None,
+    cap=getattr(built, "cap", None),
+    n=flat.shape[1],
+    kept_width=kept,
+    kept_variance=share,
+    warnings=(),
   )
-  return fit.to_estimate(
-    np.asarray(nats), np.asarray(error), targets, bool(discrete)
+  return estimate._replace(
+    warnings=caveats.of(estimate, built, len(targets), reasons)
   )
+
+
+def _half_width(values):
+  """Of the 95 % interval of the mean of every row."""
+  return 1.96 * values.std(1, ddof=1) / np.sqrt(values.shape[1])
+
+
+def _split(name, options, classes):
+  """The estimator of a setting, and how it is fitted."""
+  fitting = {**_FITTING, **{k: options[k] for k in _FITTING if k in options}}
+  own = {k: v for k, v in options.items() if k not in _FITTING}
+  for key, value in fitting.items():
+    kind = float if key == "rate" else int
+    if not registry.fits(value, kind) or not value > 0:
+      raise ValueError(
+        f"estimator {name!r}: {key} is {value!r}; it must be "
+        f"{'a number' if kind is float else 'whole and'} > 0."
+      )
+  if fitting["folds"] > fit.BLOCKS:
+    raise ValueError(
+      f"estimator {name!r}: folds is {fitting['folds']}; take 1 to "
+      f"{fit.BLOCKS}."
+    )
+  return _cached(name, classes, tuple(sorted(own.items()))), fitting
+
+
+@functools.lru_cache
+def _cached(name, classes, options):
+  """One estimator per setting, so that its compiled program is found again."""
+  return registry.build("estimator", ESTIMATORS, name, classes, **dict(options))
+
+
+def _checked(features, targets):
+  layers = [np.asarray(layer) for layer in features]
+  targets = np.asarray(targets)
+  shapes = {layer.shape[:1] for layer in layers}
+  if any(layer.ndim != 2 for layer in layers) or shapes != {targets.shape[:1]}:
+    raise ValueError(
+      f"features are {[layer.shape for layer in layers][:3]}, targets "
+      f"{targets.shape}; they must be [layers, n, d] and [n] or [n, m]."
+    )
+  if len(targets) < FEWEST:
+    raise ValueError(
+      f"{len(targets)} samples are too few to fit, stop and report on "
+      f"disjoint parts; at least {FEWEST} are needed."
+    )
+  layers = [np.asarray(layer, np.float32) for layer in layers]
+  if not all(np.isfinite(layer).all() for layer in layers):
+    raise ValueError("features hold values that are not finite.")
+  if not np.issubdtype(targets.dtype, np.integer):
+    if targets.dtype.kind not in "f" or not np.isfinite(targets).all():
+      raise ValueError("targets must be integers or finite floats.")
+    targets = targets.astype(np.float32).reshape(len(targets), -1)
+  elif targets.ndim != 1:
+    raise ValueError(f"labels are {targets.shape}; they must be [n].")
+  return layers, targets

@@ -1,7 +1,8 @@
-"""Fitting a bound: three disjoint parts, all layers in one program.
+"""Fitting a bound: cross-fitted, all layers, folds and the floor in one go.
 
-The critic is fitted on one part, the step is chosen on a second, the value is
-reported on a third; the floor is the same with permuted targets.
+The rows are cut into four blocks. In each fold two of them fit the critic, one
+chooses the step, one reports; four folds report every row once, by a critic
+that never saw it. The floor is the first fold with permuted targets.
 """
 
 import functools
@@ -12,110 +13,137 @@ import numpy as np
 import optax
 
 from vfl_jax import rng
-from vfl_jax import types
 
-LOOKS = 20  # times the stopping part is looked at
+BLOCKS = 4
+LOOKS = 40  # times the stopping part is looked at
 
 
-def parts(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-  """Rows to fit on, stop on and report on: 1/2, 1/4, 1/4.
+def parts(n: int, fold: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+  """Rows to fit on, stop on and report on in a fold: 1/2, 1/4, 1/4.
 
-  The rows are expected in random order.
+  The rows are expected in random order; a remainder of at most three is left
+  out.
 
-  >>> [len(p) for p in parts(10)]
-  [5, 2, 3]
+  >>> [p.tolist() for p in parts(9, fold=0)]
+  [[0, 1, 2, 3], [4, 5], [6, 7]]
+  >>> [p.tolist() for p in parts(9, fold=1)]
+  [[2, 3, 4, 5], [6, 7], [0, 1]]
   """
-  return tuple(np.split(np.arange(n), [n // 2, n // 2 + n // 4]))  # pyright: ignore
+  size = n // BLOCKS
+  blocks = np.arange(BLOCKS * size).reshape(BLOCKS, size)
+  turned = blocks[(np.arange(BLOCKS) + fold) % BLOCKS]
+  return np.concatenate(turned[:2]), turned[2], turned[3]
 
 
-@functools.partial(
-  jax.jit, static_argnames=("estimator", "steps", "batch", "learning_rate")
-)
-def estimate(
-  key, features, targets, prior, *, estimator, steps, batch, learning_rate
-):
-  """Value and standard error of every layer, for true and permuted targets.
+def influences(
+  key, features, targets, *, bound, classes, folds, steps, batch, rate
+) -> np.ndarray:
+  """Per-sample influences of every layer.
 
   Args:
     key: of this estimate.
-    features: `[layers, n, d]`, rows in random order.
+    features: `[layers, n, d]`, or `[layers, folds, n, d]` where they differ
+      by fold; rows in random order.
     targets: `[n]` integers or `[n, m]` floats.
-    prior: class shares `[classes]` per part, `[3, classes]`; or None.
-    estimator: a `types.Estimator`.
+    bound: a `types.Bound`.
+    classes: number of them, None for float targets.
+    folds: 1 to 4.
     steps: of the optimiser.
     batch: rows per step.
-    learning_rate: of Adam.
+    rate: of Adam.
 
   Returns:
-    `(nats, error)`, each `[2, layers]`: true targets first, then permuted.
+    `[layers, folds + 1, rows of a part]`: the folds, then the floor.
   """
-  n = features.shape[1]
-  rows = parts(n)
-  shuffled = _permuted_within(rng.stream(key, "floor"), targets, rows)
-  both = jnp.stack([targets, shuffled])
-  keys = jax.random.split(rng.stream(key, "fit"), len(features))
-  one = functools.partial(
-    _one,
-    rows=rows,
-    prior=prior,
-    estimator=estimator,
-    steps=steps,
-    batch=batch,
-    learning_rate=learning_rate,
+  n = features.shape[-2]
+  runs = [*range(folds), 0]  # the last one with permuted targets
+  rows = tuple(
+    np.stack(part)
+    for part in zip(*[parts(n, fold) for fold in runs], strict=True)
   )
-  over_layers = jax.vmap(one, in_axes=(0, 0, None))
-  return jax.vmap(over_layers, in_axes=(None, None, 0))(keys, features, both)
-
-
-def _permuted_within(key, targets, rows):
-  """Permute inside each part, so that its class shares stay as they are."""
-  pieces = [
-    jax.random.permutation(jax.random.fold_in(key, i), targets[part])
-    for i, part in enumerate(rows)
+  permuted = _permuted_within_blocks(rng.stream(key, "floor"), targets)
+  y = np.stack([targets] * folds + [permuted])
+  if features.ndim == 4:
+    features = features[:, runs]
+  example = features.reshape(-1, features.shape[-1])[:2], targets[:2]
+  # all that is random is drawn on the host: it compiles to nothing there
+  params = [
+    bound.init(rng.stream(key, "init", layer, run), *example)
+    for layer in range(len(features))
+    for run in range(folds + 1)
   ]
-  return jnp.concatenate(pieces)
+  params = jax.tree.map(
+    lambda *leaves: np.stack(leaves).reshape(
+      len(features), folds + 1, *np.shape(leaves[0])
+    ),
+    *params,
+  )
+  fitting = rows[0].shape[1]
+  batches = rng.generator(rng.stream(key, "batches")).integers(
+    0, fitting, (folds + 1, steps, min(batch, fitting)), np.int32
+  )
+  program = _program(bound, classes, rate, features.ndim == 4)
+  return np.asarray(program(params, features, y, rows, batches))
 
 
-def _one(key, t, y, *, rows, prior, estimator, steps, batch, learning_rate):
+@functools.lru_cache
+def _program(bound, classes, rate, own_features):
+  """All layers and runs, compiled."""
+  one = functools.partial(_one, bound=bound, classes=classes, rate=rate)
+  own = 0 if own_features else None
+  over_runs = jax.vmap(one, in_axes=(0, own, 0, 0, 0))
+  over_layers = jax.vmap(over_runs, in_axes=(0, 0, None, None, None))
+  return jax.jit(over_layers)
+
+
+def _permuted_within_blocks(key, targets):
+  """Permute inside each block, so that its class shares stay as they are."""
+  generator = rng.generator(key)
+  size = len(targets) // BLOCKS
+  order = [i * size + generator.permutation(size) for i in range(BLOCKS)]
+  rest = np.arange(BLOCKS * size, len(targets))
+  return targets[np.concatenate([*order, rest])]
+
+
+def _one(params, t, y, rows, batches, *, bound, classes, rate):
+  """Influences on the reporting part of one layer in one fold."""
   fit, stop, report = rows
   t = _standardised(t, fit)
-  priors = [None] * 3 if prior is None else list(prior)
-  batch = min(batch, len(fit))
-  optimizer = optax.adam(learning_rate)
-  params = estimator.init(rng.stream(key, "init"), t[:2], y[:2])
+  optimizer = optax.adam(rate)
+  prior_fit, prior_stop, prior_report = (
+    _class_shares(y[part], classes) for part in rows
+  )
 
-  def value(params, part, prior):
-    return jnp.mean(estimator.influence(params, t[part], y[part], prior))
+  def criterion(params):
+    return bound.criterion(params, t[stop], y[stop], prior_stop)
 
-  def step(carry, key):
+  def step(carry, batch):
     params, optimizer_state, running = carry
-    index = jax.random.randint(key, (batch,), 0, len(fit))  # rows of `fit`
-    gradient, running = jax.grad(estimator.loss, has_aux=True)(
-      params, running, t[index], y[index], priors[0]
+    index = fit[batch]
+    gradient, running = jax.grad(bound.loss, has_aux=True)(
+      params, running, t[index], y[index], prior_fit
     )
     change, optimizer_state = optimizer.update(gradient, optimizer_state)
     params = optax.apply_updates(params, change)
     return (params, optimizer_state, running), None
 
-  def look(carry, keys):
+  def look(carry, batches):
     training, best, best_value = carry
-    training, _ = jax.lax.scan(step, training, keys)
-    now = value(training[0], stop, priors[1])
+    training, _ = jax.lax.scan(step, training, batches)
+    now = criterion(training[0])
     better = now > best_value
     best = jax.tree.map(lambda a, b: jnp.where(better, a, b), training[0], best)
     return (training, best, jnp.where(better, now, best_value)), None
 
-  looks = min(LOOKS, steps)
-  keys = jax.random.split(rng.stream(key, "steps"), looks * (steps // looks))
-  running = jax.tree.map(jnp.float32, estimator.init_state)
+  looks = min(LOOKS, len(batches))
+  batches = batches[: looks * (len(batches) // looks)]
+  running = jax.tree.map(jnp.float32, bound.init_state)
   training = (params, optimizer.init(params), running)
-  start = (training, params, value(params, stop, priors[1]))
+  start = (training, params, criterion(params))
   (_, best, _), _ = jax.lax.scan(
-    look, start, keys.reshape(looks, steps // looks)
+    look, start, batches.reshape(looks, -1, batches.shape[-1])
   )
-  influence = estimator.influence(best, t[report], y[report], priors[2])
-  error = jnp.std(influence, ddof=1) / jnp.sqrt(len(report))
-  return jnp.mean(influence), error
+  return bound.influence(best, t[report], y[report], prior_report)
 
 
 def _standardised(t, fit):
@@ -128,50 +156,12 @@ def _standardised(t, fit):
   t = t - jnp.mean(t[fit], 0)
   deviation = jnp.std(t[fit], 0)
   typical = jnp.sqrt(jnp.mean(deviation**2))
-  return jnp.clip(t / (deviation + 0.05 * typical + 1e-6), -5.0, 5.0)
+  return jnp.clip(t / (deviation + 0.05 * typical + 1e-12), -5.0, 5.0)
 
 
-def class_shares(targets: np.ndarray, num_classes: int) -> np.ndarray:
-  """Smoothed class shares of each part, `[3, classes]`."""
-  counts = np.stack(
-    [
-      np.bincount(targets[part], minlength=num_classes)
-      for part in parts(len(targets))
-    ]
-  )
-  counts = counts + 1e-3  # a class absent from a part
-  return (counts / counts.sum(1, keepdims=True)).astype(np.float32)
-
-
-def entropy(targets: np.ndarray) -> float:
-  """Plug-in entropy of integer targets, in nats."""
-  shares = np.bincount(targets) / len(targets)
-  shares = shares[shares > 0]
-  return float(-np.sum(shares * np.log(shares)))
-
-
-def check(features, targets) -> None:
-  """Raises ValueError where an estimate could not mean anything."""
-  if features.ndim != 3 or targets.shape[0] != features.shape[1]:
-    raise ValueError(
-      f"features are {features.shape}, targets {targets.shape}; they must be"
-      " [layers, n, d] and [n] or [n, m]."
-    )
-  if features.shape[1] < 40:
-    raise ValueError(
-      f"{features.shape[1]} samples are too few to fit, stop and report on "
-      "disjoint parts; at least 40 are needed."
-    )
-  if not np.isfinite(features).all():
-    raise ValueError("features hold values that are not finite.")
-
-
-def to_estimate(nats, error, targets, discrete: bool) -> types.MIEstimate:
-  """The arrays of `estimate` as a result."""
-  return types.MIEstimate(
-    nats=nats[0],
-    interval=1.96 * error[0],
-    floor=nats[1],
-    ceiling=entropy(targets) if discrete else None,
-    n=len(parts(len(targets))[2]),
-  )
+def _class_shares(y, classes):
+  """Class shares of a part; a class absent from it keeps a trace."""
+  if classes is None:
+    return None
+  counts = jnp.bincount(y, length=classes) + 1e-3
+  return counts / counts.sum()

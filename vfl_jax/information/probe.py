@@ -6,44 +6,52 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vfl_jax import information
-from vfl_jax.information import fit
 
 JOINT = "joint"
+_WIDER = 4  # times the width that the loss by projection is measured against
 
 
 class Place(NamedTuple):
-  """Where features were taken: a party's layer, or the merged one."""
+  """Where features were taken: a party's layer, or the merged one.
+
+  `form` is "flat", or "pooled" for the spatial mean of a convolutional map.
+  """
 
   party: str
   layer: int
   stage: str
+  form: str = "flat"
 
 
 def places(
-  bottoms: Sequence[Sequence[np.ndarray]],
-  top: Sequence[np.ndarray],
+  bottoms: Sequence[Sequence[Mapping[str, np.ndarray]]],
+  top: Sequence[Mapping[str, np.ndarray]],
   stages: Sequence[str],
 ) -> dict[Place, np.ndarray]:
   """Vectors by place: per party, and jointly below and above the cut.
 
   Args:
-    bottoms: per party the vectors `[n, d]` of layers 0 (input) to the cut.
-    top: the merged layers from the cut to the last.
+    bottoms: per party and layer, from 0 (input) to the cut, the vectors
+      `[n, d]` by form.
+    top: the same of the merged layers from the cut to the last.
     stages: names of all stages.
   """
   names = ("input", *stages)
   cut = len(bottoms[0]) - 1
   found = {}
   for party, layers in enumerate(bottoms):
-    for layer, vectors in enumerate(layers):
-      found[Place(str(party), layer, names[layer])] = vectors
+    for layer, forms in enumerate(layers):
+      for form, vectors in forms.items():
+        found[Place(str(party), layer, names[layer], form)] = vectors
   for layer in range(cut + 1):
-    found[Place(JOINT, layer, names[layer])] = np.concatenate(
-      [layers[layer] for layers in bottoms], axis=1
-    )
-  for offset, vectors in enumerate(top[1:], start=1):
+    for form in bottoms[0][layer]:
+      found[Place(JOINT, layer, names[layer], form)] = np.concatenate(
+        [layers[layer][form] for layers in bottoms], axis=1
+      )
+  for offset, forms in enumerate(top[1:], start=1):
     layer = cut + offset
-    found[Place(JOINT, layer, names[layer])] = vectors
+    for form, vectors in forms.items():
+      found[Place(JOINT, layer, names[layer], form)] = vectors
   return found
 
 
@@ -54,48 +62,41 @@ def probe(
   *,
   estimators: Sequence[tuple[str, Mapping[str, Any]]],
   width: int,
-  steps: int,
+  **fitting: Any,
 ) -> list[dict[str, Any]]:
   """Mutual information with the labels at every place, one row each.
-
-  Places wider than `width` are projected on their leading principal
-  components, fitted on the fitting part only; the share of variance kept is
-  reported. Narrower ones are padded with zeros, which changes nothing.
 
   Args:
     key: random key.
     seeds: per seed the vectors by place, the same rows throughout.
     labels: `[n]` integers.
     estimators: `(name, options)` pairs.
-    width: common width of all places.
-    steps: optimiser steps of an estimator, unless its options say otherwise.
+    width: places with more columns are projected on principal components.
+    **fitting: steps, batch, rate, folds, unless an estimator's options say
+      otherwise.
 
   Returns:
-    Tidy rows: seed, party, layer, stage, estimator, nats, interval, floor,
-    ceiling, n, width, kept_width, kept_variance.
+    Tidy rows: seed, party, layer, stage, form, width, estimator, nats,
+    interval, floor, ceiling, n, kept_width, kept_variance, projection_loss,
+    warning.
   """
   order = np.random.default_rng(1).permutation(len(labels))
   labels = labels[order]
-  about, stacked = [], []
+  about, layers = [], []
   for seed, found in enumerate(seeds):
     for place, vectors in found.items():
-      reduced, variance = _reduce(vectors[order], width)
-      kept = reduced.shape[1]
-      about.append(
-        {
-          "seed": seed,
-          **place._asdict(),
-          "width": vectors.shape[1],
-          "kept_width": kept,
-          "kept_variance": variance,
-        }
-      )
-      stacked.append(np.pad(reduced, ((0, 0), (0, width - kept))))
-  features = np.stack(stacked)
+      about.append({"seed": seed, **place._asdict(), "width": vectors.shape[1]})
+      layers.append(vectors[order])
+  losses = _projection_losses(key, about, layers, labels, width, fitting)
   results = []
   for name, options in estimators:
     estimate = information.mutual_information(
-      key, features, labels, estimator=name, **{"steps": steps, **options}
+      key,
+      layers,
+      labels,
+      estimator=name,
+      width=width,
+      **{**fitting, **options},
     )
     for i, row in enumerate(about):
       results.append(
@@ -107,26 +108,41 @@ def probe(
           "floor": float(estimate.floor[i]),
           "ceiling": estimate.ceiling,
           "n": estimate.n,
+          "kept_width": int(estimate.kept_width[i]),
+          "kept_variance": float(estimate.kept_variance[i]),
+          "projection_loss": losses.get(_where(row), 0.0),
+          "warning": "; ".join(estimate.warnings[i]),
         }
       )
   return results
 
 
-def _reduce(vectors: np.ndarray, width: int) -> tuple[np.ndarray, float]:
-  """Principal components fitted on the fitting part, and the share kept.
+def _where(row):
+  return row["party"], row["layer"], row["form"]
 
-  By the Gram matrix of the fitting rows, since a layer is often far wider
-  than there are samples (two orders of magnitude faster than an SVD there).
+
+def _projection_losses(key, about, layers, labels, width, fitting):
+  """What a linear probe of wider projections reads more, in nats, by place.
+
+  Of the first seed. Negative where the wider projection only overfits.
   """
-  vectors = np.asarray(vectors, np.float32)
-  if vectors.shape[1] <= width:
-    return vectors, 1.0
-  rows = fit.parts(len(vectors))[0]
-  centred = vectors - vectors[rows].mean(0)
-  gram = centred @ centred[rows].T  # [n, fitting rows]
-  values, directions = np.linalg.eigh(gram[rows].astype(np.float64))
-  kept = min(width, len(rows) - 1)
-  top, directions = values[::-1][:kept], directions[:, ::-1][:, :kept]
-  scores = gram @ (directions / np.sqrt(np.maximum(top, 1e-9 * values[-1])))
-  share = float(top.sum() / max(values.sum(), 1e-30))
-  return scores.astype(np.float32), share
+  wide = [
+    i for i, row in enumerate(about) if row["width"] > width and not row["seed"]
+  ]
+  if not wide:
+    return {}
+  narrow, wider = (
+    information.mutual_information(
+      key,
+      [layers[i] for i in wide],
+      labels,
+      estimator="linear",
+      width=w,
+      **{**fitting, "folds": 1},
+    ).nats
+    for w in (width, _WIDER * width)
+  )
+  return {
+    _where(about[i]): float(b - a)
+    for i, a, b in zip(wide, narrow, wider, strict=True)
+  }

@@ -1,0 +1,144 @@
+"""Estimators without training: nearest neighbours and counting."""
+
+import numpy as np
+from scipy import special
+
+from vfl_jax import types
+
+WIDEST = 16  # columns beyond which neighbours are no longer near
+
+
+def neighbors(num_classes: int | None, *, k: int = 3) -> types.Direct:
+  """Nearest neighbours; for labels Ross's estimator, else Kraskov's first.
+
+  Columns are standardised. Distances concentrate with the number of columns:
+  beyond `WIDEST` a warning goes with the number.
+
+  Args:
+    num_classes: of integer targets, or None for float targets.
+    k: neighbours.
+
+  Raises:
+    ValueError: k below 1.
+
+  Source: Ross 2014; Kraskov, Stoegbauer and Grassberger 2004, algorithm 1.
+  """
+  if k < 1:
+    raise ValueError(f"neighbors: k is {k}; it must be at least 1.")
+
+  def influence(t, y):
+    t = _scaled(t)
+    return _ross(t, y, k) if num_classes else _kraskov(t, _scaled(y), k)
+
+  def reason(t, y):
+    width = int((t.std(0) > 0).sum())
+    if width > WIDEST:
+      return f"{width} columns; neighbours are near in {WIDEST} or fewer"
+    rarest = np.bincount(y)[np.unique(y)].min() if num_classes else len(y)
+    if rarest <= k:
+      return f"the rarest class has {rarest} samples; more than {k} are needed"
+    return ""
+
+  return types.Direct(influence, reason)
+
+
+def plugin(num_classes: int | None) -> types.Direct:
+  """Counts of discrete T and Y, with the Miller-Madow correction.
+
+  I = H(T) + H(Y) - H(T,Y), each entropy raised by (cells - 1) / (2 n).
+
+  Args:
+    num_classes: of the targets.
+
+  Raises:
+    ValueError: float targets.
+
+  Source: Miller 1955; Paninski 2003.
+  """
+  if not num_classes:
+    raise ValueError(
+      "plugin counts labels; take 'neighbors' for float targets."
+    )
+
+  def influence(t, y):
+    n = len(y)
+    if reason(t, y):
+      return np.full(n, np.nan)
+    rows = _codes(t)
+    pairs = _codes(np.stack([rows, y], 1))
+    counts = [np.bincount(c) for c in (rows, y, pairs)]
+    log_p = [np.log(c[i] / n) for c, i in zip(counts, (rows, y, pairs))]
+    cells = [np.count_nonzero(c) - 1 for c in counts]
+    correction = (cells[0] + cells[1] - cells[2]) / (2 * n)
+    return log_p[2] - log_p[0] - log_p[1] + correction
+
+  def reason(t, y):
+    cells = len(np.unique(t, axis=0)) * len(np.unique(y))
+    if cells > len(y):
+      return (
+        f"{cells} cells of (T, Y) for {len(y)} samples; counting needs fewer "
+        "cells than samples"
+      )
+    return ""
+
+  return types.Direct(influence, reason)
+
+
+def _codes(rows):
+  return np.unique(rows, axis=0, return_inverse=True)[1].reshape(-1)
+
+
+def _scaled(t):
+  """Standardised, with a trace of noise so that there are no ties."""
+  t = np.asarray(t, np.float64)
+  t = t.reshape(len(t), -1)
+  t = (t - t.mean(0)) / np.where(t.std(0) > 0, t.std(0), 1.0)
+  return t + 1e-10 * np.random.default_rng(0).standard_normal(t.shape)
+
+
+def _ross(t, y, k):
+  from sklearn import neighbors as library
+
+  n = len(y)
+  radius, near, counts = np.zeros(n), np.zeros(n), np.zeros(n)
+  for label in np.unique(y):
+    members = np.flatnonzero(y == label)
+    counts[members] = len(members)
+    if len(members) < 2:
+      continue
+    near[members] = min(k, len(members) - 1)
+    search = library.NearestNeighbors(n_neighbors=int(near[members[0]]))
+    distance, _ = search.fit(t[members]).kneighbors()
+    radius[members] = np.nextafter(distance[:, -1], 0)
+  used = counts > 1  # a class of one sample has no neighbour to be near to
+  tree = library.KDTree(t[used])
+  within = tree.query_radius(t[used], radius[used], count_only=True)
+  values = (
+    special.digamma(used.sum())
+    + special.digamma(near[used])
+    - special.digamma(counts[used])
+    - special.digamma(within)
+  )
+  filled = np.full(n, values.mean())
+  filled[used] = values
+  return filled
+
+
+def _kraskov(t, y, k):
+  from sklearn import neighbors as library
+
+  both = np.hstack([t, y])
+  search = library.NearestNeighbors(metric="chebyshev", n_neighbors=k)
+  radius = np.nextafter(search.fit(both).kneighbors()[0][:, -1], 0)
+  around = [
+    library.KDTree(part, metric="chebyshev").query_radius(
+      part, radius, count_only=True
+    )
+    for part in (t, y)
+  ]
+  return (
+    special.digamma(len(t))
+    + special.digamma(k)
+    - special.digamma(around[0])
+    - special.digamma(around[1])
+  )
