@@ -2,8 +2,10 @@
 
   python main.py --config=configs/cifar10_resnet20.py
 
-The full experiment and its cpu profile have not been measured yet; CI runs
-one step of it.
+Profile cpu (not the full experiment), 3 seeds: test accuracy 0.381 [0.328,
+0.435]. Passive completion on test rows: party 0 0.260 against 0.172 (features
+only), advantage +0.088 [-0.001, +0.177]; party 1 0.273 against 0.173
+(features only), advantage +0.100 [-0.040, +0.239].
 """
 
 from configs import common

@@ -26,6 +26,8 @@ _CPU = {
   "evaluate.attack_steps": 2000,
   "information.samples": 1200,
   "information.steps": 100,
+  # the central twin would train everything a second time
+  "compensation": ("frozen_bottoms", "fresh_top"),
 }
 _STEP = {
   "seeds": 1,

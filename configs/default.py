@@ -16,6 +16,6 @@ def get_config(arg: str = ""):
     "digits_mlp",
     arg,
     seeds=5,
-    information=dict(samples=1200, steps=250),
+    information=dict(samples=1200, steps=100),
     evaluate=dict(attack_steps=1500),
   )

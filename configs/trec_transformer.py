@@ -2,8 +2,10 @@
 
   python main.py --config=configs/trec_transformer.py
 
-The full experiment and its cpu profile have not been measured yet; CI runs
-one step of it.
+Profile cpu (not the full experiment), 3 seeds: test accuracy 0.607 [0.407,
+0.806]. Passive completion on test rows: party 0 0.547 against 0.318 (features
+only), advantage +0.229 [-0.009, +0.467]; party 1 0.178 against 0.188 (prior),
+advantage -0.010 [-0.044, +0.024].
 """
 
 from configs import common

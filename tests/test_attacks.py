@@ -152,4 +152,4 @@ def test_features_only_reads_separable_features_and_not_noise():
 )
 def test_impossible_options_are_refused(options, words):
   with pytest.raises(ValueError, match=words):
-    attacks.build("passive_completion", **options)
+    attacks.build("passive_completion", steps=1, **options)

@@ -71,7 +71,7 @@ BAD = [
   ("record.epochs", (0.5,), "epochs are whole numbers"),
   ("defenses", ({"name": "gaussian", "scale": "x"},), "it takes float"),
   ("task.groups", 2, "unknown option of task 'identity' 'groups'"),
-  ("information.estimators", ({"name": "mine", "steps": 0},), "must be > 0"),
+  ("information.estimators", ({"name": "mine", "steps": 0},), "steps is 0"),
   ("information.estimators", ("mines",), "did you mean 'mine'"),
   ("task.name", "permut", "did you mean 'permute'"),
   ("task.name", "nope:nothing", "could not be loaded"),

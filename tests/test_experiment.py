@@ -22,6 +22,7 @@ from vfl_jax import attacks
 from vfl_jax import evaluate
 from vfl_jax import federation
 from vfl_jax import experiment
+from vfl_jax import plots
 from vfl_jax import report
 from vfl_jax import sealed
 from vfl_jax import tables
@@ -36,6 +37,8 @@ def tiny(**overrides):
   config.train.epochs = 3
   config.train.steps_per_epoch = 5
   config.record.epochs = (1,)
+  config.information.epochs = (0, 2)
+  config.information.noise = 0.2
   config.record.samples = 20
   config.model = configs.model("mlp", hidden=(16,))
   for key, value in overrides.items():
@@ -55,7 +58,7 @@ def test_everything_is_left_behind(finished):
   assert tables.status(finished)["state"] == "done"
   for name in tables.TABLES:
     assert len(tables.read(finished, name)), name
-  for name in ("training", "information", "attacks"):
+  for name in plots.FIGURES:
     for suffix in ("png", "svg"):
       assert (finished / "figures" / f"{name}.{suffix}").stat().st_size > 2000
   html = (finished / "report.html").read_text("utf-8")
@@ -80,7 +83,8 @@ def test_tables_are_tidy(finished):
   on_train = attacks[attacks["rows"] == "train"]["n"].unique()
   assert on_train.tolist() == [sizes["train"] - 10]  # auxiliary ones left out
   information = tables.read(finished, "information")
-  key = ["estimator", "samples", "seed", "party", "layer"]
+  key = ["quantity", "epoch", "estimator", "samples", "seed", "party", "layer"]
+  assert set(information["form"]) == {"flat"}  # dense: nothing to pool
   assert not information.duplicated(key).any()
   joint = information[information["party"] == "joint"]
   assert sorted(joint["layer"].unique()) == list(range(7))
@@ -166,6 +170,7 @@ def test_both_ends_of_the_cut(tmp_path, cut):
 def test_active_features_and_three_parties(tmp_path):
   config = common.experiment("tiny", "step,parties=3,cut=2")
   config.data.active_features = True
+  config.train.overrides = ({"name": "top", "optimizer": "adam"},)
   experiment.run(configs.validate(config), tmp_path)
   assert set(tables.read(tmp_path, "attacks")["party"]) == {"0", "1"}
 
@@ -325,7 +330,7 @@ def test_the_report_opens_in_a_browser(finished, width):
     )
   title = done.stdout.split("<title>")[1].split("</title>")[0]
   seen = json.loads(title)
-  assert seen["images"] == 3 and not seen["bad"], seen
+  assert seen["images"] == len(plots.FIGURES) and not seen["bad"], seen
   assert seen["over"] <= 0, seen
 
 

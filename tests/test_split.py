@@ -7,6 +7,7 @@ import pytest
 
 from tests import examples
 from vfl_jax import models
+from vfl_jax import optimizers
 from vfl_jax import split
 from vfl_jax import train
 
@@ -103,15 +104,15 @@ def test_parties_apart_equal_the_fused_step(name):
   model, inputs = examples.build(name)
   net = split.at(model, 3, 2)
   variables, labels = examples.variables_of(net, inputs), examples.labels()
-  rule = train.optimizer("sgd", learning_rate=0.1, steps=10)
-  optimizers = train.Optimizers.same(rule, net.parties)
+  rule = optimizers.build("sgd", learning_rate=0.1, steps=10)
+  rules = optimizers.Optimizers.same(rule, net.parties)
   state = {
     "variables": variables,
-    "optimizer": optimizers.init(variables),
+    "optimizer": rules.init(variables),
     "defense": (),
   }
   fused, _, _ = jax.jit(
-    lambda s: train.step(net, optimizers, None, s, inputs, labels)
+    lambda s: train.step(net, rules, None, s, inputs, labels)
   )(state)
 
   forward = jax.jit(lambda v, x: net.bottom(v, x, train=True)[0])

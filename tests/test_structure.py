@@ -21,6 +21,7 @@ LAYERS = [
     "information",
     "attacks",
     "checkpoint",
+    "optimizers",
     "console",
   },
   {"split"},

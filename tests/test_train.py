@@ -7,6 +7,7 @@ import pytest
 
 from tests import examples
 from vfl_jax import defenses
+from vfl_jax import optimizers
 from vfl_jax import split
 from vfl_jax import train
 
@@ -14,11 +15,11 @@ N = 24
 
 
 def everywhere(net):
-  rule = train.optimizer("sgd", learning_rate=0.05, steps=100)
-  return train.Optimizers.same(rule, net.parties)
+  rule = optimizers.build("sgd", learning_rate=0.05, steps=100)
+  return optimizers.Optimizers.same(rule, net.parties)
 
 
-def setting(name="mlp", cut=2, defense=None, parties=2, optimizers=None):
+def setting(name="mlp", cut=2, defense=None, parties=2):
   model, _ = examples.build(name, parties)
   keys = jax.random.split(jax.random.key(3), parties)
   shift = examples.labels(N)[:, None, None, None]  # the classes are apart
@@ -26,7 +27,7 @@ def setting(name="mlp", cut=2, defense=None, parties=2, optimizers=None):
   net = split.at(model, cut, parties)
   learner = train.make(
     net,
-    optimizers or everywhere(net),
+    everywhere(net),
     batch_size=6,
     steps=4,
     defense=defense,
@@ -69,19 +70,19 @@ def test_every_party_has_a_rule_of_its_own():
   """A party at rest stays; the others' first steps are as their rates."""
 
   def plain(rate):
-    return train.optimizer("sgd", learning_rate=rate, steps=9, momentum=0.0)
+    return optimizers.build("sgd", learning_rate=rate, steps=9, momentum=0.0)
 
   net, _, inputs, targets, keys = setting()
   variables = jax.tree.map(jnp.asarray, net.init(keys[0], inputs))
 
-  def moved(*rules):
-    optimizers = train.Optimizers(rules[:2], rules[2])
+  def moved(*three):
+    rules = optimizers.Optimizers(three[:2], three[2])
     state = {
       "variables": variables,
-      "optimizer": optimizers.init(variables),
+      "optimizer": rules.init(variables),
       "defense": (),
     }
-    state, _, _ = train.step(net, optimizers, None, state, inputs, targets[0])
+    state, _, _ = train.step(net, rules, None, state, inputs, targets[0])
     holders = [
       *zip(state["variables"]["bottoms"], variables["bottoms"]),
       (state["variables"]["top"], variables["top"]),
@@ -232,7 +233,7 @@ def test_every_gradient_defence_fits_the_compiled_epoch(name):
 @pytest.mark.parametrize("schedule", ["constant", "cosine", "steps"])
 @pytest.mark.parametrize("name", ["sgd", "adam"])
 def test_schedules(name, schedule):
-  optimizer = train.optimizer(
+  optimizer = optimizers.build(
     name,
     learning_rate=1.0,
     steps=10,

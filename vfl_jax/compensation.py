@@ -69,7 +69,7 @@ def run(
   accuracy = {
     "federation": _accuracy(predict(f.variables, tuple(test.inputs)), test)
   }
-  random = untrained_bottoms(f)
+  random = untrained_bottoms(f) if f.net.cut else ()
   inside = 0 < f.net.cut < len(f.net.model.stages)
   if "frozen_bottoms" in names and inside:
     advance("a top on frozen random bottoms")
@@ -161,7 +161,7 @@ def central_twin(
 def _learner(config, net, setup):
   n = len(setup.targets[0])
   steps = federations.steps_per_epoch(config, n)
-  rules = federations.optimizers(config.train, net.parties, steps)
+  rules = federations.rules(config.train, net.parties, steps)
   return train.make(net, rules, batch_size=config.train.batch_size, steps=steps)
 
 

@@ -16,6 +16,7 @@ from vfl_jax import mapping
 from vfl_jax import models
 from vfl_jax import rng
 from vfl_jax import sealed
+from vfl_jax import optimizers
 from vfl_jax import split
 from vfl_jax import tasks
 from vfl_jax import train
@@ -226,10 +227,10 @@ def _setup(config) -> Setup:
   passive = config.data.parties - config.data.active_features
   recorded = rng.generator(rng.stream(root, "record")).permutation(n)
   recorded = np.sort(recorded[: config.record.samples or n])
-  rules = optimizers(config.train, config.data.parties, steps)
+  every = rules(config.train, config.data.parties, steps)
   learner = train.make(
     net,
-    rules,
+    every,
     batch_size=config.train.batch_size,
     steps=steps,
     defense=chain.gradient,
@@ -240,7 +241,7 @@ def _setup(config) -> Setup:
   return Setup(dataset, net, learner, targets, keys, inputs, recorded, passive)
 
 
-def optimizers(options: Any, parties: int, steps: int) -> train.Optimizers:
+def rules(options: Any, parties: int, steps: int) -> optimizers.Optimizers:
   """Each party's own: the section `train`, then its entry in the overrides."""
   own = dict(configs.pieces(options.overrides))
 
@@ -248,7 +249,7 @@ def optimizers(options: Any, parties: int, steps: int) -> train.Optimizers:
     values = {key: options[key] for key in checks.OPTIMIZER_KEYS}
     values.update(own.get(holder, {}))
     name = values.pop("optimizer")
-    return train.optimizer(name, steps=steps * options.epochs, **values)
+    return optimizers.build(name, steps=steps * options.epochs, **values)
 
   bottoms = tuple(of(f"party {k}") for k in range(parties))
-  return train.Optimizers(bottoms, of("top"))
+  return optimizers.Optimizers(bottoms, of("top"))

@@ -210,8 +210,8 @@ def _places(f: federations.Federation, variables, inputs):
 def _activations(net, heights, variables, inputs):
   """Vectors of every layer by form, per party and merged."""
 
-  def forms(layer, height):
-    pooled = nets.pooled(layer)
+  def forms(layer, height, raw=False):
+    pooled = None if raw else nets.pooled(layer)
     flat = {"flat": nets.vectors(layer, height)}
     return flat if pooled is None else {**flat, "pooled": pooled}
 
@@ -219,7 +219,7 @@ def _activations(net, heights, variables, inputs):
     bottoms, top = net.activations(variables, x)
     return (
       tuple(
-        tuple(forms(layer, heights[k]) for layer in layers)
+        tuple(forms(layer, heights[k], not i) for i, layer in enumerate(layers))
         for k, layers in enumerate(bottoms)
       ),
       tuple(forms(layer, sum(heights)) for layer in top),

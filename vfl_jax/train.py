@@ -14,35 +14,12 @@ import numpy as np
 import optax
 
 from vfl_jax import mapping
+from vfl_jax import optimizers
 from vfl_jax import rng
 from vfl_jax import split
-from vfl_jax import registry
 
 PyTree = Any
 EVALUATION_ROWS = 500
-
-
-class Optimizers(NamedTuple):
-  """Who updates with what: one transformation per bottom, one for the top."""
-
-  bottoms: tuple[optax.GradientTransformation, ...]
-  top: optax.GradientTransformation
-
-  @classmethod
-  def same(cls, rule: optax.GradientTransformation, parties: int):
-    """One rule for everybody; the states are still each party's own."""
-    return cls((rule,) * parties, rule)
-
-  def init(self, variables: PyTree) -> PyTree:
-    """States before training, in the structure of the variables."""
-    bottoms = tuple(
-      rule.init(v["params"])
-      for rule, v in zip(self.bottoms, variables["bottoms"], strict=True)
-    )
-    return {
-      "bottoms": bottoms,
-      "top": self.top.init(variables["top"]["params"]),
-    }
 
 
 class Learner(NamedTuple):
@@ -62,49 +39,7 @@ class Learner(NamedTuple):
   predict: Callable[..., jax.Array]
 
 
-def optimizer(
-  name: str,
-  *,
-  learning_rate: float,
-  steps: int,
-  momentum: float = 0.9,
-  weight_decay: float = 0.0,
-  schedule: str = "constant",
-  boundaries: Sequence[float] = (0.5, 0.85),
-) -> optax.GradientTransformation:
-  """An optimiser by name, for one party.
-
-  Args:
-    name: "sgd" or "adam".
-    learning_rate: peak value.
-    steps: length of the whole training.
-    momentum: of SGD.
-    weight_decay: L2 penalty added to the gradient (SGD) or decoupled (Adam).
-    schedule: "constant", "cosine", or "steps" (times 0.1 at each boundary).
-    boundaries: of "steps", as shares of the training.
-
-  Raises:
-    ValueError: unknown optimiser or schedule.
-  """
-  schedules = {
-    "constant": lambda: learning_rate,
-    "cosine": lambda: optax.cosine_decay_schedule(learning_rate, steps),
-    "steps": lambda: optax.piecewise_constant_schedule(
-      learning_rate, {int(b * steps): 0.1 for b in boundaries}
-    ),
-  }
-  rate = registry.lookup(schedules, "train.schedule", schedule)()
-  optimizers = {
-    "sgd": lambda: optax.chain(
-      optax.add_decayed_weights(weight_decay),
-      optax.sgd(rate, momentum=momentum or None),
-    ),
-    "adam": lambda: optax.adamw(rate, weight_decay=weight_decay),
-  }
-  return registry.lookup(optimizers, "train.optimizer", name)()
-
-
-def step(net, optimizers, defense, state, inputs, targets):
+def step(net, rules, defense, state, inputs, targets):
   """One round of the protocol and one update of every party.
 
   Returns:
@@ -132,7 +67,7 @@ def step(net, optimizers, defense, state, inputs, targets):
   bottoms = [
     updated(*args)
     for args in zip(
-      optimizers.bottoms,
+      rules.bottoms,
       variables["bottoms"],
       gradients,
       state["optimizer"]["bottoms"],
@@ -141,7 +76,7 @@ def step(net, optimizers, defense, state, inputs, targets):
     )
   ]
   top, top_state = updated(
-    optimizers.top,
+    rules.top,
     variables["top"],
     top_gradient,
     state["optimizer"]["top"],
@@ -162,7 +97,7 @@ def step(net, optimizers, defense, state, inputs, targets):
 
 def make(
   net: split.Net,
-  optimizers: Optimizers,
+  rules: optimizers.Optimizers,
   *,
   batch_size: int,
   steps: int,
@@ -174,7 +109,7 @@ def make(
 
   Args:
     net: the split model.
-    optimizers: each party's own.
+    rules: each party's own optimiser.
     batch_size: rows per step.
     steps: steps per epoch; the remainder of a permutation is dropped.
     defense: transformation of the messages going down, labels at hand.
@@ -196,7 +131,7 @@ def make(
       noise = defense.init(rng.stream(key, "defense")) if defense else ()
       return {
         "variables": variables,
-        "optimizer": optimizers.init(variables),
+        "optimizer": rules.init(variables),
         "defense": noise,
       }
 
@@ -227,7 +162,7 @@ def make(
       state, buffers = carry
       batch = mapping.take(tuple(inputs), index)
       state, metrics, messages = step(
-        net, optimizers, defense, state, batch, targets[index]
+        net, rules, defense, state, batch, targets[index]
       )
       if record:  # rows that are not recorded point past the end
         buffers = jax.tree.map(
@@ -340,16 +275,18 @@ def keep(
   """
   everything = state["variables"]
   bottoms = everything["bottoms"][:passive]
-  shapes = tuple(
-    jax.eval_shape(
-      jax.vmap(lambda v, x=x: net.bottom(v, mapping.take(x, slice(0, 2)))[0]),
-      v,
+  gradients = ()
+  if messages:
+    shapes = tuple(
+      jax.eval_shape(
+        jax.vmap(lambda v, x=x: net.bottom(v, mapping.take(x, slice(0, 2)))[0]),
+        v,
+      )
+      for v, x in zip(bottoms, inputs)
     )
-    for v, x in zip(bottoms, inputs)
-  )
-  gradients = jax.tree.map(
-    lambda a: jnp.zeros((a.shape[0], rows, *a.shape[2:]), a.dtype), shapes
-  )
+    gradients = jax.tree.map(
+      lambda a: jnp.zeros((a.shape[0], rows, *a.shape[2:]), a.dtype), shapes
+    )
   empty = jax.tree.map(jnp.zeros_like, bottoms)
   return {
     "messages": {

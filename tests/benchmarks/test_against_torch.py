@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from vfl_jax import models
+from vfl_jax import optimizers
 from vfl_jax import split
 from vfl_jax import train
 
@@ -97,10 +98,10 @@ def test_jax_epoch(benchmark, name):
   inputs = jax.tree.map(jnp.asarray, tuple(inputs))
   model = models.build(name, CLASSES, vocabulary=(IDS, IDS))
   net = split.at(model, model.reference_cut, 2)
-  rule = train.optimizer("sgd", learning_rate=0.01, steps=100)
+  rule = optimizers.build("sgd", learning_rate=0.01, steps=100)
   learner = train.make(
     net,
-    train.Optimizers.same(rule, net.parties),
+    optimizers.Optimizers.same(rule, net.parties),
     batch_size=BATCH,
     steps=STEPS,
   )

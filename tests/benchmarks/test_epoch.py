@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from vfl_jax import models
+from vfl_jax import optimizers
 from vfl_jax import split
 from vfl_jax import train
 from vfl_jax.models import convolution
@@ -50,11 +51,11 @@ def build(name):
   inputs, targets = inputs_of(name)
   model = models.build(name, 10, vocabulary=(500, 500), **OPTIONS.get(name, {}))
   net = split.at(model, model.reference_cut, 2)
-  rule = train.optimizer("sgd", learning_rate=0.01, steps=100)
-  optimizers = train.Optimizers.same(rule, net.parties)
-  learner = train.make(net, optimizers, batch_size=BATCH, steps=STEPS)
+  rule = optimizers.build("sgd", learning_rate=0.01, steps=100)
+  rules = optimizers.Optimizers.same(rule, net.parties)
+  learner = train.make(net, rules, batch_size=BATCH, steps=STEPS)
   keys = jax.random.key(0)[None]
-  return net, optimizers, learner, inputs, targets, keys
+  return net, rules, learner, inputs, targets, keys
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -77,12 +78,12 @@ def test_same_steps_outside_a_loop(benchmark, name, monkeypatch):
   monkeypatch.setattr(
     convolution, "conv", lambda x, k, s=1: plain(x, k, s, "plain")
   )
-  net, optimizers, learner, inputs, targets, keys = build(name)
+  net, rules, learner, inputs, targets, keys = build(name)
   stacked = learner.init(keys, inputs)
 
   @jax.jit
   def step(state, x, y):
-    return train.step(net, optimizers, None, state, x, y)[:2]
+    return train.step(net, rules, None, state, x, y)[:2]
 
   blocks = [slice(i * BATCH, (i + 1) * BATCH) for i in range(STEPS)]
   batches = [

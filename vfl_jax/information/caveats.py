@@ -4,6 +4,7 @@ import numpy as np
 
 from vfl_jax import types
 
+NEAR = 0.03  # share of a ceiling that counts as having reached it
 EXCESS = 0.1  # nats that a critic may lack or invent before a warning
 
 
@@ -23,7 +24,7 @@ def of(
 ) -> tuple[tuple[str, ...], ...]:
   """Warnings of every layer.
 
-  - "saturated": within its interval of H(Y), or of the estimator's own cap.
+  - "saturated": within its interval, or `NEAR`, of H(Y) or the estimator's cap.
   - "not told from its floor": the interval reaches the permuted labels'.
   - "above log n": no distribution-free lower bound from n samples can be
     trusted above log n (McAllester and Stratos 2020, theorem 1).
@@ -49,7 +50,7 @@ def of(
       (v for v in (estimate.ceiling, estimate.cap) if v is not None),
       default=np.inf,
     )
-    if nats + interval >= top > 0:
+    if nats + max(interval, NEAR * top) >= top > 0:
       name = "H(Y)" if top == estimate.ceiling else "its cap"
       said.append(f"saturated at {name}")
     low = nats - interval

@@ -1,0 +1,75 @@
+"""Who updates with what: every party has an optimiser of its own."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import optax
+
+from vfl_jax import registry
+
+PyTree = Any
+
+
+class Optimizers(NamedTuple):
+  """Who updates with what: one transformation per bottom, one for the top."""
+
+  bottoms: tuple[optax.GradientTransformation, ...]
+  top: optax.GradientTransformation
+
+  @classmethod
+  def same(cls, rule: optax.GradientTransformation, parties: int):
+    """One rule for everybody; the states are still each party's own."""
+    return cls((rule,) * parties, rule)
+
+  def init(self, variables: PyTree) -> PyTree:
+    """States before training, in the structure of the variables."""
+    bottoms = tuple(
+      rule.init(v["params"])
+      for rule, v in zip(self.bottoms, variables["bottoms"], strict=True)
+    )
+    return {
+      "bottoms": bottoms,
+      "top": self.top.init(variables["top"]["params"]),
+    }
+
+
+def build(
+  name: str,
+  *,
+  learning_rate: float,
+  steps: int,
+  momentum: float = 0.9,
+  weight_decay: float = 0.0,
+  schedule: str = "constant",
+  boundaries: Sequence[float] = (0.5, 0.85),
+) -> optax.GradientTransformation:
+  """An optimiser by name, for one party.
+
+  Args:
+    name: "sgd" or "adam".
+    learning_rate: peak value.
+    steps: length of the whole training.
+    momentum: of SGD.
+    weight_decay: L2 penalty added to the gradient (SGD) or decoupled (Adam).
+    schedule: "constant", "cosine", or "steps" (times 0.1 at each boundary).
+    boundaries: of "steps", as shares of the training.
+
+  Raises:
+    ValueError: unknown optimiser or schedule.
+  """
+  schedules = {
+    "constant": lambda: learning_rate,
+    "cosine": lambda: optax.cosine_decay_schedule(learning_rate, steps),
+    "steps": lambda: optax.piecewise_constant_schedule(
+      learning_rate, {int(b * steps): 0.1 for b in boundaries}
+    ),
+  }
+  rate = registry.lookup(schedules, "train.schedule", schedule)()
+  optimizers = {
+    "sgd": lambda: optax.chain(
+      optax.add_decayed_weights(weight_decay),
+      optax.sgd(rate, momentum=momentum or None),
+    ),
+    "adam": lambda: optax.adamw(rate, weight_decay=weight_decay),
+  }
+  return registry.lookup(optimizers, "train.optimizer", name)()

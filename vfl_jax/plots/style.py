@@ -1,0 +1,48 @@
+"""What all figures share: colours, intervals, a legend above the panels."""
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+# Okabe and Ito's palette: told apart with colour-blind eyes too
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+GREY, INK = "#8a8f98", "#1f2430"
+RC = {
+  "font.family": "DejaVu Sans",
+  "font.size": 9,
+  "axes.titlesize": 10,
+  "axes.titleweight": "bold",
+  "axes.titlelocation": "left",
+  "axes.spines.top": False,
+  "axes.spines.right": False,
+  "axes.edgecolor": "#c3c8d0",
+  "axes.labelcolor": INK,
+  "axes.grid": True,
+  "grid.color": "#eceff3",
+  "text.color": INK,
+  "xtick.color": "#555b66",
+  "ytick.color": "#555b66",
+  "legend.frameon": False,
+  "svg.fonttype": "none",
+  "svg.hashsalt": "vfl_jax",
+}
+
+
+def spread(values: pd.Series) -> float:
+  """Half-width of the 95 % t interval over seeds; 0 for one seed."""
+  n = len(values)
+  if n < 2:
+    return 0.0
+  error = float(values.std(ddof=1)) / np.sqrt(n)
+  return float(stats.t.ppf(0.975, n - 1)) * error
+
+
+def legend_above(figure, axis):
+  handles, labels = axis.get_legend_handles_labels()
+  columns = min(6, len(labels))
+  lines = -(-len(labels) // columns)
+  figure.legend(
+    handles, labels, loc="upper center", ncols=columns, bbox_to_anchor=(0.5, 1)
+  )
+  height = figure.get_figheight()
+  figure.tight_layout(rect=(0, 0, 1, 1 - 0.28 * lines / height))
