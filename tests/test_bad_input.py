@@ -183,7 +183,7 @@ def main(*flags, **environment):
 CASES = [
   (["--config.train.epoch=3"], "Did you mean 'epochs'"),
   (["--config.train.epochs=ten"], "'ten', a str; it must be of type int"),
-  (["--config.model.hidden=3"], "'int' object is not iterable"),
+  (["--config.model.hidden=3"], "hidden is 3; it takes Sequence[int]"),
   (["--config.model.cut=99"], "mlp has 8 stages"),
   (["--config=configs/cifar10_cut.py"], "cifar10_cut1.py"),
   (["--config=configs/default.py:gpu"], "take cpu, step or KEY=VALUE"),
