@@ -41,6 +41,8 @@ _STEP = {
   "evaluate.aux_per_class": 1,
   "information.samples": 100,
   "information.steps": 1,
+  "information.estimators": ("mine",),
+  "compensation": (),
   "record.epochs": (),
 }
 # the published schedule of the attack and enough samples for every estimator

@@ -38,6 +38,8 @@ def tiny(**overrides):
   config.train.steps_per_epoch = 5
   config.record.epochs = (1,)
   config.information.epochs = (0, 2)
+  config.information.estimators = ("mine", "classifier")
+  config.compensation = ("frozen_bottoms", "fresh_top", "central_twin")
   config.information.noise = 0.2
   config.record.samples = 20
   config.model = configs.model("mlp", hidden=(16,))
