@@ -29,7 +29,7 @@ def problem():
 
 def test_jax_mine(benchmark):
   t, y = problem()
-  bound = information.ESTIMATORS["mine"](CLASSES, width=HIDDEN)
+  bound = information.ESTIMATORS["mine"](CLASSES, hidden=HIDDEN)
 
   def run():
     return fit.influences(

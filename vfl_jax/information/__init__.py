@@ -71,8 +71,8 @@ def mutual_information(
     targets, the ceiling H(Y), and what speaks against believing them.
 
   Raises:
-    ValueError: shapes that do not fit, fewer than 40 rows or fewer rows than
-      classes, values that are not finite, an unknown estimator or option.
+    ValueError: shapes that do not fit, fewer than 40 rows, values that are
+      not finite, an unknown estimator or option.
 
   >>> t = np.random.default_rng(0).normal(size=(1, 400, 3))
   >>> y = (t[0, :, 0] > 0).astype(int)
@@ -86,8 +86,6 @@ def mutual_information(
   if discrete:
     names, targets = np.unique(targets, return_inverse=True)
     classes = len(names)
-    if len(targets) < classes:
-      raise ValueError(f"{len(targets)} samples for {classes} classes.")
   built, fitting = _split(estimator, options, classes)
   folds = fitting["folds"]
   kept = np.array([layer.shape[1] for layer in layers])

@@ -17,7 +17,7 @@ _DECAY = 0.99  # of the running average in the gradient of `mine`
 
 
 def mine(
-  num_classes: int | None, *, width: int = 64, critic: str = ""
+  num_classes: int | None, *, hidden: int = 64, critic: str = ""
 ) -> types.Bound:
   """Donsker-Varadhan bound with a moving-average corrected gradient.
 
@@ -25,12 +25,12 @@ def mine(
 
   Args:
     num_classes: of integer targets, or None for float targets `[n, m]`.
-    width: hidden width of the critic.
+    hidden: width of the critic.
     critic: "labels", "concatenated", or empty: what fits the targets.
 
   Source: Belghazi et al. 2018, section 3.2.
   """
-  f = critics.build(critic, num_classes, width)
+  f = critics.build(critic, num_classes, hidden)
 
   def loss(params, log_average, t, y, prior):
     scores = f.scores(params, t, y, prior)
@@ -51,7 +51,7 @@ def mine(
 
 
 def nwj(
-  num_classes: int | None, *, width: int = 64, critic: str = ""
+  num_classes: int | None, *, hidden: int = 64, critic: str = ""
 ) -> types.Bound:
   """I(T;Y) >= 1 + E[f(t,y)] - E_{p(t)p(y)}[exp f(t,y)]; see `mine`.
 
@@ -60,7 +60,7 @@ def nwj(
   Source: Nguyen, Wainwright and Jordan 2010, with f shifted by one so that an
   untrained critic reads 0.
   """
-  f = critics.build(critic, num_classes, width)
+  f = critics.build(critic, num_classes, hidden)
 
   def influence(params, t, y, prior):
     scores = f.scores(params, t, y, prior)
@@ -72,7 +72,7 @@ def nwj(
 def infonce(
   num_classes: int | None,
   *,
-  width: int = 64,
+  hidden: int = 64,
   critic: str = "",
   negatives: int = 0,
 ) -> types.Bound:
@@ -80,14 +80,14 @@ def infonce(
 
   Args:
     num_classes: of integer targets, or None for float targets `[n, m]`.
-    width: hidden width of the critic.
+    hidden: width of the critic.
     critic: "labels", "concatenated", or empty: what fits the targets.
     negatives: K - 1; 0 is 127 for a label-indexed critic, to which they cost
       nothing, and 31 for a concatenated one.
 
   Source: van den Oord et al. 2018; Poole et al. 2019, equation 12.
   """
-  f = critics.build(critic, num_classes, width)
+  f = critics.build(critic, num_classes, hidden)
   cheap = num_classes and critic != "concatenated"
   size = 1 + (negatives or (127 if cheap else 31))
 
@@ -101,7 +101,7 @@ def infonce(
 
 
 def jsd(
-  num_classes: int | None, *, width: int = 64, critic: str = ""
+  num_classes: int | None, *, hidden: int = 64, critic: str = ""
 ) -> types.Bound:
   """Trained for the Jensen-Shannon divergence, read out by `mine`'s formula.
 
@@ -109,13 +109,13 @@ def jsd(
 
   Source: Hjelm et al. 2019; Poole et al. 2019.
   """
-  return smile(num_classes, width=width, critic=critic, clip=np.inf)
+  return smile(num_classes, hidden=hidden, critic=critic, clip=np.inf)
 
 
 def smile(
   num_classes: int | None,
   *,
-  width: int = 64,
+  hidden: int = 64,
   critic: str = "",
   clip: float = 5.0,
 ) -> types.Bound:
@@ -125,13 +125,13 @@ def smile(
 
   Args:
     num_classes: of integer targets, or None for float targets `[n, m]`.
-    width: hidden width of the critic.
+    hidden: width of the critic.
     critic: "labels", "concatenated", or empty: what fits the targets.
     clip: on the log ratio.
 
   Source: Song and Ermon 2020.
   """
-  f = critics.build(critic, num_classes, width)
+  f = critics.build(critic, num_classes, hidden)
 
   def divergence(params, t, y, prior):
     scores = f.scores(params, t, y, prior)
@@ -154,7 +154,7 @@ def smile(
 def classifier(
   num_classes: int | None,
   *,
-  width: int = 64,
+  hidden: int = 64,
   critic: str = "",
   family: str = "both",
 ) -> types.Bound:
@@ -166,7 +166,7 @@ def classifier(
 
   Args:
     num_classes: of the targets.
-    width: hidden width of the classifier.
+    hidden: width of the classifier.
     critic: "labels", or "concatenated" (asks for every class in turn).
     family: "linear", "mlp", or "both" (their sum).
 
@@ -184,12 +184,12 @@ def classifier(
       f"family is {family!r}; take one of {', '.join(nets.FAMILIES)}."
     )
   if critic == "concatenated":
-    f = critics.build(critic, num_classes, width)
+    f = critics.build(critic, num_classes, hidden)
     init, logits = f.init, f.logits
     assert logits is not None
   else:
-    critics.build(critic, num_classes, width)  # refuses an unknown one
-    net, logits = nets.critic(num_classes, width, family)
+    critics.build(critic, num_classes, hidden)  # refuses an unknown one
+    net, logits = nets.critic(num_classes, hidden, family)
     init = lambda key, t, y: net(key, t)
 
   def influence(params, t, y, prior):
@@ -207,14 +207,14 @@ def classifier(
   )
 
 
-def linear(num_classes: int | None, *, width: int = 64) -> types.Bound:
+def linear(num_classes: int | None, *, hidden: int = 64) -> types.Bound:
   """Usable information of a linear probe: `classifier` of that family."""
-  return classifier(num_classes, width=width, family="linear")
+  return classifier(num_classes, hidden=hidden, family="linear")
 
 
-def mlp(num_classes: int | None, *, width: int = 64) -> types.Bound:
+def mlp(num_classes: int | None, *, hidden: int = 64) -> types.Bound:
   """Usable information of a small perceptron: `classifier` of that family."""
-  return classifier(num_classes, width=width, family="mlp")
+  return classifier(num_classes, hidden=hidden, family="mlp")
 
 
 def _bound(f, loss, influence, num_classes):
