@@ -218,6 +218,7 @@ def command(workdir, **environment):
     "--config.train.epochs=40",
     "--config.train.steps_per_epoch=4",
     "--config.seeds=2",
+    "--config.compensation=('frozen_bottoms', 'central_twin')",
   ]
 
 
