@@ -1,7 +1,6 @@
 """Run one experiment: `python main.py --config=configs/NAME.py[:arg]`.
 
-With no flags: the default experiment, on digits. Override any key, e.g.
-`--config.train.epochs=5`.
+No flags: digits. Override any key, e.g. `--config.train.epochs=5`.
 """
 
 import sys
@@ -31,18 +30,20 @@ def main(argv: list[str]) -> None:
     config = configs.validate(configs.load(_CONFIG.value, _overrides))
   except (ValueError, FileNotFoundError) as error:
     _refuse(error)
+  from vfl_jax import calibration
   from vfl_jax import console
   from vfl_jax import experiment
   from vfl_jax import workdir
 
+  work = {"experiment": experiment, "calibration": calibration}[config.kind]
   folder = _WORKDIR.value or f"runs/{config.name}-{configs.digest(config)}"
   try:
     if _DRY_RUN.value:
-      experiment.dry_run(config)
+      work.dry_run(config)
       return
     workdir.claim(config, folder)
     with console.Progress() as progress:
-      experiment.run(config, folder, progress)
+      work.run(config, folder, progress)
   except (workdir.Refused, experiment.Diverged) as error:
     _refuse(error, code=2 if isinstance(error, ValueError) else 1)
   console.summary(folder)

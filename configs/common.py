@@ -80,18 +80,26 @@ def experiment(
         config[key].update(value)
     else:
       config[key] = value
+  return argued(config, arg, {"cpu": {**_CPU, **(cpu or {})}, "step": _STEP})
+
+
+def argued(
+  config: ml_collections.ConfigDict, arg: str, profiles: dict[str, Any]
+) -> ml_collections.ConfigDict:
+  """The config with its argument applied, part by part.
+
+  Raises:
+    ValueError: an argument that is neither a profile nor KEY=VALUE.
+  """
   for part in filter(None, arg.split(",")):
-    if part == "cpu":
-      config.profile = "cpu"
-      configs.assign(config, {**_CPU, **(cpu or {})})
-    elif part == "step":
-      config.profile = "step"
-      configs.assign(config, _STEP)
+    if part in profiles:
+      config.profile = part
+      configs.assign(config, profiles[part])
     elif "=" in part:
       key, value = part.split("=", 1)
       configs.assign(config, {_SHORT.get(key, key): configs.parse_value(value)})
     else:
-      near = difflib.get_close_matches(part, ("cpu", "step"), n=1)
+      near = difflib.get_close_matches(part, list(profiles), n=1)
       hint = f" Did you mean {near[0]!r}?" if near else ""
       raise ValueError(
         f"config argument {part!r} is unknown; take cpu, step or KEY=VALUE "

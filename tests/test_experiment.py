@@ -338,11 +338,15 @@ def test_the_report_opens_in_a_browser(finished, width):
 
 
 def test_verdicts():
-  assert report.verdict(0.01, 0.2).startswith("leaks")
-  assert report.verdict(-0.015, 0.01).startswith("at its control")
-  assert report.verdict(-0.3, 0.3) == "not told apart from its control"
-  assert report.verdict(-0.3, -0.1).startswith("below")
-  assert report.verdict(float("nan"), float("nan")).startswith("one seed")
+  assert report.experiment.verdict(0.01, 0.2).startswith("leaks")
+  assert report.experiment.verdict(-0.015, 0.01).startswith("at its control")
+  assert (
+    report.experiment.verdict(-0.3, 0.3) == "not told apart from its control"
+  )
+  assert report.experiment.verdict(-0.3, -0.1).startswith("below")
+  assert report.experiment.verdict(float("nan"), float("nan")).startswith(
+    "one seed"
+  )
 
 
 @pytest.mark.slow

@@ -280,6 +280,29 @@ def test_padding_changes_nothing_and_projection_is_that_of_the_fitting_rows():
   del s
 
 
+def test_many_rows_are_projected_as_few_are(monkeypatch):
+  """The randomised SVD beside the Gram matrix; an estimate takes either."""
+  generator = np.random.default_rng(0)
+  scales = 10 * 0.8 ** np.arange(100)
+  t = (generator.standard_normal((400, 100)) * scales).astype(np.float32)
+  few = layers.project(t, 8, 4)
+  monkeypatch.setattr(layers, "_ROWS", 100)
+  many = layers.project(t, 8, 4)
+  assert many.features.shape == few.features.shape == (4, 400, 8)
+  np.testing.assert_allclose(many.kept_variance, few.kept_variance, rtol=1e-3)
+  np.testing.assert_allclose(
+    np.abs(many.features), np.abs(few.features), atol=0.02 * scales[0]
+  )
+  y = (t[:, 0] > 0).astype(int)
+  key = jax.random.key(0)
+  before, whole = (
+    information.mutual_information(key, [x], y, width=8, steps=50)
+    for x in (many, t)
+  )
+  np.testing.assert_allclose(before.nats, whole.nats, atol=1e-6)
+  assert before.kept_width[0] == 8
+
+
 def test_the_loss_by_projection_is_measured():
   """The label sits on the weakest directions, which a projection drops."""
   generator = np.random.default_rng(0)
@@ -289,7 +312,7 @@ def test_the_loss_by_projection_is_measured():
   place = probe.Place("0", 0, "input")
   found = probe.probe(
     jax.random.key(0),
-    [{place: np.concatenate([loud, quiet], 1)}],
+    [[(place, np.concatenate([loud, quiet], 1))]],
     y,
     estimators=[("classifier", {})],
     width=4,

@@ -10,7 +10,7 @@ PACKAGE = ROOT / "vfl_jax"
 
 # each room may import rooms of earlier lines, never of its own line
 LAYERS = [
-  {"types", "registry", "rng", "tables"},
+  {"types", "registry", "rng", "tables", "schemas"},
   {"mapping", "plots"},
   {"nets", "report"},
   {
@@ -29,7 +29,7 @@ LAYERS = [
   {"checks"},
   {"config"},  # the registries lazily, inside `validate`
   {"workdir"},
-  {"federation", "controls"},
+  {"federation", "controls", "calibration"},
   {"evaluate"},
   {"compensation"},
   {"measure"},

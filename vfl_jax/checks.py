@@ -8,6 +8,8 @@ import numpy as np
 
 from vfl_jax import registry
 from vfl_jax.data import partition
+from vfl_jax.information import fit
+from vfl_jax.information import truths
 
 OPTIMIZERS = ("sgd", "adam")
 SCHEDULES = ("constant", "cosine", "steps")
@@ -66,8 +68,23 @@ def keys(config, reference, prefix, options):
       )
 
 
+def at_least(prefix, section, lowest):
+  """Refuse what lies below its bound; keys may be dotted."""
+  for path, low in lowest.items():
+    value = section
+    for key in path.split("."):
+      value = value[key]
+    if value < low:
+      raise ValueError(f"{prefix}{path} is {value}; it must be at least {low}.")
+
+
+def _folds(section, folds):
+  if folds > fit.BLOCKS:
+    raise ValueError(f"{section}.folds is {folds}; take 1 to {fit.BLOCKS}.")
+
+
 def ranges(config):
-  at_least = {
+  lowest = {
     "seed": 0,
     "seeds": 1,
     "data.parties": 1,
@@ -89,12 +106,7 @@ def ranges(config):
     "evaluate.attack_steps": 1,
     "record.samples": 0,
   }
-  for path, low in at_least.items():
-    value = config
-    for key in path.split("."):
-      value = value[key]
-    if value < low:
-      raise ValueError(f"{path} is {value}; it must be at least {low}.")
+  at_least("", config, lowest)
   for path, low, high in (
     ("validation", 0, 0.5),
     ("test", 0, 0.9),
@@ -126,10 +138,7 @@ def ranges(config):
         raise ValueError(
           f"{path} has {epoch}; train.epochs={last} allows 0 to {high}."
         )
-  if config.information.folds > 4:
-    raise ValueError(
-      f"information.folds is {config.information.folds}; take 1 to 4."
-    )
+  _folds("information", config.information.folds)
   for name in config.compensation:
     if name not in COMPENSATION:
       raise ValueError(registry.unknown("compensation", name, COMPENSATION))
@@ -177,6 +186,28 @@ def optimizer(section, prefix):
       f"{prefix}boundaries is {tuple(shares)}; shares of the training, each "
       "between 0 and 1."
     )
+
+
+def grid(config):
+  """What a calibration may ask for."""
+  at_least("", config, {"seed": 0, "seeds": 1})
+  at_least("fit.", config.fit, {"steps": 1, "batch": 2, "folds": 1, "width": 1})
+  _folds("fit", config.fit.folds)
+  for name, values in config.grid.items():
+    low = {"samples": 40, "dimensions": 2, "classes": 2}.get(name)
+    for value in values:
+      if name == "shapes":
+        registry.lookup(truths.SHAPES, "shape", value)
+      elif name == "levels" and not 0 <= value < 1:
+        raise ValueError(f"grid.levels has {value!r}; shares in [0, 1).")
+      elif low and (not isinstance(value, int) or value < low):
+        raise ValueError(
+          f"grid.{name} has {value!r}; whole numbers from {low}."
+        )
+    if not values:
+      raise ValueError(f"grid.{name} is empty; give at least one value.")
+  if not config.estimators:
+    raise ValueError("estimators is empty; name at least one.")
 
 
 def data(config, header):

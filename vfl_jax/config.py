@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Mapping
+import copy
 import difflib
 import hashlib
 import importlib.util
@@ -11,81 +12,25 @@ from typing import Any
 
 import ml_collections
 
+from vfl_jax import schemas
 
-def defaults() -> Any:
-  """Every key an experiment has; the default experiment itself.
+
+def defaults(kind: str = "experiment") -> Any:
+  """Every key a config of this kind has; for "experiment" the default one.
 
   Two parties hold the left and right half of the digits that ship inside
   scikit-learn.
+
+  Args:
+    kind: "experiment" or "calibration".
+
+  >>> defaults().data.name, defaults("calibration").grid.classes
+  ('digits', (2, 10, 100))
   """
-  return ml_collections.ConfigDict(
-    {
-      "name": "digits_mlp",
-      # "full", or "cpu"/"step" where a run was cut to a small budget
-      "profile": "full",
-      "seed": 0,
-      "seeds": 3,
-      "precision": "float32",
-      "data": {
-        "name": "digits",
-        "path": "",  # the user's own file; one per party with commas
-        "data_dir": "",
-        "label": "label",
-        "id": "",
-        "text": "",
-        "split": "split",
-        "drop": (),
-        "parties": 2,
-        "partition": "contiguous",
-        "active_features": False,
-        "train_size": 0,
-        "test_size": 0,
-        "validation": 0.1,
-        "test": 0.25,
-        "encoding": "onehot",
-        "max_categories": 64,
-        "hash_size": 8192,
-        "vocabulary": 8000,
-        "length": 32,
-      },
-      "task": {"name": "identity"},
-      "model": model("mlp", norm="batch"),
-      "train": {
-        "epochs": 30,
-        "batch_size": 64,
-        "optimizer": "sgd",
-        "learning_rate": 0.05,
-        "momentum": 0.9,
-        "weight_decay": 5e-4,
-        "schedule": "cosine",
-        "boundaries": (0.5, 0.85),
-        "steps_per_epoch": 0,  # 0: the whole permutation
-        # {"name": "party 1" or "top", "learning_rate": 0.01, ...}
-        "overrides": (),
-      },
-      "defenses": (),
-      "information": {
-        "estimators": ("mine", "classifier"),
-        "samples": 2000,
-        "steps": 100,
-        "batch": 128,
-        "folds": 4,
-        "width": 64,
-        # also after so many epochs, by the first estimator; 0: untrained
-        "epochs": (),
-        # I(X;T) of layers with so much noise, as a share of their spread
-        "noise": 0.0,
-      },
-      "compensation": ("frozen_bottoms", "fresh_top", "central_twin"),
-      "attacks": ("passive_completion",),
-      "evaluate": {
-        "aux_per_class": 4,
-        "metric": "accuracy",
-        "attack_steps": 400,
-      },
-      "record": {"epochs": (), "samples": 0},
-    }
-  )
+  config = ml_collections.ConfigDict(copy.deepcopy(schemas.KINDS[kind]))
+  if "model" in config:
+    config.model = model(**config.model)
+  return config
 
 
 def model(
@@ -244,14 +189,20 @@ def validate(config: Any) -> Any:
     FileNotFoundError: the data set is not there; says what gets it.
   """
   try:
-    return _validated(ml_collections.ConfigDict(config.to_dict()))
+    kind = config.get("kind")
+    if kind not in schemas.KINDS:
+      raise ValueError(
+        f"kind is {kind!r}; take one of {', '.join(schemas.KINDS)}."
+      )
+    check = {"experiment": _experiment, "calibration": _calibration}[kind]
+    return check(ml_collections.ConfigDict(config.to_dict()))
   except (TypeError, AttributeError) as error:  # a value of an odd shape
     raise ValueError(
       f"the config holds a value of a wrong kind: {error}."
     ) from (error)
 
 
-def _validated(config: Any) -> Any:
+def _experiment(config: Any) -> Any:
   from vfl_jax import attacks
   from vfl_jax import checks
   from vfl_jax import data
@@ -326,4 +277,18 @@ def _validated(config: Any) -> Any:
     reason = attacks.missing(attack, config)
     if reason:
       raise ValueError(f"attack {name!r} cannot run here: {reason}.")
+  return config
+
+
+def _calibration(config: Any) -> Any:
+  from vfl_jax import checks
+  from vfl_jax import information
+
+  checks.keys(config, defaults("calibration"), "", ())
+  checks.grid(config)
+  entries = pieces(config.estimators)
+  for entry in entries:
+    information.build(entry[0], **entry[1])
+    if entries.count(entry) > 1:
+      raise ValueError(f"estimator {entry} is listed twice; once is enough.")
   return config

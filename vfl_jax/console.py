@@ -88,6 +88,37 @@ def say(line: str) -> None:
 def summary(workdir: str | pathlib.Path) -> None:
   """The main numbers of a finished run, and where its report is."""
   workdir = pathlib.Path(workdir)
+  if tables.exists(workdir, "calibration_summary"):
+    _calibration(tables.read(workdir, "calibration_summary"))
+  else:
+    _experiment(workdir)
+  say(f"report: {workdir / 'report.html'}")
+
+
+def _calibration(frame):
+  """Errors of the estimators over all problems."""
+  out = table.Table(
+    box=box.SIMPLE_HEAD,
+    title_justify="left",
+    title="Mean absolute error against the truth, over all problems",
+  )
+  out.add_column("estimator")
+  for column in ("of H(Y)", "nats", "bias", "spread", "seconds"):
+    out.add_column(column, justify="right")
+  for _, r in frame[frame["n"] == "all"].iterrows():
+    out.add_row(
+      r["estimator"],
+      f"{r['share']:.3f}",
+      f"{r['mae']:.3f}",
+      f"{r['bias']:+.3f}",
+      f"{r['spread']:.3f}",
+      f"{r['seconds']:.1f}",
+    )
+  _OUT.print(out)
+
+
+def _experiment(workdir):
+  """The main task, and what leaks."""
   main = tables.read(workdir, "main")
   out = table.Table(
     box=box.SIMPLE_HEAD, title="Main task", title_justify="left"
@@ -128,7 +159,6 @@ def summary(workdir: str | pathlib.Path) -> None:
         text.Text(f"{r['advantage']:+.3f}\n{_interval(r['low'], r['high'])}"),
       )
     _OUT.print(out)
-  say(f"report: {workdir / 'report.html'}")
 
 
 def dry_run(rows: list[dict[str, Any]], facts: dict[str, Any]) -> None:

@@ -87,10 +87,10 @@ def information(config: Any, workdir, f: federations.Federation, progress):
       work.append(("held out", int(epoch), variables, held, estimators[:1]))
   for samples, epoch, variables, (inputs, labels), chosen in work:
     progress.advance(f"{len(labels)} samples {samples}, epoch {epoch}")
-    seeds = [
+    seeds = (  # made when asked for, so that one seed's layers are held
       _places(f, mapping.take(variables, seed), inputs)
       for seed in range(len(f.keys))
-    ]
+    )
     found = probe.probe(
       rng.stream(f.keys[0], "information"),
       seeds,
@@ -112,15 +112,16 @@ def information(config: Any, workdir, f: federations.Federation, progress):
       for row in found
     ]
     if options.noise and epoch == last and samples == "held out":
-      rows += _input_information(config, f, seeds)
+      rows += _input_information(config, f, inputs)
   tables.write(workdir, "information", rows)
 
 
-def _input_information(config, f, seeds):
+def _input_information(config, f, inputs):
   """I(X;T) of every layer with noise, rows of the same table."""
   rows = []
-  for seed, found in enumerate(seeds):
-    for place, vectors in found.items():
+  for seed in range(len(f.keys)):
+    variables = mapping.take(f.variables, seed)
+    for place, vectors in _places(f, variables, inputs):
       if place.form != "flat":
         continue
       nats, error = noise.input_information(
@@ -197,7 +198,7 @@ def leakage(config: Any, workdir, f: federations.Federation, progress):
 
 
 def _places(f: federations.Federation, variables, inputs):
-  """Vectors of every layer of one seed."""
+  """Places and vectors of every layer of one seed."""
   bottoms, top = jax.tree.map(
     np.asarray,
     _activations(f.net, f.dataset.vocabulary, variables, tuple(inputs)),

@@ -46,7 +46,7 @@ def build(name: str, **options: Any) -> types.Estimator:
 
 def mutual_information(
   key: jax.Array,
-  features: np.ndarray | Sequence[np.ndarray],
+  features: np.ndarray | Sequence[np.ndarray | stacking.Projected],
   targets: np.ndarray,
   *,
   estimator: str = DEFAULT,
@@ -58,7 +58,8 @@ def mutual_information(
   Args:
     key: random key.
     features: `[layers, n, d]` or layers `[n, d_l]` of unequal width, the same
-      rows in random order (they are cut into blocks as they come).
+      rows in random order (they are cut into blocks as they come). Wide
+      ones may have been projected before (`layers.reduce`).
     targets: integers `[n]` (labels) or floats `[n, m]`.
     estimator: a key of `ESTIMATORS`, or `package.module:builder`.
     width: layers with more columns are projected on as many principal
@@ -88,16 +89,17 @@ def mutual_information(
     classes = len(names)
   built, fitting = _split(estimator, options, classes)
   folds = fitting["folds"]
-  kept = np.array([layer.shape[1] for layer in layers])
+  columns = [stacking.columns(layer) for layer in layers]
+  kept = np.array([t.shape[1] for t in columns])
   share = np.ones(len(layers))
   if isinstance(built, types.Direct):
     permuted = rng.generator(rng.stream(key, "floor")).permutation(targets)
     values, floors = (
-      np.stack([built.influence(layer, y) for layer in layers])
+      np.stack([built.influence(t, y) for t in columns])
       for y in (targets, permuted)
     )
     values = values[:, None]
-    reasons = [built.reason(layer, targets) for layer in layers]
+    reasons = [built.reason(t, targets) for t in columns]
   else:
     size = len(targets) // fit.BLOCKS
     runs = np.empty((len(layers), folds + 1, size))
@@ -159,21 +161,31 @@ def _cached(name, classes, options):
 
 
 def _checked(features, targets):
-  layers = [np.asarray(layer) for layer in features]
+  layers = [
+    layer if isinstance(layer, stacking.Projected) else np.asarray(layer)
+    for layer in features
+  ]
   targets = np.asarray(targets)
-  shapes = {layer.shape[:1] for layer in layers}
-  if any(layer.ndim != 2 for layer in layers) or shapes != {targets.shape[:1]}:
+  shapes = [stacking.columns(layer).shape for layer in layers]
+  if any(len(s) != 2 or s[:1] != targets.shape[:1] for s in shapes):
     raise ValueError(
-      f"features are {[layer.shape for layer in layers][:3]}, targets "
-      f"{targets.shape}; they must be [layers, n, d] and [n] or [n, m]."
+      f"features are {shapes[:3]}, targets {targets.shape}; they must be "
+      "[layers, n, d] and [n] or [n, m]."
     )
+  if not layers:
+    raise ValueError("features are empty; at least one layer is needed.")
   if len(targets) < FEWEST:
     raise ValueError(
       f"{len(targets)} samples are too few to fit, stop and report on "
       f"disjoint parts; at least {FEWEST} are needed."
     )
-  layers = [np.asarray(layer, np.float32) for layer in layers]
-  if not all(np.isfinite(layer).all() for layer in layers):
+  layers = [
+    layer
+    if isinstance(layer, stacking.Projected)
+    else np.asarray(layer, np.float32)
+    for layer in layers
+  ]
+  if not all(np.isfinite(stacking.columns(layer)).all() for layer in layers):
     raise ValueError("features hold values that are not finite.")
   if not np.issubdtype(targets.dtype, np.integer):
     if targets.dtype.kind not in "f" or not np.isfinite(targets).all():

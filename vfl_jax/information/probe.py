@@ -1,11 +1,12 @@
 """Every layer of every party and of the merge, for all seeds at once."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from vfl_jax import information
+from vfl_jax.information import layers as stacking
 
 JOINT = "joint"
 _WIDER = 4  # times the width that the loss by projection is measured against
@@ -27,37 +28,39 @@ def places(
   bottoms: Sequence[Sequence[Mapping[str, np.ndarray]]],
   top: Sequence[Mapping[str, np.ndarray]],
   stages: Sequence[str],
-) -> dict[Place, np.ndarray]:
-  """Vectors by place: per party, and jointly below and above the cut.
+) -> Iterator[tuple[Place, np.ndarray]]:
+  """Places and their vectors: per party, and jointly below and above the cut.
 
   Args:
     bottoms: per party and layer, from 0 (input) to the cut, the vectors
       `[n, d]` by form.
     top: the same of the merged layers from the cut to the last.
     stages: names of all stages.
+
+  Yields:
+    One after the other, so that joint vectors need not be held together.
   """
   names = ("input", *stages)
   cut = len(bottoms[0]) - 1
-  found = {}
   for party, layers in enumerate(bottoms):
     for layer, forms in enumerate(layers):
       for form, vectors in forms.items():
-        found[Place(str(party), layer, names[layer], form)] = vectors
+        yield Place(str(party), layer, names[layer], form), vectors
   for layer in range(cut + 1):
     for form in bottoms[0][layer]:
-      found[Place(JOINT, layer, names[layer], form)] = np.concatenate(
-        [layers[layer][form] for layers in bottoms], axis=1
+      yield (
+        Place(JOINT, layer, names[layer], form),
+        np.concatenate([layers[layer][form] for layers in bottoms], axis=1),
       )
   for offset, forms in enumerate(top[1:], start=1):
     layer = cut + offset
     for form, vectors in forms.items():
-      found[Place(JOINT, layer, names[layer], form)] = vectors
-  return found
+      yield Place(JOINT, layer, names[layer], form), vectors
 
 
 def probe(
   key,
-  seeds: Iterable[Mapping[Place, np.ndarray]],
+  seeds: Iterable[Iterable[tuple[Place, np.ndarray]]],
   labels: np.ndarray,
   *,
   estimators: Sequence[tuple[str, Mapping[str, Any]]],
@@ -66,9 +69,12 @@ def probe(
 ) -> list[dict[str, Any]]:
   """Mutual information with the labels at every place, one row each.
 
+  What is wider than `width` is projected as it comes: besides the vectors of
+  one seed, memory holds folds * rows * width numbers per place and seed.
+
   Args:
     key: random key.
-    seeds: per seed the vectors by place, the same rows throughout.
+    seeds: per seed the places and their vectors, the same rows throughout.
     labels: `[n]` integers.
     estimators: `(name, options)` pairs.
     width: places with more columns are projected on principal components.
@@ -79,15 +85,24 @@ def probe(
     Tidy rows: seed, party, layer, stage, form, width, estimator, nats,
     interval, floor, ceiling, n, kept_width, kept_variance, projection_loss,
     warning.
+
+  Raises:
+    ValueError: vectors that are not finite.
   """
   order = np.random.default_rng(1).permutation(len(labels))
   labels = labels[order]
   about, layers = [], []
+  wide: dict[int, Any] = {}  # of the first seed, on more components
   for seed, found in enumerate(seeds):
-    for place, vectors in found.items():
+    for place, vectors in found:
+      if not np.isfinite(vectors).all():
+        raise ValueError(f"features of {place} are not finite.")
+      vectors = vectors[order]
+      if not seed and vectors.shape[1] > width:
+        wide[len(layers)] = stacking.project(vectors, _WIDER * width, 1)
       about.append({"seed": seed, **place._asdict(), "width": vectors.shape[1]})
-      layers.append(vectors[order])
-  losses = _projection_losses(key, about, layers, labels, width, fitting)
+      layers.append(stacking.reduce(vectors, width))
+  losses = _projection_losses(key, about, layers, wide, labels, width, fitting)
   results = []
   for name, options in estimators:
     estimate = information.mutual_information(
@@ -121,26 +136,26 @@ def _where(row):
   return row["party"], row["layer"], row["form"]
 
 
-def _projection_losses(key, about, layers, labels, width, fitting):
+def _projection_losses(key, about, layers, wide, labels, width, fitting):
   """What a linear probe of wider projections reads more, in nats, by place.
 
   Of the first seed. Negative where the wider projection only overfits.
   """
-  wide = [
-    i for i, row in enumerate(about) if row["width"] > width and not row["seed"]
-  ]
   if not wide:
     return {}
   narrow, wider = (
     information.mutual_information(
       key,
-      [layers[i] for i in wide],
+      members,
       labels,
       estimator="linear",
       width=w,
       **{**fitting, "folds": 1},
     ).nats
-    for w in (width, _WIDER * width)
+    for members, w in (
+      ([layers[i] for i in wide], width),
+      (list(wide.values()), _WIDER * width),
+    )
   )
   return {
     _where(about[i]): float(b - a)

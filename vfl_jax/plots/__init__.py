@@ -10,6 +10,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot
 
 from vfl_jax import tables
+from vfl_jax.plots import calibration
 from vfl_jax.plots import compensation
 from vfl_jax.plots import information
 from vfl_jax.plots import leakage
@@ -29,6 +30,8 @@ FIGURES = {
   "compensation": ("compensation", compensation.compensation),
   "probes": ("probes", compensation.probes),
   "attacks": ("attacks", leakage.attacks),
+  "calibration": ("calibration", calibration.calibration),
+  "calibration_errors": ("calibration", calibration.calibration_errors),
 }
 
 

@@ -1,12 +1,8 @@
-"""One self-contained HTML file from a workdir's tables."""
+"""What the report of an experiment shows and what it says of the paper."""
 
-import base64
-import json
-import os
 import pathlib
 from typing import Any
 
-import jinja2
 import pandas as pd
 from scipy import stats
 
@@ -16,32 +12,8 @@ from vfl_jax import tables
 MARGIN = 0.02  # "at its control": the interval lies within it
 
 
-def write(workdir: str | os.PathLike[str]) -> pathlib.Path:
-  """Draw the figures and write report.html; returns its path."""
-  workdir = pathlib.Path(workdir)
-  figures = {
-    name: "data:image/svg+xml;base64,"
-    + base64.b64encode(path.read_bytes()).decode()
-    for name, path in plots.write(workdir).items()
-  }
-  environment = jinja2.Environment(
-    loader=jinja2.PackageLoader("vfl_jax"),
-    autoescape=True,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    undefined=jinja2.StrictUndefined,
-  )
-  html = environment.get_template("report.html").render(
-    figures=figures, **contents(workdir)
-  )
-  path = workdir / "report.html"
-  tables.write_text(path, html)
-  return path
-
-
-def contents(workdir: pathlib.Path) -> dict[str, Any]:
+def contents(workdir: pathlib.Path, config: Any) -> dict[str, Any]:
   """What the template shows, all of it from files."""
-  config = json.loads((workdir / "config.json").read_text("utf-8"))
   main = tables.read(workdir, "main")
   whole = tables.read(workdir, "information")
   information = plots.final(whole) if len(whole) else whole
@@ -52,9 +24,6 @@ def contents(workdir: pathlib.Path) -> dict[str, Any]:
   test = main[(main["rows"] == "test")].set_index("metric")
   metric = config["evaluate"]["metric"]
   return {
-    "config": config,
-    "config_text": json.dumps(config, indent=1),
-    "status": tables.status(workdir),
     "metric": metric,
     "headline": test.loc[metric].to_dict(),
     "main": main.to_dict("records"),

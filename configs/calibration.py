@@ -1,0 +1,26 @@
+"""Estimators of I(T;Y) on problems whose truth is known.
+
+  python main.py --config=configs/calibration.py:cpu
+
+RESULT
+"""
+
+import ml_collections
+
+from configs import common
+from vfl_jax import config as configs
+
+_CPU = {"seeds": 3}
+_STEP = {
+  "seeds": 1,
+  "grid.samples": (100, 200),
+  "grid.dimensions": (2, 4),
+  "grid.classes": (2,),
+  "grid.levels": (0.0, 0.5),
+  "fit.steps": 1,
+}
+
+
+def get_config(arg: str = "") -> ml_collections.ConfigDict:
+  config = configs.defaults("calibration")
+  return common.argued(config, arg, {"cpu": _CPU, "step": _STEP})

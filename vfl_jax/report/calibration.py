@@ -1,0 +1,43 @@
+"""What the report of a calibration shows."""
+
+import pathlib
+from typing import Any
+
+import pandas as pd
+
+from vfl_jax import tables
+
+
+def contents(workdir: pathlib.Path, config: Any) -> dict[str, Any]:
+  """What the template shows, all of it from files."""
+  del config
+  summary = tables.read(workdir, "calibration_summary")
+  estimates = tables.read(workdir, "calibration")
+  return {
+    "summary": summary.to_dict("records"),
+    "findings": findings(summary),
+    "truth_error": estimates["truth_error"].max(),
+  }
+
+
+def findings(summary: pd.DataFrame) -> list[tuple[str, str]]:
+  """Which estimator wins, over all problems and by sample size."""
+  said = []
+  for n, part in summary.groupby("n", sort=False):
+    first, second, *_ = [*part.sort_values("share").itertuples(), None]
+    text = f"{'Over all problems' if n == 'all' else f'With {n} samples'}"
+    text += f" the smallest error is that of {first.estimator}"
+    detail = f"{first.share:.3f} of H(Y), {first.mae:.3f} nats"
+    if second:
+      detail += f"; next {second.estimator}, {second.share:.3f}"
+    said.append((text, detail))
+  said.sort(key=lambda pair: not pair[0].startswith("Over all"))
+  bold = summary[(summary["n"] == "all") & (summary["above"] > 0.05)]
+  for row in bold.itertuples():
+    said.append(
+      (
+        f"{row.estimator} claims more than there is",
+        f"{row.above:.0%} of its 95 % intervals lie wholly above the truth",
+      )
+    )
+  return said

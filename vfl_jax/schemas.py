@@ -1,0 +1,103 @@
+"""Every key of a config and its default, by the kind of work it asks for."""
+
+from typing import Any
+
+EXPERIMENT: dict[str, Any] = {
+  "kind": "experiment",
+  "name": "digits_mlp",
+  # "full", or "cpu"/"step" where a run was cut to a small budget
+  "profile": "full",
+  "seed": 0,
+  "seeds": 3,
+  "precision": "float32",
+  "data": {
+    "name": "digits",
+    "path": "",  # the user's own file; one per party with commas
+    "data_dir": "",
+    "label": "label",
+    "id": "",
+    "text": "",
+    "split": "split",
+    "drop": (),
+    "parties": 2,
+    "partition": "contiguous",
+    "active_features": False,
+    "train_size": 0,
+    "test_size": 0,
+    "validation": 0.1,
+    "test": 0.25,
+    "encoding": "onehot",
+    "max_categories": 64,
+    "hash_size": 8192,
+    "vocabulary": 8000,
+    "length": 32,
+  },
+  "task": {"name": "identity"},
+  "model": {"name": "mlp", "cut": -1, "norm": "batch"},
+  "train": {
+    "epochs": 30,
+    "batch_size": 64,
+    "optimizer": "sgd",
+    "learning_rate": 0.05,
+    "momentum": 0.9,
+    "weight_decay": 5e-4,
+    "schedule": "cosine",
+    "boundaries": (0.5, 0.85),
+    "steps_per_epoch": 0,  # 0: the whole permutation
+    # {"name": "party 1" or "top", "learning_rate": 0.01, ...}
+    "overrides": (),
+  },
+  "defenses": (),
+  "information": {
+    "estimators": ("mine", "classifier"),
+    "samples": 2000,
+    "steps": 100,
+    "batch": 128,
+    "folds": 4,
+    "width": 64,
+    # also after so many epochs, by the first estimator; 0: untrained
+    "epochs": (),
+    # I(X;T) of layers with so much noise, as a share of their spread
+    "noise": 0.0,
+  },
+  "compensation": ("frozen_bottoms", "fresh_top", "central_twin"),
+  "attacks": ("passive_completion",),
+  "evaluate": {
+    "aux_per_class": 4,
+    "metric": "accuracy",
+    "attack_steps": 400,
+  },
+  "record": {"epochs": (), "samples": 0},
+}
+
+# estimators of I(T;Y) against problems whose truth is known
+CALIBRATION: dict[str, Any] = {
+  "kind": "calibration",
+  "name": "calibration",
+  "profile": "full",
+  "seed": 0,
+  "seeds": 5,
+  "precision": "float32",
+  "estimators": (
+    "classifier",
+    "mine",
+    {"name": "mine", "critic": "concatenated"},
+    "nwj",
+    "infonce",
+    "smile",
+    "jsd",
+    "linear",
+    "mlp",
+    "neighbors",
+  ),
+  "grid": {
+    "shapes": ("mixture", "warped", "multimodal", "xor"),
+    "samples": (500, 2000, 10000),
+    "dimensions": (2, 16, 64, 256),
+    "classes": (2, 10, 100),
+    "levels": (0.0, 0.5, 0.9),  # I(T;Y) as a share of log(classes)
+  },
+  "fit": {"steps": 400, "batch": 128, "folds": 4, "width": 256},
+}
+
+KINDS = {"experiment": EXPERIMENT, "calibration": CALIBRATION}
