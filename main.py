@@ -1,7 +1,6 @@
 """Run one experiment: `python main.py --config=configs/NAME.py[:arg]`.
 
-No flags: digits. Override any key, e.g. `--config.train.epochs=5`.
-"""
+No flags: digits. Override any key, e.g. `--config.train.epochs=5`."""
 
 import sys
 from typing import NoReturn

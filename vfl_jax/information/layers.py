@@ -62,9 +62,10 @@ def stacks(
       narrow.setdefault(min(fits, default=bound), []).append(i)
   found = []
   for width, index in sorted(narrow.items()):
-    widths = np.array([layers[i].shape[1] for i in index])
+    members = [columns(layers[i]) for i in index]
+    widths = np.array([layer.shape[1] for layer in members])
     width = min(width, max(int(widths.max()), 1))
-    features = np.stack([_padded(layers[i], width) for i in index])
+    features = np.stack([_padded(layer, width) for layer in members])
     found.append(Stack(index, features, widths, np.ones(len(index))))
   if wide:
     reduced = [reduce(layers[i], bound, folds) for i in wide]
