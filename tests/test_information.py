@@ -280,6 +280,16 @@ def test_padding_changes_nothing_and_projection_is_that_of_the_fitting_rows():
   del s
 
 
+def test_neighbours_are_counted_alike_with_and_without_a_tree(monkeypatch):
+  generator = np.random.default_rng(0)
+  y = generator.integers(0, 3, 300)
+  t = generator.standard_normal((300, 12)) + 0.5 * y[:, None]
+  estimate = direct.neighbors(3).influence
+  tree = estimate(t, y)
+  monkeypatch.setattr(direct, "WIDEST", 4)
+  np.testing.assert_allclose(estimate(t, y), tree, atol=1e-9)
+
+
 def test_many_rows_are_projected_as_few_are(monkeypatch):
   """The randomised SVD beside the Gram matrix; an estimate takes either."""
   generator = np.random.default_rng(0)

@@ -111,8 +111,7 @@ def _ross(t, y, k):
     distance, _ = search.fit(t[members]).kneighbors()
     radius[members] = np.nextafter(distance[:, -1], 0)
   used = counts > 1  # a class of one sample has no neighbour to be near to
-  tree = library.KDTree(t[used])
-  within = tree.query_radius(t[used], radius[used], count_only=True)
+  within = _within(t[used], radius[used])
   values = (
     special.digamma(used.sum())
     + special.digamma(near[used])
@@ -122,6 +121,24 @@ def _ross(t, y, k):
   filled = np.full(n, values.mean())
   filled[used] = values
   return filled
+
+
+def _within(t, radius):
+  """How many rows lie within the radius of each row, itself included."""
+  from sklearn import metrics
+  from sklearn import neighbors as library
+
+  if t.shape[1] <= WIDEST:
+    return library.KDTree(t).query_radius(t, radius, count_only=True)
+
+  # a tree of many columns is slower than all distances, which are rounded:
+  # a little less keeps the neighbour that made the radius outside of it
+  def counted(distances, start):
+    ours = radius[start : start + len(distances), None]
+    return (distances <= ours * (1 - 1e-7)).sum(1)
+
+  parts = metrics.pairwise_distances_chunked(t, reduce_func=counted)
+  return np.concatenate(list(parts))
 
 
 def _kraskov(t, y, k):
