@@ -19,8 +19,8 @@ _CPU = {
 }
 _STEP = {
   "seeds": 1,
-  "grid.samples": (100, 200),
-  "grid.dimensions": (2, 4),
+  "grid.samples": (100,),
+  "grid.dimensions": (2,),
   "grid.classes": (2,),
   "grid.levels": (0.0, 0.5),
   "fit.steps": 1,

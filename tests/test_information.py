@@ -24,14 +24,13 @@ from vfl_jax.information import truths
 # linear or quadratic directions of these problems; the rest is the optimiser.
 ERRORS = 4 / 1.96
 SHORTFALL = 0.06
-FOR_LABELS = [n for n in information.ESTIMATORS if n not in ("plugin",)]
-GENERAL = [n for n in FOR_LABELS if n not in ("linear", "mlp")]
-FOR_VALUES = ("mine", "nwj", "infonce", "smile", "jsd", "neighbors")
-TRAINED = [
-  n for n in information.ESTIMATORS if n not in ("neighbors", "plugin")
-]
+DIRECT = ("neighbors", "copula", "plugin")
+TRAINED = [n for n in information.ESTIMATORS if n not in DIRECT]
+GENERAL = [n for n in TRAINED if n not in ("linear", "mlp")] + ["neighbors"]
+FOR_LABELS = [*TRAINED, "neighbors", "plugin"]
+FOR_VALUES = ("mine", "nwj", "infonce", "smile", "jsd", "neighbors", "copula")
 # of these the papers' read-outs are no lower bounds
-NO_BOUNDS = ("smile", "jsd", "neighbors", "plugin")
+NO_BOUNDS = ("smile", "jsd", *DIRECT)
 
 
 def estimate(name, t, y, **options):
@@ -85,7 +84,7 @@ def test_usable_information_of_a_family():
   check("mlp", estimate("mlp", t, y), np.log(2))
 
 
-@pytest.mark.parametrize("name", information.ESTIMATORS)
+@pytest.mark.parametrize("name", FOR_LABELS)
 def test_independent_function_and_xor_in_one_stack_of_unequal_layers(name):
   generator = np.random.default_rng(3)
   n = 4000
@@ -130,6 +129,29 @@ def test_neighbors_equal_scikit_learn_on_one_feature():
       column, p.y, discrete_features=False, random_state=0
     )[0]
     assert abs(estimate("neighbors", column, p.y).nats[0] - theirs) < 2e-3
+
+
+def test_copula_knows_gaussians_through_any_monotone_map():
+  for seed in range(3):
+    t, y, truth = truths.gaussians(seed, n=1000, d=6, rho=0.7)
+    plain = estimate("copula", t, y)
+    assert abs(plain.nats[0] - truth) < 0.15
+    warped = estimate("copula", np.sinh(t), np.exp(y))
+    # up to the ties that rounding makes
+    np.testing.assert_allclose(warped.nats, plain.nats, atol=1e-4)
+    # columns that repeat others or say nothing change nothing
+    more = np.hstack([t, t[:, :2], np.ones((len(t), 1))])
+    again = estimate("copula", more, y)
+    np.testing.assert_allclose(again.nats, plain.nats, atol=1e-6)
+  few = estimate("copula", t[:40], y[:40, :1].repeat(20, 1))
+  assert np.isnan(few.nats[0]) and "at most half" in few.warnings[0][0]
+  unbiased = [
+    estimate("copula", *truths.gaussians(s, n=100, d=8, rho=0)[:2]).nats[0]
+    for s in range(40)
+  ]
+  assert abs(np.mean(unbiased)) < 4 * np.std(unbiased) / np.sqrt(40)
+  with pytest.raises(ValueError, match="float targets"):
+    estimate("copula", t, (y[:, 0] > 0).astype(int))
 
 
 def test_plugin_counts_and_refuses_what_it_cannot_count():
@@ -199,7 +221,7 @@ def test_every_estimator_by_every_critic(name, critic):
   assert abs(constant.nats[0]) < 0.02
 
 
-@pytest.mark.parametrize("name", information.ESTIMATORS)
+@pytest.mark.parametrize("name", FOR_LABELS)
 def test_one_class_and_constant_features_hold_nothing(name):
   generator = np.random.default_rng(0)
   t = generator.standard_normal((200, 3))

@@ -28,6 +28,7 @@ ESTIMATORS = {
   "linear": bounds.linear,
   "mlp": bounds.mlp,
   "neighbors": direct.neighbors,
+  "copula": direct.copula,
   "plugin": direct.plugin,
 }
 DEFAULT = "classifier"
