@@ -182,7 +182,7 @@ def test_small_samples_do_not_read_information_into_noise():
   generator = np.random.default_rng(7)
   stack = generator.standard_normal((6, 500, 16)).astype(np.float32)
   y = generator.integers(0, 10, 500)
-  for name in FOR_LABELS:
+  for name in [*TRAINED, "neighbors"]:
     found = information.mutual_information(
       jax.random.key(0), stack, y, estimator=name
     )
@@ -374,6 +374,7 @@ def test_caveats_name_what_is_wrong():
   quiet = types.MIEstimate(
     *(np.array([v]) for v in (5.0, 0.1, 0.0, 0.1)),
     folds=np.zeros((1, 1)),
+    fitted=np.array([5.1]),
     ceiling=9.0,
     cap=None,
     n=40,
@@ -381,8 +382,24 @@ def test_caveats_name_what_is_wrong():
     kept_variance=np.ones(1),
     warnings=(),
   )
-  said = caveats.of(quiet, direct.neighbors(2), 40, [""])
-  assert said == (("above log n = 3.7",),)
+  assert caveats.of(quiet, [""]) == (("above log n = 3.7",),)
+  said = caveats.of(quiet._replace(fitted=np.array([6.0])), ["odd"])[0]
+  assert said[0] == "odd" and "may fall short by 0.5" in said[2]
+
+
+def test_what_own_rows_read_and_the_warning_that_comes_of_it():
+  """Nothing is there: own rows invent it, and the warning says so."""
+  generator = np.random.default_rng(0)
+  y = generator.integers(0, 10, 4000)
+  t = generator.standard_normal((4000, 16))
+  few = estimate("classifier", t[:400], y[:400], steps=400)
+  many = estimate("classifier", t, y, steps=400)
+  assert few.fitted[0] > 1.0 > abs(few.nats[0]) + 0.9
+  assert any("n too small" in w for w in few.warnings[0])
+  assert many.fitted[0] < 0.5 * few.fitted[0]
+  clear = estimate("classifier", 3 * np.eye(10)[y], y)
+  assert clear.fitted[0] == pytest.approx(clear.nats[0], abs=0.05)
+  assert not any("n too small" in w for w in clear.warnings[0])
 
 
 @pytest.mark.parametrize(

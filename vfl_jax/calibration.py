@@ -144,6 +144,7 @@ def measure(
     "nats": float(found.nats[0]),
     "interval": float(found.interval[0]),
     "floor": float(found.floor[0]),
+    "fitted": float(found.fitted[0]),
     "ceiling": found.ceiling,
     "warning": "; ".join(found.warnings[0]),
     "seconds": round(time.perf_counter() - started, 3),

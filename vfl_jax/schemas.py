@@ -86,8 +86,6 @@ CALIBRATION: dict[str, Any] = {
     "infonce",
     "smile",
     "jsd",
-    "linear",
-    "mlp",
     "neighbors",
   ),
   "grid": {

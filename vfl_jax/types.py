@@ -184,6 +184,8 @@ class MIEstimate(NamedTuple):
     floor: the same estimate under permuted targets, of the first fold.
     floor_interval: its half-width.
     folds: values by fold, `[layers, folds]`.
+    fitted: what the critics read at the end of their training on the rows
+      they were trained on: shown, never believed; NaN without training.
     ceiling: H(Y), or None for a target that is not discrete.
     cap: the largest value this estimator can give here, or None.
     n: number of reported samples.
@@ -197,6 +199,7 @@ class MIEstimate(NamedTuple):
   floor: Array
   floor_interval: Array
   folds: Array
+  fitted: Array
   ceiling: float | None
   cap: float | None
   n: int
@@ -220,8 +223,6 @@ class Bound(NamedTuple):
     criterion: `criterion(params, t, y, prior)`, the higher the better: what
       the stopping part decides by.
     cap: the largest value it can give, or None.
-    directions: what a feature column costs: parameters of the simplest critic
-      per column of T.
   """
 
   init: Callable[..., PyTree]
@@ -230,7 +231,6 @@ class Bound(NamedTuple):
   influence: Callable[..., Array]
   criterion: Callable[..., Array]
   cap: float | None = None
-  directions: int = 1
 
 
 class Direct(NamedTuple):

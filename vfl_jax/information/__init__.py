@@ -99,13 +99,14 @@ def mutual_information(
       np.stack([built.influence(t, y) for t in columns])
       for y in (targets, permuted)
     )
-    values = values[:, None]
+    values, fitted = values[:, None], np.full((len(layers), 2), np.nan)
     reasons = [built.reason(t, targets) for t in columns]
   else:
     size = len(targets) // fit.BLOCKS
     runs = np.empty((len(layers), folds + 1, size))
+    fitted = np.empty((len(layers), folds + 1))
     for stack in stacking.stacks(layers, width, folds):
-      runs[stack.members] = fit.influences(
+      runs[stack.members], fitted[stack.members] = fit.influences(
         key, stack.features, targets, bound=built, classes=classes, **fitting
       )
       kept[stack.members] = stack.kept_width
@@ -119,6 +120,7 @@ def mutual_information(
     floor=floors.mean(1),
     floor_interval=_half_width(floors),
     folds=values.mean(-1),
+    fitted=fitted[:, :-1].mean(1),
     ceiling=caveats.entropy(targets) if discrete else None,
     cap=getattr(built, "cap", None),
     n=flat.shape[1],
@@ -126,9 +128,7 @@ def mutual_information(
     kept_variance=share,
     warnings=(),
   )
-  return estimate._replace(
-    warnings=caveats.of(estimate, built, len(targets), reasons)
-  )
+  return estimate._replace(warnings=caveats.of(estimate, reasons))
 
 
 def _half_width(values):

@@ -203,7 +203,6 @@ def classifier(
     0.0,
     influence,
     _mean(influence),
-    directions=num_classes - 1,
   )
 
 
@@ -224,7 +223,6 @@ def _bound(f, loss, influence, num_classes):
     0.0,
     influence,
     _mean(influence),
-    directions=max(1, (num_classes or 2) - 1),
   )
 
 

@@ -5,7 +5,7 @@ import numpy as np
 from vfl_jax import types
 
 NEAR = 0.03  # share of a ceiling that counts as having reached it
-EXCESS = 0.1  # nats that a critic may lack or invent before a warning
+EXCESS = 0.1  # nats that a critic may lack before a warning
 
 
 def entropy(labels: np.ndarray) -> float:
@@ -19,24 +19,21 @@ def entropy(labels: np.ndarray) -> float:
   return float(-np.sum(shares * np.log(shares)))
 
 
-def of(
-  estimate: types.MIEstimate, estimator: types.Estimator, n: int, reasons
-) -> tuple[tuple[str, ...], ...]:
+def of(estimate: types.MIEstimate, reasons) -> tuple[tuple[str, ...], ...]:
   """Warnings of every layer.
 
   - "saturated": within its interval, or `NEAR`, of H(Y) or the estimator's cap.
   - "not told from its floor": the interval reaches the permuted labels'.
   - "above log n": no distribution-free lower bound from n samples can be
     trusted above log n (McAllester and Stratos 2020, theorem 1).
-  - "n too small": a maximum-likelihood fit of p parameters to n samples is
-    worse on new ones by p / (2 n) nats, and better on its own by as much
-    (Wilks 1938; Akaike 1974). With p the parameters of a linear critic, the
-    simplest one, the estimate may fall short by more than `EXCESS`.
+  - "n too small": a critic fitted to n samples is better on them than the best
+    of its family by p / (2 n) nats, and on new ones worse by as much, p being
+    its effective number of parameters (Akaike 1974; Takeuchi 1976). So half
+    the gap between its own rows, fitted to the end, and the reported ones is
+    what the estimate may lack for want of samples; more than `EXCESS` is said.
 
   Args:
     estimate: without warnings.
-    estimator: that made it.
-    n: samples in all.
     reasons: per layer, the estimator's own reason or "".
   """
   found = []
@@ -58,13 +55,11 @@ def of(
       said.append("not told from its floor")
     if nats > np.log(estimate.n):
       said.append(f"above log n = {np.log(estimate.n):.1f}")
-    if isinstance(estimator, types.Bound):
-      columns = int(estimate.kept_width[layer]) + 1
-      lacks = estimator.directions * columns / (2 * (n // 2))
-      if lacks > EXCESS:
-        said.append(
-          f"n too small: {estimator.directions * columns} parameters of a "
-          f"linear critic on {n // 2} fitting rows may cost {lacks:.1f} nats"
-        )
+    lacks = (estimate.fitted[layer] - nats) / 2
+    if lacks > EXCESS:
+      said.append(
+        f"n too small: fitted rows read {estimate.fitted[layer]:.2f} nats, so "
+        f"it may fall short by {lacks:.1f}"
+      )
     found.append(tuple(said))
   return tuple(found)

@@ -37,8 +37,8 @@ def parts(n: int, fold: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def influences(
   key, features, targets, *, bound, classes, folds, steps, batch, rate
-) -> np.ndarray:
-  """Per-sample influences of every layer.
+) -> tuple[np.ndarray, np.ndarray]:
+  """Per-sample influences of every layer, and what its own rows would say.
 
   Args:
     key: of this estimate.
@@ -53,7 +53,9 @@ def influences(
     rate: of Adam.
 
   Returns:
-    `[layers, folds + 1, rows of a part]`: the folds, then the floor.
+    Influences on the reporting part `[layers, folds + 1, rows of a part]`,
+    the folds, then the floor; and what each critic reads on its fitting rows
+    at the end of its training `[layers, folds + 1]`.
   """
   n = features.shape[-2]
   runs = [*range(folds), 0]  # the last one with permuted targets
@@ -83,7 +85,7 @@ def influences(
     0, fitting, (folds + 1, steps, min(batch, fitting)), np.int32
   )
   program = _program(bound, classes, rate, features.ndim == 4)
-  return np.asarray(program(params, features, y, rows, batches))
+  return jax.tree.map(np.asarray, program(params, features, y, rows, batches))
 
 
 @functools.lru_cache
@@ -106,7 +108,7 @@ def _permuted_within_blocks(key, targets):
 
 
 def _one(params, t, y, rows, batches, *, bound, classes, rate):
-  """Influences on the reporting part of one layer in one fold."""
+  """Influences on the reporting part, mean on the fitting part: one fold."""
   fit, stop, report = rows
   t = _standardised(t, fit)
   optimizer = optax.adam(rate)
@@ -140,10 +142,11 @@ def _one(params, t, y, rows, batches, *, bound, classes, rate):
   running = jax.tree.map(jnp.float32, bound.init_state)
   training = (params, optimizer.init(params), running)
   start = (training, params, criterion(params))
-  (_, best, _), _ = jax.lax.scan(
+  (training, best, _), _ = jax.lax.scan(
     look, start, batches.reshape(looks, -1, batches.shape[-1])
   )
-  return bound.influence(best, t[report], y[report], prior_report)
+  fitted = bound.influence(training[0], t[fit], y[fit], prior_fit).mean()
+  return bound.influence(best, t[report], y[report], prior_report), fitted
 
 
 def _standardised(t, fit):

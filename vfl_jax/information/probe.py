@@ -83,8 +83,8 @@ def probe(
 
   Returns:
     Tidy rows: seed, party, layer, stage, form, width, estimator, nats,
-    interval, floor, ceiling, n, kept_width, kept_variance, projection_loss,
-    warning.
+    interval, floor, fitted, ceiling, n, kept_width, kept_variance,
+    projection_loss, warning.
 
   Raises:
     ValueError: vectors that are not finite.
@@ -121,6 +121,7 @@ def probe(
           "nats": float(estimate.nats[i]),
           "interval": float(estimate.interval[i]),
           "floor": float(estimate.floor[i]),
+          "fitted": float(estimate.fitted[i]),
           "ceiling": estimate.ceiling,
           "n": estimate.n,
           "kept_width": int(estimate.kept_width[i]),
