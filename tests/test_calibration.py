@@ -9,6 +9,7 @@ from vfl_jax import config as configs
 from vfl_jax import console
 from vfl_jax import tables
 from vfl_jax import workdir as workdirs
+from vfl_jax.report import calibration as reports
 
 
 def small(**values):
@@ -140,6 +141,23 @@ def test_summary_of_errors_known_by_hand():
 def test_bad_values_are_refused_in_a_sentence(values, words):
   with pytest.raises(ValueError, match="(?s).*".join([words])):
     small(**values)
+
+
+def test_reservations_say_what_own_rows_would_have_read():
+  rows = {
+    "nats": [0.0, 0.3],
+    "truth": [0.0, 0.5],
+    "fitted": [0.4, 0.6],
+    "classes": [2, 2],
+    "warning": ["n too small: ...", None],
+  }
+  own, warned = reports.reservations(pd.DataFrame(rows))
+  half = 0.5 / 2 / np.log(2)
+  assert (
+    f"would be {half:.3f} of H(Y) instead of {0.1 / np.log(2):.3f}" in own[0]
+  )
+  assert "own rows read 0.40 nats" in own[1]
+  assert f"0.000 of H(Y), elsewhere {0.2 / np.log(2):.3f}" in warned[0]
 
 
 def test_dry_run_counts(capsys):

@@ -23,12 +23,16 @@ from vfl_jax import evaluate
 from vfl_jax import federation
 from vfl_jax import experiment
 from vfl_jax import plots
+from vfl_jax import measure
 from vfl_jax import report
 from vfl_jax import sealed
 from vfl_jax import tables
 from vfl_jax import workdir as workdirs
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+FIGURES = [f for f, (t, _) in plots.FIGURES.items() if t in tables.TABLES]
 
 
 def tiny(**overrides):
@@ -60,7 +64,7 @@ def test_everything_is_left_behind(finished):
   assert tables.status(finished)["state"] == "done"
   for name in tables.TABLES:
     assert len(tables.read(finished, name)), name
-  for name in plots.FIGURES:
+  for name in FIGURES:
     for suffix in ("png", "svg"):
       assert (finished / "figures" / f"{name}.{suffix}").stat().st_size > 2000
   html = (finished / "report.html").read_text("utf-8")
@@ -209,6 +213,14 @@ def test_a_damaged_checkpoint_falls_back_with_a_warning(tmp_path):
   opened.close()
 
 
+def test_too_few_held_out_samples_are_said_and_not_fatal(tmp_path, monkeypatch):
+  monkeypatch.setattr(measure, "too_few", lambda targets: "7 samples are few.")
+  experiment.run(tiny(information__noise=0.0), tmp_path)
+  assert not tables.exists(tmp_path, "information")
+  html = (tmp_path / "report.html").read_text("utf-8")
+  assert "was not measured on held-out samples: 7 samples are few." in html
+
+
 def command(workdir, **environment):
   return [
     sys.executable,
@@ -333,7 +345,7 @@ def test_the_report_opens_in_a_browser(finished, width):
     )
   title = done.stdout.split("<title>")[1].split("</title>")[0]
   seen = json.loads(title)
-  assert seen["images"] == len(plots.FIGURES) and not seen["bad"], seen
+  assert seen["images"] == len(FIGURES) and not seen["bad"], seen
   assert seen["over"] <= 0, seen
 
 

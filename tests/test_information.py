@@ -234,6 +234,25 @@ def test_one_class_and_constant_features_hold_nothing(name):
   assert abs(still.nats[0]) < 0.1
 
 
+@pytest.mark.parametrize("name", ["neighbors", "plugin", "copula"])
+def test_estimators_without_training_are_indifferent_to_units_and_order(name):
+  generator = np.random.default_rng(0)
+  t, y, _ = truths.gaussians(0, n=400, d=2, rho=0.7)
+  if name != "copula":
+    y = (y[:, 0] > 0).astype(int)
+  if name == "plugin":
+    t = np.round(t)
+  first = estimate(name, t, y)
+  order = generator.permutation(400)
+  for again in (
+    estimate(name, 8 * t - 2, y),  # exact in float32
+    estimate(name, t[order], y[order]),
+    estimate(name, t.astype(np.float64), y, key=7),
+  ):
+    np.testing.assert_allclose(again.nats, first.nats, atol=1e-6)
+    np.testing.assert_allclose(again.interval, first.interval, atol=1e-6)
+
+
 def test_classes_that_are_numbered_oddly_are_counted_once():
   p = truths.problem("mixture", 1, n=400, d=2, classes=2, level=0.5)
   a, b = (estimate("mine", p.t, y, steps=40) for y in (p.y, 1000 * p.y - 3))
@@ -407,6 +426,7 @@ def test_what_own_rows_read_and_the_warning_that_comes_of_it():
   [
     (np.zeros((2, 50, 3)), np.zeros(49, int), r"must be \[layers, n, d\]"),
     (np.zeros((2, 30, 3)), np.zeros(30, int), "at least 40"),
+    (np.zeros((2, 50, 3)), np.arange(50) % 26, "fewer than two a class"),
     (np.full((1, 50, 3), np.nan), np.zeros(50, int), "not finite"),
     (np.zeros((1, 50, 3)), np.full(50, np.nan), "integers or finite floats"),
   ],

@@ -194,7 +194,7 @@ def untrained_bottoms(f: federations.Federation) -> tuple:
 def _probes(config, f, random, twin, variables):
   """Usable information at the cut: federation, untrained and central stages."""
   held, labels = federations.held_out(f, config.information.samples, f.keys[0])
-  if len(labels) < information.FEWEST:
+  if information.too_few(labels):
     return []
   about, layers = [], []
   for seed in range(len(f.keys)):

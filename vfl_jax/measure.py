@@ -17,9 +17,9 @@ from vfl_jax import nets
 from vfl_jax import rng
 from vfl_jax import tables
 from vfl_jax import train
-from vfl_jax.information import FEWEST
 from vfl_jax.information import noise
 from vfl_jax.information import probe
+from vfl_jax.information import too_few
 
 
 def main_task(config: Any, workdir, federation, predict) -> None:
@@ -73,8 +73,9 @@ def information(config: Any, workdir, f: federations.Federation, progress):
   held = federations.held_out(f, options.samples, f.keys[0])
   # as many of both, so that n is not what tells the two curves apart
   trained = federations.trained_on(f, len(held[1]), f.keys[0])
-  if len(held[1]) < FEWEST:
-    progress.advance(f"skipped: {len(held[1])} held-out samples are too few")
+  reason = too_few(held[1])
+  if reason:
+    tables.set_status(workdir, "running", no_information=reason)
     return
   last, rows = config.train.epochs, []
   work = [

@@ -16,7 +16,7 @@ from vfl_jax.information import direct
 from vfl_jax.information import fit
 from vfl_jax.information import layers as stacking
 
-__all__ = ["ESTIMATORS", "build", "mutual_information"]
+__all__ = ["ESTIMATORS", "build", "mutual_information", "too_few"]
 
 ESTIMATORS = {
   "mine": bounds.mine,
@@ -43,6 +43,28 @@ def build(name: str, **options: Any) -> types.Estimator:
     ValueError: unknown name or option, or a value the builder refuses.
   """
   return _split(name, options, 2)[0]
+
+
+def too_few(targets: np.ndarray) -> str:
+  """Why these targets are too few for any estimate; empty if they are not.
+
+  >>> too_few(np.arange(30))
+  '30 samples are too few to fit, stop and report on; at least 40 are needed.'
+  """
+  n = len(targets)
+  if n < FEWEST:
+    return (
+      f"{n} samples are too few to fit, stop and report on; at least {FEWEST} "
+      "are needed."
+    )
+  if np.issubdtype(targets.dtype, np.integer):
+    classes = len(np.unique(targets))
+    if classes > n // 2:
+      return (
+        f"{n} samples of {classes} classes are fewer than two a class; give "
+        f"at least {2 * classes}, or float targets."
+      )
+  return ""
 
 
 def mutual_information(
@@ -73,8 +95,8 @@ def mutual_information(
     targets, the ceiling H(Y), and what speaks against believing them.
 
   Raises:
-    ValueError: shapes that do not fit, fewer than 40 rows, values that are
-      not finite, an unknown estimator or option.
+    ValueError: shapes that do not fit, fewer than 40 rows or two a class,
+      values that are not finite, an unknown estimator or option.
 
   >>> t = np.random.default_rng(0).normal(size=(1, 400, 3))
   >>> y = (t[0, :, 0] > 0).astype(int)
@@ -175,11 +197,9 @@ def _checked(features, targets):
     )
   if not layers:
     raise ValueError("features are empty; at least one layer is needed.")
-  if len(targets) < FEWEST:
-    raise ValueError(
-      f"{len(targets)} samples are too few to fit, stop and report on "
-      f"disjoint parts; at least {FEWEST} are needed."
-    )
+  reason = too_few(targets)
+  if reason:
+    raise ValueError(reason)
   layers = [
     layer
     if isinstance(layer, stacking.Projected)

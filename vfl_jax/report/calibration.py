@@ -3,6 +3,7 @@
 import pathlib
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from vfl_jax import tables
@@ -15,7 +16,7 @@ def contents(workdir: pathlib.Path, config: Any) -> dict[str, Any]:
   estimates = tables.read(workdir, "calibration")
   return {
     "summary": summary.to_dict("records"),
-    "findings": findings(summary),
+    "findings": findings(summary) + reservations(estimates),
     "truth_error": estimates["truth_error"].max(),
   }
 
@@ -38,6 +39,37 @@ def findings(summary: pd.DataFrame) -> list[tuple[str, str]]:
       (
         f"{row.estimator} claims more than there is",
         f"{row.above:.0%} of its 95 % intervals lie wholly above the truth",
+      )
+    )
+  return said
+
+
+def reservations(frame: pd.DataFrame) -> list[tuple[str, str]]:
+  """What own rows would have read, and whether warnings stand where needed."""
+  trained = frame[frame["fitted"].notna()]
+  if trained.empty:
+    return []
+  scale = np.log(trained["classes"])
+  error = (trained["nats"] - trained["truth"]).abs() / scale
+  own = (trained["fitted"] - trained["truth"]).abs() / scale
+  nothing = trained[trained["truth"] == 0]
+  said = [
+    (
+      "Read on the rows that critics were fitted on, the error would be "
+      f"{own.mean():.3f} of H(Y) instead of {error.mean():.3f}",
+      "where the truth is 0, own rows read "
+      f"{nothing['fitted'].mean():.2f} nats "
+      f"on average, the reported ones {nothing['nats'].mean():+.2f}",
+    )
+  ]
+  warned = trained["warning"].fillna("").str.contains("n too small")
+  if warned.any() and not warned.all():
+    said.append(
+      (
+        f"Where the warning that n is too small stands the error is "
+        f"{error[warned].mean():.3f} of H(Y), elsewhere "
+        f"{error[~warned].mean():.3f}",
+        f"it stands beside {warned.mean():.0%} of the trained estimates",
       )
     )
   return said

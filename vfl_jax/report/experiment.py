@@ -147,6 +147,7 @@ def _layers(frame: pd.DataFrame) -> list[dict[str, Any]]:
       row[name] = part["nats"].mean()
       row[f"{name}_half"] = plots.spread(part["nats"])
       row[f"{name}_floor"] = part["floor"].mean()
+      row[f"{name}_fitted"] = part["fitted"].mean()
       row[f"{name}_n"] = int(part["n"].iloc[0])
     row["width"] = int(group["width"].iloc[0])
     row["kept"] = group["kept_variance"].mean()
