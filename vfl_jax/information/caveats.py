@@ -47,7 +47,7 @@ def of(estimate: types.MIEstimate, reasons) -> tuple[tuple[str, ...], ...]:
       (v for v in (estimate.ceiling, estimate.cap) if v is not None),
       default=np.inf,
     )
-    if nats + max(interval, NEAR * top) >= top > 0:
+    if np.isfinite(top) and nats + max(interval, NEAR * top) >= top > 0:
       name = "H(Y)" if top == estimate.ceiling else "its cap"
       said.append(f"saturated at {name}")
     low = nats - interval
