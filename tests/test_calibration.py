@@ -121,6 +121,10 @@ def test_summary_of_errors_known_by_hand():
     [0.1, 0.1, 0.5, 0.5],
   )
   assert list(found[found["n"] == "100"]["estimator"]) == ["high", "low"]
+  cells = calibration.by_cell(pd.DataFrame(rows).assign(fitted=0.5))
+  assert list(cells["n"]) == [100, 200, 100, 200]
+  np.testing.assert_allclose(cells["bias"], [-0.2, -0.2, 0.1, 0.1])
+  np.testing.assert_allclose(cells["spread"], 0.1414, atol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -373,6 +373,7 @@ def test_the_loss_by_projection_is_measured():
   )
   assert found[0]["nats"] < 0.1 < 0.5 < found[0]["projection_loss"]
   assert found[0]["kept_variance"] > 0.4
+  assert 0 < found[0]["fold_interval"] < 0.2
 
 
 def test_input_information_of_a_noisy_layer():

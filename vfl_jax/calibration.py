@@ -72,9 +72,10 @@ def run(
       progress.advance(f"{what}, n={cell['n']}, d={cell['d']}")
   frame = pd.DataFrame(rows).sort_values(["estimator", *CELL])
   tables.write(workdir, "calibration", frame.to_dict("records"))
-  tables.write(
-    workdir, "calibration_summary", summary(frame).to_dict("records")
-  )
+  for name, reduced in (("cells", by_cell), ("summary", summary)):
+    tables.write(
+      workdir, f"calibration_{name}", reduced(frame).to_dict("records")
+    )
   spent = tables.status(workdir).get("seconds", 0) + time.time() - started
   tables.set_status(
     workdir,
@@ -155,6 +156,21 @@ def measure(
 def _problem(shape, n, d, classes, level, seed):
   """The problem at hand: the same for every estimator."""
   return truths.problem(shape, seed, n=n, d=d, classes=classes, level=level)
+
+
+def by_cell(frame: pd.DataFrame) -> pd.DataFrame:
+  """Bias and spread over seeds of every estimator on every kind of problem."""
+  groups = frame.assign(error=frame["nats"] - frame["truth"]).groupby(
+    ["estimator", *CELL[:-1]], sort=False
+  )
+  found = groups.agg(
+    truth=("truth", "mean"),
+    truth_error=("truth_error", "max"),
+    bias=("error", "mean"),
+    spread=("error", "std"),
+    own_rows=("fitted", "mean"),
+  )
+  return found.round(4).reset_index()
 
 
 def summary(frame: pd.DataFrame) -> pd.DataFrame:

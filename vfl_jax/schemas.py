@@ -49,7 +49,7 @@ EXPERIMENT: dict[str, Any] = {
   },
   "defenses": (),
   "information": {
-    "estimators": ("mine", "classifier"),
+    "estimators": ("classifier", "mine"),
     "samples": 2000,
     "steps": 100,
     "batch": 128,

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy import stats
 
 from vfl_jax import information
 from vfl_jax.information import layers as stacking
@@ -83,8 +84,9 @@ def probe(
 
   Returns:
     Tidy rows: seed, party, layer, stage, form, width, estimator, nats,
-    interval, floor, fitted, ceiling, n, kept_width, kept_variance,
-    projection_loss, warning.
+    interval (over samples), fold_interval (Student t over folds, which share
+    fitting rows; NaN for one), floor, fitted, ceiling, n, kept_width,
+    kept_variance, projection_loss, warning.
 
   Raises:
     ValueError: vectors that are not finite.
@@ -120,6 +122,7 @@ def probe(
           "estimator": name,
           "nats": float(estimate.nats[i]),
           "interval": float(estimate.interval[i]),
+          "fold_interval": _over_folds(estimate.folds[i]),
           "floor": float(estimate.floor[i]),
           "fitted": float(estimate.fitted[i]),
           "ceiling": estimate.ceiling,
@@ -131,6 +134,14 @@ def probe(
         }
       )
   return results
+
+
+def _over_folds(values):
+  n = len(values)
+  if n < 2:
+    return float("nan")
+  error = float(np.std(values, ddof=1)) / np.sqrt(n)
+  return float(stats.t.ppf(0.975, n - 1)) * error
 
 
 def _where(row):
