@@ -179,9 +179,9 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
   Returns:
     bias (mean error), spread (standard deviation of the error over seeds,
     averaged over problems), mae and share (mean absolute error in nats, and as
-    a share of log(classes)), covered (share of truths inside the 95 % interval)
-    and above (share of estimates whose whole interval lies above the truth: a
-    lower bound should have none).
+    a share of log(classes), where no error counts for more than 1), covered
+    (share of truths inside the 95 % interval) and above (share of estimates
+    whose whole interval lies above the truth: a lower bound should have none).
   """
   frame = frame.assign(
     error=frame["nats"] - frame["truth"],
@@ -197,7 +197,7 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
         "bias": error.mean(),
         "spread": over_seeds.mean(),
         "mae": error.abs().mean(),
-        "share": (error.abs() / part["scale"]).mean(),
+        "share": (error.abs() / part["scale"]).clip(upper=1).mean(),
         "covered": (error.abs() <= part["slack"]).mean(),
         "above": (error > part["slack"]).mean(),
         "estimates": len(part),

@@ -11,6 +11,7 @@ from vfl_jax.plots import style
 def _ordered(frame):
   """Estimators, the smallest error first."""
   error = (frame["nats"] - frame["truth"]).abs() / np.log(frame["classes"])
+  error = error.clip(upper=1)
   return list(error.groupby(frame["estimator"]).mean().sort_values().index)
 
 
@@ -58,7 +59,9 @@ def calibration_errors(frame: pd.DataFrame) -> figures.Figure:
   """Mean absolute error by columns, a panel per samples and classes."""
   names = _ordered(frame)
   frame = frame.assign(
-    error=(frame["nats"] - frame["truth"]).abs() / np.log(frame["classes"])
+    error=(
+      (frame["nats"] - frame["truth"]).abs() / np.log(frame["classes"])
+    ).clip(upper=1)
   )
   sizes, classes = (sorted(frame[k].unique()) for k in ("n", "classes"))
   figure, axes = pyplot.subplots(
