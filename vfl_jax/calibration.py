@@ -208,8 +208,12 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
   sizes = [(str(n), part) for n, part in frame.groupby("n")]
   found = [
     {"estimator": estimator, "n": n, **facts(part)}
-    for n, whole in [*sizes, ("all", frame)]
+    for n, whole in [("all", frame), *sizes]
     for estimator, part in whole.groupby("estimator", sort=False)
   ]
-  found = pd.DataFrame(found)
-  return found.sort_values(["n", "share"], kind="stable", ignore_index=True)
+  order = ["all", *(n for n, _ in sizes)]
+  return pd.DataFrame(found).sort_values(
+    ["n", "share"],
+    key=lambda c: c.map(order.index) if c.name == "n" else c,
+    ignore_index=True,
+  )

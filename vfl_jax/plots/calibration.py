@@ -33,11 +33,13 @@ def calibration(frame: pd.DataFrame) -> figures.Figure:
   sizes = sorted(frame["n"].unique())
   for axis, name in zip(axes.flat, names):
     axis.plot([0, 1], [0, 1], color=style.GREY, linewidth=1)
-    for n, colour in zip(sizes, np.resize(style.COLOURS, len(sizes))):
+    apart = 0.035 * (np.arange(len(sizes)) - (len(sizes) - 1) / 2)
+    colours = np.resize(style.COLOURS, len(sizes))
+    for n, colour, shift in zip(sizes, colours, apart, strict=True):
       part = frame[(frame["estimator"] == name) & (frame["n"] == n)]
       scale = np.log(part["classes"])
       axis.plot(
-        part["truth"] / scale,
+        part["truth"] / scale + shift,  # so that sizes do not hide each other
         (part["nats"] / scale).clip(-0.3, 1.3),
         ".",
         color=colour,

@@ -26,13 +26,12 @@ def findings(summary: pd.DataFrame) -> list[tuple[str, str]]:
   said = []
   for n, part in summary.groupby("n", sort=False):
     first, second, *_ = [*part.sort_values("share").itertuples(), None]
-    text = f"{'Over all problems' if n == 'all' else f'With {n} samples'}"
+    text = "Over all problems" if n == "all" else f"With {n} samples"
     text += f" the smallest error is that of {first.estimator}"
     detail = f"{first.share:.3f} of H(Y), {first.mae:.3f} nats"
     if second:
       detail += f"; next {second.estimator}, {second.share:.3f}"
     said.append((text, detail))
-  said.sort(key=lambda pair: not pair[0].startswith("Over all"))
   bold = summary[(summary["n"] == "all") & (summary["above"] > 0.05)]
   for row in bold.itertuples():
     said.append(
@@ -50,16 +49,18 @@ def reservations(frame: pd.DataFrame) -> list[tuple[str, str]]:
   if trained.empty:
     return []
   scale = np.log(trained["classes"])
-  error = (trained["nats"] - trained["truth"]).abs() / scale
-  own = (trained["fitted"] - trained["truth"]).abs() / scale
+  error, own = (
+    ((trained[column] - trained["truth"]).abs() / scale).clip(upper=1)
+    for column in ("nats", "fitted")
+  )
   nothing = trained[trained["truth"] == 0]
   said = [
     (
       "Read on the rows that critics were fitted on, the error would be "
       f"{own.mean():.3f} of H(Y) instead of {error.mean():.3f}",
       "where the truth is 0, own rows read "
-      f"{nothing['fitted'].mean():.2f} nats "
-      f"on average, the reported ones {nothing['nats'].mean():+.2f}",
+      f"{nothing['fitted'].median():.2f} nats "
+      f"in the median, the reported ones {nothing['nats'].median():+.2f}",
     )
   ]
   warned = trained["warning"].fillna("").str.contains("n too small")
