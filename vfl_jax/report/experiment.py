@@ -102,8 +102,10 @@ def findings(
   if joint:
     rising = [t for t in joint if t["correlation"] > 0.5]
     falling = [t for t in joint if t["correlation"] < -0.5]
-    values = ", ".join(
-      f"{t['estimator']} {t['correlation']:+.2f}" for t in joint
+    values = "; ".join(
+      f"{t['estimator']} {t['correlation']:+.2f}, from {t['first']:.2f} to "
+      f"{t['last']:.2f} nats"
+      for t in joint
     )
     if len(rising) == len(joint):
       text = "Estimated information rises with depth, as the paper reports"
