@@ -119,11 +119,10 @@ def label(name: str, options: dict[str, Any]) -> str:
   """An estimator with what is set of it.
 
   >>> label("mine", {"critic": "concatenated"})
-  'mine (concatenated)'
+  'mine (critic=concatenated)'
   """
-  return (
-    f"{name} ({', '.join(map(str, options.values()))})" if options else name
-  )
+  said = ", ".join(f"{key}={value}" for key, value in options.items())
+  return f"{name} ({said})" if said else name
 
 
 def measure(

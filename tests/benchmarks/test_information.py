@@ -16,7 +16,8 @@ from vfl_jax import information
 from vfl_jax.information import fit
 from vfl_jax.information import truths
 
-LAYERS, N, WIDTH, BATCH, STEPS, HIDDEN = 12, 10_000, 256, 512, 100, 256
+LAYERS, N, WIDTH, BATCH, HIDDEN = 12, 10_000, 256, 512, 256
+STEPS = 3 * fit.LOOKS  # looks of equal length: both take every step
 CLASSES = 10
 
 

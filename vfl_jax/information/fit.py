@@ -48,7 +48,8 @@ def influences(
     bound: a `types.Bound`.
     classes: number of them, None for float targets.
     folds: 1 to 4.
-    steps: of the optimiser.
+    steps: of the optimiser, less what is left over by looks of equal length
+      (99 of 100).
     batch: rows per step.
     rate: of Adam.
 
@@ -137,8 +138,9 @@ def _one(params, t, y, rows, batches, *, bound, classes, rate):
     best = jax.tree.map(lambda a, b: jnp.where(better, a, b), training[0], best)
     return (training, best, jnp.where(better, now, best_value)), None
 
-  looks = min(LOOKS, len(batches))
-  batches = batches[: looks * (len(batches) // looks)]
+  every = -(-len(batches) // LOOKS)  # steps between looks
+  looks = len(batches) // every
+  batches = batches[: looks * every]  # all but at most a look's remainder
   running = jax.tree.map(jnp.float32, bound.init_state)
   training = (params, optimizer.init(params), running)
   start = (training, params, criterion(params))
