@@ -387,6 +387,17 @@ def test_input_information_of_a_noisy_layer():
     noise.input_information(jax.random.key(0), x, 0.0)
 
 
+def test_input_information_of_a_wide_layer_with_little_noise():
+  """Two values in many columns: log 2, where single precision cancels."""
+  generator = np.random.default_rng(0)
+  two = np.repeat(generator.standard_normal((2, 16384)), 30, axis=0)
+  nats, error = noise.input_information(jax.random.key(0), two, 0.01)
+  assert abs(nats - np.log(2)) < 1e-3 and error < 1e-3
+  all_apart = generator.standard_normal((60, 4096))
+  nats, _ = noise.input_information(jax.random.key(0), all_apart, 0.01)
+  assert abs(nats - np.log(60)) < 1e-4
+
+
 def test_caveats_name_what_is_wrong():
   found = estimate(
     "mine", np.random.default_rng(0).random((40, 60)), [0, 1] * 20

@@ -40,22 +40,33 @@ def input_information(
   """
   if not noise > 0:
     raise ValueError(f"information.noise is {noise}; it must be > 0.")
-  t = np.asarray(features, np.float32)
+  t = np.asarray(features, np.float64)
   t = t - t.mean(0)
-  scale = noise * float(np.sqrt(np.mean(t.var(0)))) or 1.0
-  values = np.asarray(_pointwise(key, jnp.asarray(t / scale), draws))
+  t = t / (noise * float(np.sqrt(np.mean(t.var(0)))) or 1.0)
+  # in units of the noise squares are large and their differences small: in
+  # single precision they would cancel to nothing
+  squares = (t**2).sum(1)
+  distances = np.maximum(squares[:, None] + squares - 2 * t @ t.T, 0.0)
+  found = _pointwise(
+    key, jnp.asarray(t, jnp.float32), jnp.asarray(distances, jnp.float32), draws
+  )
+  values = np.asarray(found)
   return float(values.mean()), float(values.std() / np.sqrt(values.size))
 
 
-@functools.partial(jax.jit, static_argnums=2)
-def _pointwise(key, t, draws):
-  """log p(t + z | x) / p(t + z) of every sample and draw, unit noise."""
+@functools.partial(jax.jit, static_argnums=3)
+def _pointwise(key, t, distances, draws):
+  """log p(t + z | x) / p(t + z) of every sample and draw, unit noise.
+
+  Expanded around the own centre: the density of t_i + z under that of t_j is,
+  relative to its own, exp(-|t_i - t_j|^2 / 2 - z (t_i - t_j)); at most log n.
+  """
 
   def one(key):
     z = jax.random.normal(key, t.shape)
-    noisy = t + z
-    squared = (noisy**2).sum(1)[:, None] - 2 * noisy @ t.T + (t**2).sum(1)[None]
-    log_mixture = jax.nn.logsumexp(-0.5 * squared, axis=1) - jnp.log(len(t))
-    return -0.5 * (z**2).sum(1) - log_mixture
+    across = z @ t.T
+    exponent = across - jnp.diagonal(across)[:, None] - 0.5 * distances
+    exponent = jnp.fill_diagonal(exponent, 0.0, inplace=False)
+    return jnp.log(len(t)) - jax.nn.logsumexp(exponent, axis=1)
 
   return jax.lax.map(one, jax.random.split(key, draws))
