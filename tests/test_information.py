@@ -177,6 +177,8 @@ def test_infonce_cannot_exceed_the_log_of_its_batch():
   assert found.cap == pytest.approx(np.log(8))
   assert found.nats[0] <= found.cap + 1e-5
   assert any("its cap" in w for w in found.warnings[0])
+  few = estimate("infonce", t[:400], np.arange(400) % 4, steps=2)
+  assert few.cap == pytest.approx(np.log(100))  # rows of a part
 
 
 def test_small_samples_do_not_read_information_into_noise():
@@ -353,6 +355,11 @@ def test_many_rows_are_projected_as_few_are(monkeypatch):
   )
   np.testing.assert_allclose(before.nats, whole.nats, atol=1e-6)
   assert before.kept_width[0] == 8
+  direct_too = information.mutual_information(
+    key, [many], y, estimator="neighbors"
+  )
+  assert direct_too.kept_width[0] == 8
+  assert direct_too.kept_variance[0] == many.kept_variance
 
 
 def test_the_loss_by_projection_is_measured():

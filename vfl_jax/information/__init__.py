@@ -113,8 +113,15 @@ def mutual_information(
   built, fitting = _split(estimator, options, classes)
   folds = fitting["folds"]
   columns = [stacking.columns(layer) for layer in layers]
-  kept = np.array([t.shape[1] for t in columns])
-  share = np.ones(len(layers))
+  kept, share = np.array(
+    [
+      (layer.kept_width, layer.kept_variance)
+      if isinstance(layer, stacking.Projected)
+      else (layer.shape[1], 1.0)
+      for layer in layers
+    ]
+  ).T
+  cap = getattr(built, "cap", None)
   if isinstance(built, types.Direct):
     permuted = rng.generator(rng.stream(key, "floor")).permutation(targets)
     values, floors = (
@@ -125,6 +132,7 @@ def mutual_information(
     reasons = [built.reason(t, targets) for t in columns]
   else:
     size = len(targets) // fit.BLOCKS
+    cap = cap if cap is None else min(cap, float(np.log(size)))
     runs = np.empty((len(layers), folds + 1, size))
     fitted = np.empty((len(layers), folds + 1))
     for stack in stacking.stacks(layers, width, folds):
@@ -144,7 +152,7 @@ def mutual_information(
     folds=values.mean(-1),
     fitted=fitted[:, :-1].mean(1),
     ceiling=caveats.entropy(targets) if discrete else None,
-    cap=getattr(built, "cap", None),
+    cap=cap,
     n=flat.shape[1],
     kept_width=kept,
     kept_variance=share,
