@@ -47,7 +47,7 @@ def mine(
   def influence(params, t, y, prior):
     return _donsker_varadhan(f.scores(params, t, y, prior))
 
-  return _bound(f, loss, influence, num_classes)
+  return _bound(f, loss, influence)
 
 
 def nwj(
@@ -66,7 +66,7 @@ def nwj(
     scores = f.scores(params, t, y, prior)
     return 1.0 + scores.joint - jnp.exp(scores.log_ratio())
 
-  return _bound(f, _minus(influence), influence, num_classes)
+  return _bound(f, _minus(influence), influence)
 
 
 def infonce(
@@ -96,7 +96,7 @@ def infonce(
     scores = f.paired(params, t, y, size)
     return scores.joint - scores.log_ratio()
 
-  bound = _bound(f, _minus(influence), influence, num_classes)
+  bound = _bound(f, _minus(influence), influence)
   return bound._replace(cap=float(np.log(size)))
 
 
@@ -147,7 +147,7 @@ def smile(
   def loss(params, state, t, y, prior):
     return -divergence(params, t, y, prior), state
 
-  bound = _bound(f, loss, influence, num_classes)
+  bound = _bound(f, loss, influence)
   return bound._replace(criterion=divergence)
 
 
@@ -216,7 +216,7 @@ def mlp(num_classes: int | None, *, hidden: int = 64) -> types.Bound:
   return classifier(num_classes, hidden=hidden, family="mlp")
 
 
-def _bound(f, loss, influence, num_classes):
+def _bound(f, loss, influence):
   return types.Bound(
     f.init,
     loss,
