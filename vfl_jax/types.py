@@ -211,8 +211,7 @@ class MIEstimate(NamedTuple):
 class Bound(NamedTuple):
   """An estimator with a critic to train.
 
-  `prior` is the class distribution of the part at hand, None for a continuous
-  target.
+  `prior` is the class distribution of all rows, None for a continuous target.
 
   Attributes:
     init: `init(key, t, y) -> params` from example rows, on the host.

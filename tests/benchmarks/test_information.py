@@ -36,9 +36,9 @@ def test_jax_mine(benchmark):
     return fit.influences(
       jax.random.key(0),
       t,
+      np.full(LAYERS, WIDTH),
       y,
       bound=bound,
-      classes=CLASSES,
       folds=1,
       steps=STEPS,
       batch=BATCH,

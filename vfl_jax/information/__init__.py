@@ -112,7 +112,8 @@ def mutual_information(
     classes = len(names)
   built, fitting = _split(estimator, options, classes)
   folds = fitting["folds"]
-  columns = [stacking.columns(layer) for layer in layers]
+  if isinstance(built, types.Direct):
+    layers = [stacking.reduce(layer, width, folds=1) for layer in layers]
   kept, share = np.array(
     [
       (layer.kept_width, layer.kept_variance)
@@ -123,6 +124,7 @@ def mutual_information(
   ).T
   cap = getattr(built, "cap", None)
   if isinstance(built, types.Direct):
+    columns = [stacking.columns(layer) for layer in layers]
     permuted = rng.generator(rng.stream(key, "floor")).permutation(targets)
     values, floors = (
       np.stack([built.influence(t, y) for t in columns])
@@ -137,7 +139,12 @@ def mutual_information(
     fitted = np.empty((len(layers), folds + 1))
     for stack in stacking.stacks(layers, width, folds):
       runs[stack.members], fitted[stack.members] = fit.influences(
-        key, stack.features, targets, bound=built, classes=classes, **fitting
+        key,
+        stack.features,
+        stack.kept_width,
+        targets,
+        bound=built,
+        **fitting,
       )
       kept[stack.members] = stack.kept_width
       share[stack.members] = stack.kept_variance

@@ -103,8 +103,8 @@ def _concatenated(num_classes, width):
   def vectors(y):
     return jax.nn.one_hot(y, num_classes) if num_classes else y
 
-  def value(params, t, y):
-    return apply(params, jnp.concatenate([t, y], -1))[..., 0]
+  def value(params, t, y):  # t last, where its columns may be padded
+    return apply(params, jnp.concatenate([y, t], -1))[..., 0]
 
   def against(params, t, y, count, itself):
     y = vectors(y)
@@ -130,7 +130,7 @@ def _concatenated(num_classes, width):
     return jax.lax.map(of_class, every).T
 
   return Critic(
-    lambda key, t, y: init(key, jnp.concatenate([t, vectors(y)], -1)),
+    lambda key, t, y: init(key, jnp.concatenate([vectors(y), t], -1)),
     scores,
     paired,
     logits if num_classes else None,
