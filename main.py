@@ -32,6 +32,7 @@ def main(argv: list[str]) -> None:
   from vfl_jax import calibration
   from vfl_jax import console
   from vfl_jax import experiment
+  from vfl_jax import lifecycle
   from vfl_jax import workdir
 
   work = {"experiment": experiment, "calibration": calibration}[config.kind]
@@ -40,10 +41,9 @@ def main(argv: list[str]) -> None:
     if _DRY_RUN.value:
       work.dry_run(config)
       return
-    workdir.claim(config, folder)
     with console.Progress() as progress:
       work.run(config, folder, progress)
-  except (workdir.Refused, experiment.Diverged) as error:
+  except (workdir.Refused, lifecycle.Diverged) as error:
     _refuse(error, code=2 if isinstance(error, ValueError) else 1)
   console.summary(folder)
 

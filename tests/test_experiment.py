@@ -22,6 +22,7 @@ from vfl_jax import attacks
 from vfl_jax import evaluate
 from vfl_jax import federation
 from vfl_jax import experiment
+from vfl_jax import lifecycle
 from vfl_jax import plots
 from vfl_jax import measure
 from vfl_jax import report
@@ -95,6 +96,15 @@ def test_tables_are_tidy(finished):
   joint = information[information["party"] == "joint"]
   assert sorted(joint["layer"].unique()) == list(range(7))
   assert (information["ceiling"] > 2).all()
+  along = information[information["quantity"] == "I(T;Y)"]
+  for epoch, estimators in (
+    (0, {"mine"}),
+    (2, {"mine"}),
+    (3, {"mine", "classifier"}),
+  ):
+    part = along[along["epoch"] == epoch]
+    assert set(part["samples"]) == {"trained on", "held out"}
+    assert set(part["estimator"]) == estimators
 
 
 def test_a_finished_run_is_loaded_to_predict_and_attack_with(finished):
@@ -157,7 +167,7 @@ def test_weights_that_overflow_are_never_saved(tmp_path):
   """A finite loss may still leave an update that is not."""
   config = tiny(train__learning_rate=3e38, train__weight_decay=1e3)
   config.model.norm = "none"
-  with pytest.raises(experiment.Diverged, match="not finite in epoch 0"):
+  with pytest.raises(lifecycle.Diverged, match="not finite in epoch 0"):
     experiment.run(config, tmp_path)
   assert not list((tmp_path / "checkpoints").glob("*"))
 
@@ -183,7 +193,7 @@ def test_active_features_and_three_parties(tmp_path):
 
 def test_divergence_keeps_what_it_had(tmp_path):
   config = tiny(train__learning_rate=1e30)
-  with pytest.raises(experiment.Diverged, match="not finite"):
+  with pytest.raises(lifecycle.Diverged, match="not finite"):
     experiment.run(config, tmp_path)
   assert tables.status(tmp_path)["state"] == "diverged"
   assert (tmp_path / "metrics.jsonl").exists()

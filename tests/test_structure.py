@@ -29,6 +29,7 @@ LAYERS = [
   {"checks"},
   {"config"},  # the registries lazily, inside `validate`
   {"workdir"},
+  {"lifecycle"},
   {"federation", "controls", "calibration"},
   {"evaluate"},
   {"compensation"},

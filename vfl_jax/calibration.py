@@ -18,10 +18,9 @@ import pandas as pd
 from vfl_jax import config as configs
 from vfl_jax import console
 from vfl_jax import information
-from vfl_jax import report
+from vfl_jax import lifecycle
 from vfl_jax import rng
 from vfl_jax import tables
-from vfl_jax import workdir as workdirs
 from vfl_jax.information import truths
 
 CELL = ["shape", "n", "d", "classes", "level", "seed"]
@@ -45,50 +44,7 @@ def run(
   Raises:
     Refused: the workdir belongs to another config or cannot be written.
   """
-  workdir = workdirs.claim(config, workdir)
-  progress = progress or console.Silent()
-  if tables.finished(workdir):
-    progress.say("This calibration was finished before: nothing is run again.")
-    return workdir / "report.html"
-  workdirs.use_cache()
-  jax.config.update("jax_default_matmul_precision", config.precision)
-  started = time.time()
-  tables.set_status(workdir, "running", digest=configs.digest(config))
-  rows = tables.read_metrics(workdir)
-  tables.write_metrics(workdir, rows)  # without a torn last line
-  done = {tuple(r[k] for k in ("estimator", *CELL)) for r in rows}
-  estimators = [
-    (label(n, o), n, o) for n, o in configs.pieces(config.estimators)
-  ]
-  grid = cells(config)
-  progress.phase("calibration", len(grid) * len(estimators), len(done))
-  for cell in grid:
-    for what, name, options in estimators:
-      if (what, *cell.values()) in done:
-        continue
-      row = {"estimator": what, **cell, **measure(cell, config, name, options)}
-      tables.append_metrics(workdir, row)
-      rows.append(row)
-      progress.advance(f"{what}, n={cell['n']}, d={cell['d']}")
-  frame = pd.DataFrame(rows).sort_values(["estimator", *CELL])
-  tables.write(workdir, "calibration", frame.to_dict("records"))
-  for name, reduced in (("cells", by_cell), ("summary", summary)):
-    tables.write(
-      workdir, f"calibration_{name}", reduced(frame).to_dict("records")
-    )
-  spent = tables.status(workdir).get("seconds", 0) + time.time() - started
-  tables.set_status(
-    workdir,
-    "running",
-    seconds=round(spent, 1),
-    backend=jax.default_backend(),
-    devices=str(jax.devices()[0].device_kind),
-    cores=os.cpu_count(),
-  )
-  path = report.write(workdir)
-  tables.set_status(workdir, "done")
-  progress.finish()
-  return path
+  return lifecycle.complete(config, workdir, progress, _work)
 
 
 def dry_run(config: Any) -> None:
@@ -149,6 +105,31 @@ def measure(
     "warning": "; ".join(found.warnings[0]),
     "seconds": round(time.perf_counter() - started, 3),
   }
+
+
+def _work(config, workdir, progress):
+  rows = tables.read_metrics(workdir)
+  tables.write_metrics(workdir, rows)  # without a torn last line
+  done = {tuple(r[k] for k in ("estimator", *CELL)) for r in rows}
+  estimators = [
+    (label(n, o), n, o) for n, o in configs.pieces(config.estimators)
+  ]
+  grid = cells(config)
+  progress.phase("calibration", len(grid) * len(estimators), len(done))
+  for cell in grid:
+    for what, name, options in estimators:
+      if (what, *cell.values()) in done:
+        continue
+      row = {"estimator": what, **cell, **measure(cell, config, name, options)}
+      tables.append_metrics(workdir, row)
+      rows.append(row)
+      progress.advance(f"{what}, n={cell['n']}, d={cell['d']}")
+  frame = pd.DataFrame(rows).sort_values(["estimator", *CELL])
+  tables.write(workdir, "calibration", frame.to_dict("records"))
+  for name, reduced in (("cells", by_cell), ("summary", summary)):
+    tables.write(
+      workdir, f"calibration_{name}", reduced(frame).to_dict("records")
+    )
 
 
 @functools.lru_cache(maxsize=1)

@@ -3,7 +3,6 @@
 import functools
 import os
 import pathlib
-import time
 from typing import Any, NamedTuple
 
 import jax
@@ -16,15 +15,11 @@ from vfl_jax import console
 from vfl_jax import cost
 from vfl_jax import defenses
 from vfl_jax import federation as federations
+from vfl_jax import lifecycle
 from vfl_jax import measure
-from vfl_jax import report
 from vfl_jax import tables
 from vfl_jax import train
 from vfl_jax import workdir as workdirs
-
-
-class Diverged(RuntimeError):
-  """A loss turned non-finite; what was done before is intact."""
 
 
 class Run(NamedTuple):
@@ -63,57 +58,7 @@ def run(
       the data cannot be read, split or partitioned as asked.
     Diverged: the training loss turned non-finite; status.json says so.
   """
-  workdir = workdirs.claim(config, workdir)
-  progress = progress or console.Silent()
-  if tables.finished(workdir):
-    progress.say("This experiment was finished before: nothing is run again.")
-    return workdir / "report.html"
-  workdirs.use_cache()
-  jax.config.update("jax_default_matmul_precision", config.precision)
-  started = time.time()
-  tables.set_status(workdir, "running", digest=configs.digest(config))
-  try:
-    progress.phase("data", 1)
-    setup = federations.prepare(config)
-    state, kept = _train(config, workdir, setup, progress)
-    federation = federations.trained(config, setup, state["variables"], kept)
-    measure.main_task(config, workdir, federation, setup.learner.predict)
-    measure.information(config, workdir, federation, progress)
-    predict = setup.learner.predict
-    measure.compensation(config, workdir, setup, federation, predict, progress)
-    measure.leakage(config, workdir, federation, progress)
-    progress.phase("report", 1)
-    spent = tables.status(workdir).get("seconds", 0) + time.time() - started
-    tables.set_status(
-      workdir,
-      "running",
-      seconds=round(spent, 1),
-      cut=federation.net.cut,
-      defenses=[
-        f"{name}{options or ''}: {defenses.build(name, **options).guarantee}"
-        for name, options in configs.pieces(config.defenses)
-      ],
-      backend=jax.default_backend(),
-      devices=str(jax.devices()[0].device_kind),
-      cores=os.cpu_count(),
-      notes=list(federation.dataset.notes),
-      sizes={
-        s: len(getattr(federation.dataset, s).labels)
-        for s in ("train", "validation", "test")
-      },
-    )
-    path = report.write(workdir)
-    tables.set_status(workdir, "done")
-    progress.finish()
-    return path
-  except Diverged as error:
-    tables.set_status(workdir, "diverged", reason=str(error))
-    raise
-  except Exception as error:
-    tables.set_status(
-      workdir, "failed", reason=f"{type(error).__name__}: {error}"
-    )
-    raise
+  return lifecycle.complete(config, workdir, progress, _work)
 
 
 def load(workdir: str | os.PathLike[str]) -> Run:
@@ -174,6 +119,32 @@ def dry_run(config: Any) -> None:
   )
 
 
+def _work(config, workdir, progress):
+  progress.phase("data", 1)
+  setup = federations.prepare(config)
+  state, kept = _train(config, workdir, setup, progress)
+  f = federations.trained(config, setup, state["variables"], kept)
+  tables.set_status(
+    workdir,
+    "running",
+    cut=f.net.cut,
+    defenses=[
+      f"{name}{options or ''}: {defenses.build(name, **options).guarantee}"
+      for name, options in configs.pieces(config.defenses)
+    ],
+    notes=list(f.dataset.notes),
+    sizes={
+      s: len(getattr(f.dataset, s).labels)
+      for s in ("train", "validation", "test")
+    },
+  )
+  predict = setup.learner.predict
+  measure.main_task(config, workdir, f, predict)
+  measure.information(config, workdir, f, progress)
+  measure.compensation(config, workdir, setup, f, predict, progress)
+  measure.leakage(config, workdir, f, progress)
+
+
 def _train(config, workdir, setup: federations.Setup, progress):
   """Train to the end, from the newest checkpoint that reads back whole."""
   state, kept = federations.initial(config, setup)
@@ -208,7 +179,7 @@ def _train(config, workdir, setup: federations.Setup, progress):
     sound = np.isfinite(metrics["loss"]) & np.asarray(_finite(state))
     if not sound.all():
       bad = np.flatnonzero(~sound).tolist()
-      raise Diverged(
+      raise lifecycle.Diverged(
         f"the loss or the weights of seeds {bad} were not finite in epoch "
         f"{epoch}; lower "
         f"train.learning_rate={config.train.learning_rate} or clip. "

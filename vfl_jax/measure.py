@@ -1,6 +1,7 @@
 """What is measured on a trained federation, table by table."""
 
 import functools
+import itertools
 from typing import Any
 
 import jax
@@ -63,11 +64,13 @@ def information(config: Any, workdir, f: federations.Federation, progress):
   """Information at every layer, on rows trained on and rows held out.
 
   At the end of the training by every estimator; after each epoch of
-  `information.epochs` by the first one, on held-out rows.
+  `information.epochs` by the first one.
   """
   options = config.information
   estimators = configs.pieces(options.estimators)
-  progress.phase("information", 2 + len(options.epochs))
+  progress.phase(
+    "information", 2 + 2 * len({*options.epochs} - {config.train.epochs})
+  )
   if tables.exists(workdir, "information") or not estimators:
     return
   held = federations.held_out(f, options.samples, f.keys[0])
@@ -78,15 +81,16 @@ def information(config: Any, workdir, f: federations.Federation, progress):
     tables.set_status(workdir, "running", no_information=reason)
     return
   last, rows = config.train.epochs, []
-  work = [
-    ("trained on", last, f.variables, trained, estimators),
-    ("held out", last, f.variables, held, estimators),
+  stages = [(last, f.variables, estimators)]
+  stages += [
+    (int(epoch), f.kept["snapshots"][epoch], estimators[:1])
+    for epoch in sorted(f.kept["snapshots"], key=int)
+    if int(epoch) != last
   ]
-  for epoch in sorted(f.kept["snapshots"], key=int):
-    if int(epoch) != last:
-      variables = f.kept["snapshots"][epoch]
-      work.append(("held out", int(epoch), variables, held, estimators[:1]))
-  for samples, epoch, variables, (inputs, labels), chosen in work:
+  work = itertools.product(
+    stages, (("trained on", *trained), ("held out", *held))
+  )
+  for (epoch, variables, chosen), (samples, inputs, labels) in work:
     progress.advance(f"{len(labels)} samples {samples}, epoch {epoch}")
     seeds = (  # made when asked for, so that one seed's layers are held
       _places(f, mapping.take(variables, seed), inputs)

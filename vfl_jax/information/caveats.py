@@ -24,13 +24,17 @@ def of(estimate: types.MIEstimate, reasons) -> tuple[tuple[str, ...], ...]:
 
   - "saturated": within its interval, or `NEAR`, of H(Y) or the estimator's cap.
   - "not told from its floor": the interval reaches the permuted labels'.
-  - "above log n": no distribution-free lower bound from n samples can be
-    trusted above log n (McAllester and Stratos 2020, theorem 1).
+  - "above log n": no Donsker-Varadhan bound from n samples can be trusted
+    above log n, and no distribution-free lower bound above a multiple of it
+    (McAllester and Stratos 2020).
   - "n too small": a critic fitted to n samples is better on them than the best
     of its family by p / (2 n) nats, and on new ones worse by as much, p being
-    its effective number of parameters (Akaike 1974; Takeuchi 1976). So half
-    the gap between its own rows, fitted to the end, and the reported ones is
-    what the estimate may lack for want of samples; more than `EXCESS` is said.
+    its effective number of parameters (Akaike 1974; Takeuchi 1976). The
+    critic reported was stopped where it did better than that. So half the gap
+    between own rows, fitted to the end, and reported ones is, to first order
+    in p / n, the most that the estimate lacks of its family's best for want of
+    samples; more than `EXCESS` is said. (What no critic of the family can say
+    is missing too, and no rule sees it: the calibration study does.)
 
   Args:
     estimate: without warnings.
@@ -59,7 +63,7 @@ def of(estimate: types.MIEstimate, reasons) -> tuple[tuple[str, ...], ...]:
     if lacks > EXCESS:
       said.append(
         f"n too small: fitted rows read {estimate.fitted[layer]:.2f} nats, so "
-        f"it may fall short by {lacks:.1f}"
+        f"it may fall short by up to {lacks:.1f}"
       )
     found.append(tuple(said))
   return tuple(found)

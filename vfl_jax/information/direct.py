@@ -5,23 +5,29 @@ from scipy import special
 
 from vfl_jax import types
 
-WIDEST = 16  # columns beyond which neighbours are no longer near
+# share of a layer's extent beyond which a neighbour is no longer near
+REACH = 0.5
+_TREE = 16  # columns up to which a tree counts neighbours
 
 
 def neighbors(num_classes: int | None, *, k: int = 3) -> types.Direct:
   """Nearest neighbours; for labels Ross's estimator, else Kraskov's first.
 
-  Columns are standardised. Distances concentrate with the number of columns:
-  beyond `WIDEST` a warning goes with the number.
+  Columns are standardised. A ball that holds k of m samples evenly spread in
+  d columns reaches over (k / m)^(1/d) of their extent, m being the samples of
+  a class on average; beyond `REACH` that is no neighbourhood, and a warning
+  goes with the number. (Layers near fewer dimensions than columns are better
+  off than it says.)
 
   Args:
     num_classes: of integer targets, or None for float targets.
     k: neighbours.
 
   Raises:
-    ValueError: k below 1.
+    ValueError: k below 1, or for float targets not below n.
 
-  Source: Ross 2014; Kraskov, Stoegbauer and Grassberger 2004, algorithm 1.
+  Source: Ross 2014; Kraskov, Stoegbauer and Grassberger 2004, algorithm 1;
+  reach: Hastie, Tibshirani and Friedman 2009, section 2.5.
   """
   if k < 1:
     raise ValueError(f"neighbors: k is {k}; it must be at least 1.")
@@ -31,12 +37,17 @@ def neighbors(num_classes: int | None, *, k: int = 3) -> types.Direct:
     return _ross(t, y, k) if num_classes else _kraskov(t, _scaled(y), k)
 
   def reason(t, y):
+    if not num_classes:
+      t = np.hstack([t, y.reshape(len(y), -1)])
+    elif (rarest := np.bincount(y)[np.unique(y)].min()) <= k:
+      return f"the rarest class has {rarest} samples, not more than k = {k}"
     width = int((t.std(0) > 0).sum())
-    if width > WIDEST:
-      return f"{width} columns; neighbours are near in {WIDEST} or fewer"
-    rarest = np.bincount(y)[np.unique(y)].min() if num_classes else len(y)
-    if rarest <= k:
-      return f"the rarest class has {rarest} samples; more than {k} are needed"
+    reach = (k / (len(t) / (num_classes or 1))) ** (1 / max(width, 1))
+    if reach > REACH:
+      return (
+        f"n too small: in {width} columns a neighbour is {reach:.0%} of the "
+        "layer away"
+      )
     return ""
 
   return types.Direct(influence, reason)
@@ -87,7 +98,7 @@ def copula(num_classes: int | None) -> types.Direct:
   def reason(t, y):
     columns = t.shape[1] + y.reshape(len(y), -1).shape[1]
     if columns > len(t) // 2:
-      return f"{columns} columns for {len(t)} samples; at most half as many"
+      return f"{columns} columns for {len(t)} samples, more than half as many"
     return ""
 
   return types.Direct(influence, reason)
@@ -140,7 +151,7 @@ def plugin(num_classes: int | None) -> types.Direct:
     cells = len(np.unique(t, axis=0)) * len(np.unique(y))
     if cells > len(y):
       return (
-        f"{cells} cells of (T, Y) for {len(y)} samples; counting needs fewer "
+        f"{cells} cells of (T, Y) for {len(y)} samples: counting needs fewer "
         "cells than samples"
       )
     return ""
@@ -192,7 +203,7 @@ def _within(t, radius):
   from sklearn import metrics
   from sklearn import neighbors as library
 
-  if t.shape[1] <= WIDEST:
+  if t.shape[1] <= _TREE:
     return library.KDTree(t).query_radius(t, radius, count_only=True)
 
   # a tree of many columns is slower than all distances, which are rounded:
@@ -208,6 +219,10 @@ def _within(t, radius):
 def _kraskov(t, y, k):
   from sklearn import neighbors as library
 
+  if k >= len(t):
+    raise ValueError(
+      f"neighbors: k is {k}; it must be below the {len(t)} samples."
+    )
   both = np.hstack([t, y])
   search = library.NearestNeighbors(metric="chebyshev", n_neighbors=k)
   radius = np.nextafter(search.fit(both).kneighbors()[0][:, -1], 0)

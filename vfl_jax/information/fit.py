@@ -91,14 +91,9 @@ def influences(
   prior = _shares(targets)
   found = [
     program(
-      jax.tree.map(
-        lambda *leaves: np.stack(leaves).reshape(
-          len(chunk), folds + 1, *np.shape(leaves[0])
-        ),
-        *[p for i in chunk for p in params[widths[i]]],
-      ),
+      _stacked([_stacked(params[widths[i]]) for i in chunk]),
       features[chunk],
-      np.float32(widths)[chunk],
+      widths[chunk].astype(np.float32),
       y,
       prior,
       rows,
@@ -128,6 +123,10 @@ def _initial(bound, key, width, columns, targets):
     params,
     padded,
   )
+
+
+def _stacked(trees):
+  return jax.tree.map(lambda *leaves: np.stack(leaves), *trees)
 
 
 def _chunks(layers, numbers):

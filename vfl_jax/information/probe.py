@@ -85,8 +85,8 @@ def probe(
   Returns:
     Tidy rows: seed, party, layer, stage, form, width, estimator, nats,
     interval (over samples), fold_interval (Student t over folds, which share
-    fitting rows; NaN for one), floor, fitted, ceiling, n, kept_width,
-    kept_variance, projection_loss, warning.
+    fitting rows; NaN for one), floor, fitted, ceiling, cap (NaN for none),
+    n, kept_width, kept_variance, projection_loss, warning.
 
   Raises:
     ValueError: vectors that are not finite.
@@ -126,6 +126,7 @@ def probe(
           "floor": float(estimate.floor[i]),
           "fitted": float(estimate.fitted[i]),
           "ceiling": estimate.ceiling,
+          "cap": np.nan if estimate.cap is None else estimate.cap,
           "n": estimate.n,
           "kept_width": int(estimate.kept_width[i]),
           "kept_variance": float(estimate.kept_variance[i]),

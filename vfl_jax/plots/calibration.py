@@ -1,7 +1,6 @@
 """Estimators against the truth."""
 
 from matplotlib import figure as figures
-from matplotlib import pyplot
 import numpy as np
 import pandas as pd
 
@@ -18,18 +17,7 @@ def _ordered(frame):
 def calibration(frame: pd.DataFrame) -> figures.Figure:
   """Estimate over truth, a panel per estimator, a colour per sample size."""
   names = _ordered(frame)
-  columns = min(5, len(names))
-  rows = -(-len(names) // columns)
-  figure, axes = pyplot.subplots(
-    rows,
-    columns,
-    sharex=True,
-    sharey=True,
-    squeeze=False,
-    figsize=(2.3 * columns, 2.35 * rows + 0.6),
-  )
-  for axis in axes.flat[len(names) :]:
-    axis.axis("off")
+  figure, axes = style.panels(len(names), 5, 2.3, 2.35)
   sizes = sorted(frame["n"].unique())
   for axis, name in zip(axes.flat, names):
     axis.plot([0, 1], [0, 1], color=style.GREY, linewidth=1)
@@ -66,14 +54,7 @@ def calibration_errors(frame: pd.DataFrame) -> figures.Figure:
     ).clip(upper=1)
   )
   sizes, classes = (sorted(frame[k].unique()) for k in ("n", "classes"))
-  figure, axes = pyplot.subplots(
-    len(sizes),
-    len(classes),
-    sharex=True,
-    sharey=True,
-    squeeze=False,
-    figsize=(3 * len(classes), 2.1 * len(sizes) + 0.8),
-  )
+  figure, axes = style.panels(len(sizes) * len(classes), len(classes), 3.0, 2.1)
   markers = "osDv^<>pX*"
   for i, n in enumerate(sizes):
     for j, count in enumerate(classes):

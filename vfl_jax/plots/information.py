@@ -1,5 +1,7 @@
 """Information over depth and over the training."""
 
+import itertools
+
 from matplotlib import figure as figures
 from matplotlib import pyplot
 import numpy as np
@@ -19,13 +21,8 @@ def information(frame: pd.DataFrame) -> figures.Figure:
   frame = final(frame)
   estimators = list(dict.fromkeys(frame["estimator"]))
   samples = list(dict.fromkeys(frame["samples"]))
-  figure, axes = pyplot.subplots(
-    len(estimators),
-    len(samples),
-    sharex=True,
-    sharey=True,
-    squeeze=False,
-    figsize=(4.2 * len(samples), 2.7 * len(estimators) + 0.6),
+  figure, axes = style.panels(
+    len(estimators) * len(samples), len(samples), 4.2, 2.7
   )
   for row, estimator in enumerate(estimators):
     for column, where in enumerate(samples):
@@ -109,12 +106,8 @@ def _curves(axis, part, references=True):
 
 
 def _along(frame):
-  """Held-out rows about I(T;Y) of the estimator that has several epochs."""
-  frame = frame[
-    (frame["quantity"] == "I(T;Y)")
-    & (frame["samples"] == "held out")
-    & (frame["form"] == "flat")
-  ]
+  """Rows about I(T;Y) of the estimator that has several epochs."""
+  frame = frame[(frame["quantity"] == "I(T;Y)") & (frame["form"] == "flat")]
   if frame["epoch"].nunique() < 2:
     return frame.iloc[:0]
   early = frame[frame["epoch"] < frame["epoch"].max()]
@@ -122,59 +115,66 @@ def _along(frame):
 
 
 def information_map(frame: pd.DataFrame) -> figures.Figure | None:
-  """I(T;Y) over depth and epoch, a map per party and for all of them."""
+  """I(T;Y) over depth and epoch: a column of maps per party, and for all."""
   frame = _along(frame)
   if frame.empty:
     return None
   parties = list(dict.fromkeys(frame["party"]))
+  samples = list(dict.fromkeys(frame["samples"]))
   figure, axes = pyplot.subplots(
-    1,
+    len(samples),
     len(parties),
     squeeze=False,
+    sharex="col",
     sharey=True,
-    figsize=(max(4.2, 2.9 * len(parties)), 3.2),
+    figsize=(max(4.2, 2.9 * len(parties)), 2.1 * len(samples) + 1),
     layout="constrained",
   )
-  top = frame["ceiling"].max()
   image = None
-  for axis, party in zip(axes[0], parties, strict=True):
-    own = frame[frame["party"] == party]
+  for (i, where), (j, party) in itertools.product(
+    enumerate(samples), enumerate(parties)
+  ):
+    axis = axes[i, j]
+    own = frame[(frame["party"] == party) & (frame["samples"] == where)]
     table = own.pivot_table(index="epoch", columns="layer", values="nats")
     image = axis.imshow(
-      table, vmin=0, vmax=top, cmap="cividis", aspect="auto", origin="lower"
+      table,
+      vmin=0,
+      vmax=frame["ceiling"].max(),
+      cmap="cividis",
+      aspect="auto",
+      origin="lower",
     )
     axis.set_yticks(range(len(table)), table.index)
     _stages(axis, own)
     axis.grid(visible=False)
-    axis.set_title("all parties" if party == "joint" else f"party {party}")
-  axes[0, 0].set_ylabel("epochs trained")
-  figure.colorbar(image, ax=axes[0].tolist(), label="nats, held out")
+    name = "all parties" if party == "joint" else f"party {party}"
+    axis.set_title(f"{name}, {where}")
+  for axis in axes[:, 0]:
+    axis.set_ylabel("epochs trained")
+  figure.colorbar(image, ax=axes.ravel().tolist(), label="nats")
   return figure
 
 
 def information_epochs(frame: pd.DataFrame) -> figures.Figure | None:
-  """The same as small multiples: a panel of curves per epoch."""
+  """The same as small multiples: curves per epoch, on both kinds of rows."""
   frame = _along(frame)
   if frame.empty:
     return None
   epochs = sorted(frame["epoch"].unique())
+  samples = list(dict.fromkeys(frame["samples"]))
   columns = min(4, len(epochs))
-  rows = -(-len(epochs) // columns)
-  figure, axes = pyplot.subplots(
-    rows,
-    columns,
-    sharex=True,
-    sharey=True,
-    squeeze=False,
-    figsize=(2.4 * columns, 2.1 * rows + 0.9),
-  )
-  for axis in axes.flat[len(epochs) :]:
-    axis.axis("off")
-  for axis, epoch in zip(axes.flat, epochs):
-    part = frame[frame["epoch"] == epoch]
-    _curves(axis, part)
-    _stages(axis, frame)
-    axis.set_title("untrained" if not epoch else f"epoch {epoch}")
+  lines = -(-len(epochs) // columns)  # of panels, for each kind of rows
+  figure, axes = style.panels(len(samples) * lines * columns, columns, 2.4, 2.1)
+  for i, where in enumerate(samples):
+    block = axes[i * lines : (i + 1) * lines].flat
+    for axis in block[len(epochs) :]:
+      axis.axis("off")
+    for axis, epoch in zip(block, epochs):
+      part = frame[(frame["epoch"] == epoch) & (frame["samples"] == where)]
+      _curves(axis, part)
+      _stages(axis, frame)
+      axis.set_title(f"{f'epoch {epoch}' if epoch else 'untrained'}, {where}")
   for axis in axes[:, 0]:
     axis.set_ylabel("nats")
   style.legend_above(figure, axes[0, 0])

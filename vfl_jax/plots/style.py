@@ -1,5 +1,6 @@
 """What all figures share: colours, intervals, a legend above the panels."""
 
+from matplotlib import pyplot
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -35,6 +36,23 @@ def spread(values: pd.Series) -> float:
     return 0.0
   error = float(values.std(ddof=1)) / np.sqrt(n)
   return float(stats.t.ppf(0.975, n - 1)) * error
+
+
+def panels(count: int, columns: int, width: float, height: float):
+  """A figure of small multiples and as many axes; `legend_above` it."""
+  columns = min(columns, count)
+  rows = -(-count // columns)
+  figure, axes = pyplot.subplots(
+    rows,
+    columns,
+    sharex=True,
+    sharey=True,
+    squeeze=False,
+    figsize=(width * columns, height * rows + 0.8),
+  )
+  for axis in axes.flat[count:]:
+    axis.axis("off")
+  return figure, axes
 
 
 def legend_above(figure, axis):

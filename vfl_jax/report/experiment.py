@@ -9,6 +9,7 @@ from scipy import stats
 from vfl_jax import plots
 from vfl_jax import tables
 
+LETTERS = "abcdefghijklmnopqrstuvwxyz"  # for kinds of warnings
 MARGIN = 0.02  # "at its control": the interval lies within it
 
 
@@ -141,7 +142,7 @@ def _layers(frame: pd.DataFrame) -> list[dict[str, Any]]:
   if frame.empty:
     return []
   keys = ["estimator", "party", "layer", "stage", "form"]
-  rows = []
+  marks, rows = _marks(frame), []
   for place, group in frame.groupby(keys, sort=False):
     row: dict[str, Any] = dict(zip(keys, place, strict=True))
     for samples, part in group.groupby("samples", sort=False):
@@ -150,35 +151,45 @@ def _layers(frame: pd.DataFrame) -> list[dict[str, Any]]:
       row[f"{name}_half"] = plots.spread(part["nats"])
       row[f"{name}_floor"] = part["floor"].mean()
       row[f"{name}_fitted"] = part["fitted"].mean()
+      row[f"{name}_marks"] = "".join(
+        sorted({marks[kind] for kind in _kinds(part["warning"])})
+      )
+      row[f"{name}_folds"] = part["fold_interval"].mean()
       row[f"{name}_n"] = int(part["n"].iloc[0])
     row["width"] = int(group["width"].iloc[0])
     row["kept"] = group["kept_variance"].mean()
     row["loss"] = group["projection_loss"].mean()
     row["ceiling"] = group["ceiling"].iloc[0]
+    row["cap"] = group["cap"].iloc[0]
     rows.append(row)
   return rows
 
 
-def _warnings(frame: pd.DataFrame) -> list[dict[str, Any]]:
-  """What speaks against how many of an estimator's numbers."""
-  rows = []
+def _kinds(warnings: pd.Series) -> pd.Series:
+  """One warning a row, without its figures: the kinds of warning there are."""
+  said = warnings.dropna().str.split("; ").explode()
+  return said[said != ""].str.split(":").str[0]
+
+
+def _marks(frame: pd.DataFrame) -> dict[str, str]:
+  """A letter for every kind of warning, the most frequent first."""
   if frame.empty:
-    return rows
-  for (estimator, samples), group in frame.groupby(
-    ["estimator", "samples"], sort=False
-  ):
-    said = group["warning"].dropna().str.split("; ").explode()
-    kinds = said[said != ""].str.split(":").str[0]
-    for kind, count in kinds.value_counts().items():
-      rows.append(
-        {
-          "estimator": estimator,
-          "samples": samples,
-          "warning": kind,
-          "count": int(count),
-          "of": len(group),
-        }
-      )
+    return {}
+  return dict(zip(_kinds(frame["warning"]).value_counts().index, LETTERS))
+
+
+def _warnings(frame: pd.DataFrame) -> list[dict[str, Any]]:
+  """What speaks against how many of which estimator's numbers."""
+  rows = []
+  for kind, mark in _marks(frame).items():
+    where = []
+    for (estimator, samples), group in frame.groupby(
+      ["estimator", "samples"], sort=False
+    ):
+      count = int((_kinds(group["warning"]) == kind).sum())
+      if count:
+        where.append(f"{estimator} {count} of {len(group)} {samples}")
+    rows.append({"mark": mark, "kind": kind, "where": ", ".join(where)})
   return rows
 
 
