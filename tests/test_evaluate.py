@@ -70,6 +70,9 @@ def test_advantage_is_paired_with_the_strongest_control():
       "metric": "accuracy",
       "what": what,
       "seed": seed,
+      "draw": 0,
+      "primary": True,
+      "n": 10,
       "value": v,
     }
     for what, both in values.items()
@@ -80,3 +83,12 @@ def test_advantage_is_paired_with_the_strongest_control():
   assert found["advantage"] == pytest.approx((0.4 + 0.3) / 2)
   # t(.975, 1 degree) = 12.706, standard error .05
   assert found["high"] - found["advantage"] == pytest.approx(0.635, abs=1e-3)
+  # two draws of one seed share a federation: their mean counts once
+  more = [{**r, "draw": 1, "value": r["value"] + 0.1} for r in rows]
+  (both,) = evaluate.advantage(rows + more)
+  assert both["advantage"] == pytest.approx(found["advantage"])
+  assert both["high"] == pytest.approx(found["high"])
+  assert (both["seeds"], both["draws"]) == (2, 2)
+  one_seed = [r for r in rows + more if r["seed"] == 0]
+  (single,) = evaluate.advantage(one_seed)
+  assert single["seeds"] == 1 and np.isfinite(single["low"])

@@ -22,6 +22,7 @@ from vfl_jax import attacks
 from vfl_jax import evaluate
 from vfl_jax import federation
 from vfl_jax import experiment
+from vfl_jax import leakage
 from vfl_jax import lifecycle
 from vfl_jax import plots
 from vfl_jax import measure
@@ -83,9 +84,10 @@ def test_tables_are_tidy(finished):
     "features only",
     "ceiling",
   }
-  key = ["attack", "what", "party", "seed", "rows"]
+  key = ["attack", "what", "party", "seed", "rows", "metric"]
   assert not attacks.duplicated(key).any()
-  assert len(attacks) == 5 * 2 * 2 * 2
+  assert len(attacks) == 5 * 2 * 2 * 2 * 2  # the last: two metrics
+  assert (attacks["primary"] == (attacks["metric"] == "accuracy")).all()
   sizes = tables.status(finished)["sizes"]
   on_train = attacks[attacks["rows"] == "train"]["n"].unique()
   assert on_train.tolist() == [sizes["train"] - 10]  # auxiliary ones left out
@@ -144,14 +146,38 @@ def test_labels_stay_sealed_while_attacks_run(finished, monkeypatch):
 
   monkeypatch.setattr(federation.Federation, "views", curious)
   attack = attacks.build("passive_completion", steps=1)
-  rows = evaluate.leakage(
+  rows = leakage.measure(
     run.federation,
     {"attack": attack},
     aux_per_class=1,
+    draws=1,
     steps=1,
     metric="accuracy",
   )
   assert len(seen) == 2 * 6 and rows
+
+
+def test_every_attack_that_can_run_does_and_the_others_say_why(tmp_path):
+  config = tiny(evaluate__aux_draws=2, record__samples=120)
+  config.attacks = ("all",)
+  config.compensation = ()
+  config.information.estimators = ()
+  experiment.run(configs.validate(config), tmp_path)
+  status = tables.status(tmp_path)
+  assert set(status["skipped"]) == {"direct"}
+  table = tables.read(tmp_path, "attacks")
+  assert set(table["attack"]) == set(attacks.ATTACKS) - {"direct"}
+  gradient = table[table["attack"] == "norm"]
+  # recorded rows only, those in no batch and auxiliary ones left out
+  assert set(gradient["rows"]) == {"train"} and (gradient["n"] < 120).all()
+  assert set(gradient["what"]) == {"attack", "prior", "features only"}
+  one = table[(table["attack"] == "spectral") & (table["what"] == "attack")]
+  assert len(one) == 2 * 2 * 2 * 2 * 2  # seeds, draws, parties, rows, metrics
+  advantages = tables.read(tmp_path, "leakage")
+  assert (advantages["seeds"] == 2).all() and (advantages["draws"] == 2).all()
+  html = (tmp_path / "report.html").read_text("utf-8")
+  assert "Skipped: direct, it reads the gradient of summed logits" in html
+  assert "2 draws of them for every seed" in html
 
 
 def test_a_kill_before_the_report_is_made_good(finished, tmp_path):

@@ -30,9 +30,8 @@ LAYERS = [
   {"config"},  # the registries lazily, inside `validate`
   {"workdir"},
   {"lifecycle"},
-  {"federation", "controls", "calibration"},
-  {"evaluate"},
-  {"compensation"},
+  {"federation", "controls", "calibration", "evaluate"},
+  {"compensation", "leakage"},
   {"measure"},
   {"experiment"},
 ]

@@ -22,7 +22,7 @@ OPTIMIZER_KEYS = (
   "boundaries",
 )
 COMPENSATION = ("frozen_bottoms", "fresh_top", "central_twin")
-METRICS = ("accuracy", "balanced_accuracy", "auc")
+METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "auc")
 
 
 def keys(config, reference, prefix, options):
@@ -104,6 +104,7 @@ def ranges(config):
     "information.folds": 1,
     "information.noise": 0,
     "evaluate.attack_steps": 1,
+    "evaluate.aux_draws": 1,
     "record.samples": 0,
   }
   at_least("", config, lowest)

@@ -211,6 +211,7 @@ def _experiment(config: Any) -> Any:
   from vfl_jax import models
   from vfl_jax import registry
   from vfl_jax import tasks
+  from vfl_jax import types
 
   if not isinstance(config.model.get("name"), str):
     raise ValueError(f"model.name is {config.model.get('name')!r}; a name.")
@@ -259,8 +260,9 @@ def _experiment(config: Any) -> Any:
   chain = defenses.chain(
     [defenses.build(n, **o) for n, o in pieces(config.defenses)]
   )
-  if chain.configure:
-    chain.configure({"cut": cut})  # refused here; applied when it is built
+  effective = cut
+  if chain.configure:  # refused here; applied when it is built
+    effective = chain.configure({"cut": cut})["cut"]
   config.model.cut = cut
   passive = parties - config.data.active_features
   if passive < 1:
@@ -268,13 +270,19 @@ def _experiment(config: Any) -> Any:
       f"data.parties={parties} with data.active_features leaves no passive "
       "party; take at least 2."
     )
+  setting = types.Setting(
+    effective,
+    length,
+    bool(config.record.epochs),
+    config.evaluate.label_prior,
+  )
   for name, overrides in pieces(config.attacks):
     if name == "all":
       continue
     attack = attacks.build(
       name, **{"steps": config.evaluate.attack_steps, **overrides}
     )
-    reason = attacks.missing(attack, config)
+    reason = attacks.missing(attack, setting)
     if reason:
       raise ValueError(f"attack {name!r} cannot run here: {reason}.")
   return config

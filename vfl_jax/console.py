@@ -149,13 +149,13 @@ def _experiment(workdir):
       "advantage",
     ):
       out.add_column(column)
-    for _, r in leakage.iterrows():
+    for _, r in leakage[leakage["primary"]].iterrows():
       out.add_row(
         f"{r['attack'].replace('_', ' ')}\nby party {r['party']}",
         str(r["rows"]),
-        f"{r['attack_score']:.3f}",
+        f"{r['attack_score']:.3f}\n{r['metric'].replace('_', ' ')}",
         f"{r['control_score']:.3f}\n{r['control']}",
-        f"{r['ceiling_score']:.3f}",
+        f"{r['ceiling_score']:.3f}" if r["ceiling_score"] >= 0 else "",
         text.Text(f"{r['advantage']:+.3f}\n{_interval(r['low'], r['high'])}"),
       )
     _OUT.print(out)

@@ -1,21 +1,38 @@
-"""Scoring: attacks against controls, over seeds, with the labels sealed."""
+"""Scores of attacks and controls: metrics, intervals, leakage advantage."""
 
-from collections.abc import Callable, Sequence
-import functools
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 from jaxtyping import Integer
 from jaxtyping import Shaped
 import numpy as np
 
-from vfl_jax import controls
-from vfl_jax import federation as federations
-from vfl_jax import mapping
-from vfl_jax import nets
-from vfl_jax import rng
 from vfl_jax import types
+
+CONTROLS = ("prior", "no-VFL", "features only")
+MANY = 20  # classes from which the first five guesses count too
+
+
+class Answer(NamedTuple):
+  """Scores of one attack or control, by one party, in one trial.
+
+  Attributes:
+    attack: its name.
+    what: "attack", "no-VFL", "features only" or "ceiling".
+    party: whose.
+    trial: seed * draws + auxiliary draw.
+    train: `[n, classes]` of all training rows, NaN for those not spoken of.
+    test: of all test rows; None for nothing, as `train`.
+    detail: what it says of itself.
+  """
+
+  attack: str
+  what: str
+  party: int
+  trial: int
+  train: np.ndarray | None
+  test: np.ndarray | None
+  detail: str
 
 
 def score(
@@ -26,20 +43,43 @@ def score(
   """One number for scores `[n, classes]` against labels `[n]`.
 
   Args:
-    metric: "accuracy", "balanced_accuracy", or "auc" (two classes; the score
-      is the difference of the second column and the first).
+    metric: "accuracy", "balanced_accuracy", "macro_f1" (over the classes that
+      occur or are guessed), "top5", or "auc" (two classes; the score is the
+      difference of the second column and the first).
     scores: higher is more likely.
     labels: the truth.
+
+  Returns:
+    The number; NaN without rows, or an AUC of rows of one class.
   """
   from sklearn import metrics
 
+  if not len(labels):
+    return float("nan")
   if metric == "auc":
+    if len(np.unique(labels)) < 2:
+      return float("nan")
     return float(metrics.roc_auc_score(labels, scores[:, 1] - scores[:, 0]))
+  if metric == "top5":
+    own = np.take_along_axis(scores, labels[:, None], 1)
+    return float(np.mean((scores > own).sum(1) < 5))
   guess = np.argmax(scores, -1)
+  if metric == "macro_f1":
+    return float(metrics.f1_score(labels, guess, average="macro"))
   if metric == "balanced_accuracy":
     recalls = [np.mean(guess[labels == c] == c) for c in np.unique(labels)]
     return float(np.mean(recalls))
   return float(np.mean(guess == labels))
+
+
+def metrics(classes: int) -> tuple[str, ...]:
+  """What is reported of decisions about so many classes.
+
+  >>> metrics(2), metrics(100)
+  (('accuracy', 'macro_f1', 'auc'), ('accuracy', 'macro_f1', 'top5'))
+  """
+  more = ("auc",) * (classes == 2) + ("top5",) * (classes >= MANY)
+  return ("accuracy", "macro_f1", *more)
 
 
 def interval(values: Sequence[float]) -> tuple[float, float, float]:
@@ -59,229 +99,115 @@ def interval(values: Sequence[float]) -> tuple[float, float, float]:
   return mean, mean - half, mean + half
 
 
-def infer(
-  attack: types.Attack, keys: jax.Array, views: types.View, how: str
-) -> types.Inference:
-  """An attack on the views of all seeds, in one program."""
-  shared = ("train", "test", "gradient_rows", "train_ids", "test_ids")
-  seeded = ("bottom", "bottoms", "gradients", "aux_rows", "aux_labels")
-  return _compiled(attack.infer, views.public, how)(
-    keys,
-    {name: getattr(views, name) for name in shared},
-    {name: getattr(views, name) for name in seeded},
-  )
-
-
-@functools.lru_cache
-def _compiled(infer, public, how):
-  """One program per attack, shared by parties, victims and controls."""
-
-  def one(key, shared, seeded):
-    return infer(key, types.View(public=public, **shared, **seeded))
-
-  return jax.jit(mapping.over(one, how, in_axes=(0, None, 0)))
-
-
-def leakage(
-  federation: federations.Federation,
-  attacks: dict[str, types.Attack],
-  *,
-  aux_per_class: int,
-  steps: int,
+def table(
+  answers: Sequence[Answer],
+  attacks: Mapping[str, types.Attack],
+  labels: Mapping[str, np.ndarray],
+  aux_rows: np.ndarray,
+  shares: np.ndarray,
+  draws: int,
   metric: str,
-  advance: Callable[[str], None] = lambda what: None,
 ) -> list[dict[str, Any]]:
-  """Every attack of every passive party beside its controls and ceiling.
+  """Tidy rows of all answers, controls on the rows the attack speaks about.
 
   Args:
-    federation: what was trained.
+    answers: of attacks, controls and ceilings.
     attacks: by name.
-    aux_per_class: auxiliary labels per class.
-    steps: training steps of the ceiling's head.
-    metric: see `score`.
-    advance: called with a few words before each piece of work.
-
-  Returns:
-    Tidy rows: attack, what (attack, prior, no-VFL, features only, ceiling),
-    party, seed, rows (train without auxiliary samples, test), metric, value,
-    n, detail.
+    labels: of "train" and "test".
+    aux_rows: training rows given to the attacker, `[trials, m]`: not scored.
+    shares: of the classes, for the prior.
+    draws: of auxiliary samples per seed.
+    metric: the primary one of decisions.
   """
-  f, net = federation, federation.net
-  how = mapping.method(net.model.convolutional)
-  closed = f.seal(attacks)
-  f = f.under(closed)
-  keys = jnp.stack([rng.stream(k, "auxiliary") for k in f.keys])
-  drawn = [closed.auxiliary(k, aux_per_class) for k in keys]
-  aux_rows, aux_labels = (np.stack(a) for a in zip(*drawn, strict=True))
-  answers: list[tuple[str, str, int, int, Any, Any, str]] = []
-
-  def note(attack, what, party, inference, details):
-    for seed in range(len(f.keys)):
-      answers.append(
-        (
-          attack,
-          what,
-          party,
-          seed,
-          *(
-            None if s is None else np.asarray(s[seed])
-            for s in (inference.train, inference.test)
-          ),
-          details[seed],
-        )
-      )
-
-  views = [f.views(k, aux_rows, aux_labels) for k in range(f.passive)]
-  for party, view in enumerate(views):
-    advance(f"party {party}: features only")
-    found = [_features_only(view, seed) for seed in range(len(f.keys))]
-    inference = types.Inference(
-      *(np.stack(s) for s in list(zip(*found, strict=True))[:2])
-    )
-    for name in attacks:
-      note(name, "features only", party, inference, [d for *_, d in found])
-    fresh = controls.untrained(
-      net,
-      party,
-      jnp.stack([rng.stream(k, "no-vfl") for k in f.keys]),
-      f.dataset.train.inputs,
-    )
-    for name, attack in attacks.items():
-      keys = jnp.stack([rng.stream(k, name, party) for k in f.keys])
-      for what, bottom in (("attack", view.bottom), ("no-VFL", fresh)):
-        advance(f"party {party}: {name}, {what}")
-        inference = infer(attack, keys, view._replace(bottom=bottom), how)
-        inference = jax.tree.map(np.asarray, inference)
-        note(name, what, party, inference, _details(attack, inference))
-  for name in attacks:
-    closed.returned(name)
-
-  labels = {s: closed.open(s) for s in ("train", "test")}
-  for party, view in enumerate(views):
-    advance(f"party {party}: ceiling")
-    inference = _ceiling(f, view, labels["train"], steps, how)
-    for name in attacks:
-      note(name, "ceiling", party, inference, [""] * len(f.keys))
+  covered: dict[Any, np.ndarray] = {}
+  for a in answers:
+    if a.what != "attack":
+      continue
+    for where, scores in (("train", a.train), ("test", a.test)):
+      if scores is not None:
+        rows = np.flatnonzero(np.isfinite(scores).all(1))
+        if where == "train":
+          rows = np.setdiff1d(rows, aux_rows[a.trial])
+        covered[a.attack, a.party, a.trial, where] = rows
   rows = []
-  shares = np.bincount(labels["train"]) / len(labels["train"])
-  for attack, what, party, seed, train, test, detail in answers:
-    for where, scores in (("train", train), ("test", test)):
-      if scores is None:
+  for a in answers:
+    ranks = attacks[a.attack].ranks and len(shares) == 2
+    primary = "auc" if ranks else metric
+    for where, scores in (("train", a.train), ("test", a.test)):
+      counted = covered.get((a.attack, a.party, a.trial, where))
+      if scores is None or counted is None or not len(counted):
         continue
-      counted = np.arange(len(labels[where]))
-      if where == "train":
-        counted = np.setdiff1d(counted, aux_rows[seed])
       truth = labels[where][counted]
-      row = {
-        "attack": attack,
-        "what": what,
-        "party": party,
-        "seed": seed,
-        "rows": where,
-        "metric": metric,
-        "n": len(counted),
-        "value": score(metric, scores[counted], truth),
-        "detail": detail,
-      }
-      rows.append(row)
-      if what == "attack":
-        prior = np.tile(shares, (len(counted), 1))
-        value = score(metric, prior, truth)
-        rows.append({**row, "what": "prior", "value": value, "detail": ""})
+      answered = {a.what: scores[counted]}
+      if a.what == "attack":
+        answered["prior"] = np.tile(shares, (len(counted), 1))
+      names = {primary} if ranks else {primary, *metrics(len(shares))}
+      for (what, values), name in (
+        (pair, name) for pair in answered.items() for name in sorted(names)
+      ):
+        rows.append(
+          {
+            "attack": a.attack,
+            "what": what,
+            "party": a.party,
+            "seed": a.trial // draws,
+            "draw": a.trial % draws,
+            "rows": where,
+            "metric": name,
+            "primary": name == primary,
+            "n": len(counted),
+            "value": score(name, values, truth),
+            "detail": a.detail if what == a.what else "",
+          }
+        )
   return rows
 
 
 def advantage(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-  """Leakage advantage: attack minus its strongest control, paired by seed.
+  """Leakage advantage: attack minus its strongest control, paired by trial.
 
-  The strongest control is the one with the highest mean over seeds.
+  The strongest control is the one with the highest mean over trials. The
+  interval is over seeds, whose auxiliary draws are averaged first (they share
+  a federation); of a single seed it is over its draws.
 
   Returns:
-    Tidy rows: attack, party, rows, metric, attack_score, control,
-    control_score, ceiling_score, advantage, low, high (95 %), seeds.
+    Tidy rows: attack, party, rows, metric, primary, attack_score, control,
+    control_score, ceiling_score (NaN for none), advantage, low, high (95 %),
+    seeds, draws, n.
   """
   import pandas as pd
 
-  frame = pd.DataFrame(rows)
+  if not rows:
+    return []
+  frame = pd.DataFrame(rows).dropna(subset=["value"])
   results = []
-  groups = frame.groupby(["attack", "party", "rows"], sort=False)
-  for (attack, party, where), group in groups:
-    table = group.pivot(index="seed", columns="what", values="value")
+  groups = frame.groupby(["attack", "party", "rows", "metric"], sort=False)
+  for (attack, party, where, metric), group in groups:
+    table = group.pivot(index=["seed", "draw"], columns="what", values="value")
     held = table[[c for c in CONTROLS if c in table]]
     strongest = held.mean().idxmax()
-    mean, low, high = interval((table["attack"] - table[strongest]).tolist())
+    gains = table["attack"] - table[strongest]
+    seeds = gains.groupby("seed").mean()
+    mean, low, high = interval((seeds if len(seeds) > 1 else gains).tolist())
     results.append(
       {
         "attack": attack,
         "party": party,
         "rows": where,
-        "metric": group["metric"].iloc[0],
+        "metric": metric,
+        "primary": bool(group["primary"].iloc[0]),
         "attack_score": table["attack"].mean(),
         "control": strongest,
         "control_score": table[strongest].mean(),
-        "ceiling_score": table["ceiling"].mean(),
+        "ceiling_score": (
+          table["ceiling"].mean() if "ceiling" in table else float("nan")
+        ),
         "advantage": mean,
         "low": low,
         "high": high,
-        "seeds": len(table),
+        "seeds": len(seeds),
+        "draws": len(table) // len(seeds),
+        "n": int(group["n"].mean()),
       }
     )
   return results
-
-
-CONTROLS = ("prior", "no-VFL", "features only")
-
-
-def _details(attack, inference) -> list[str]:
-  """In words, what an attack says of itself, per seed."""
-  seeds = len(next(iter(inference.details.values()), ()))
-  texts = []
-  for seed in range(seeds):
-    parts = []
-    for key, values in inference.details.items():
-      names = attack.names.get(key)
-      value = values[seed]
-      parts.append(names[int(value)] if names else f"{key} {value:.3f}")
-    texts.append("; ".join(parts))
-  return texts or [""] * len(inference.train)
-
-
-def _features_only(view: types.View, seed: int):
-  vectors = [
-    np.asarray(nets.vectors(x, view.public.vocabulary))
-    for x in (view.train, view.test)
-  ]
-  return controls.features_only(
-    *vectors,
-    np.asarray(view.aux_rows[seed]),
-    np.asarray(view.aux_labels[seed]),
-    view.public.num_classes,
-  )
-
-
-def _ceiling(f, view, labels, steps, how) -> types.Inference:
-  height = view.public.vocabulary if not f.net.cut else 0
-
-  train, test = (
-    _embed(f.net.bottom, how, height, jnp.arange(len(f.keys)), view.bottom, x)
-    for x in (view.train, view.test)
-  )
-  keys = jnp.stack([rng.stream(k, "ceiling") for k in f.keys])
-  return types.Inference(
-    *controls.ceiling(
-      keys, train, test, jnp.asarray(labels), f.dataset.num_classes, steps
-    )
-  )
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _embed(bottom, how, height, seeds, variables, x):
-  """Vectors of a party's embeddings, per seed (`seeds` gives their number)."""
-
-  def one(seed, variables, x):
-    del seed
-    return mapping.chunked(
-      lambda x: nets.vectors(bottom(variables, x)[0], height), x, 500
-    )
-
-  return mapping.over(one, how, in_axes=(0, 0, None))(seeds, variables, x)

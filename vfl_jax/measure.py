@@ -13,11 +13,13 @@ from vfl_jax import config as configs
 from vfl_jax import cost
 from vfl_jax import evaluate
 from vfl_jax import federation as federations
+from vfl_jax import leakage as leakages
 from vfl_jax import mapping
 from vfl_jax import nets
 from vfl_jax import rng
 from vfl_jax import tables
 from vfl_jax import train
+from vfl_jax import types
 from vfl_jax.information import noise
 from vfl_jax.information import probe
 from vfl_jax.information import too_few
@@ -168,19 +170,30 @@ def compensation(
 
 def leakage(config: Any, workdir, f: federations.Federation, progress):
   """Every attack the config names, beside its controls."""
+  options = config.evaluate
+  setting = types.Setting(
+    f.net.cut,
+    len(f.net.model.stages),
+    bool(config.record.epochs),
+    options.label_prior,
+  )
   names = configs.pieces(config.attacks)
-  steps = config.evaluate.attack_steps
-  chosen, skipped = {}, {}
   if ("all", {}) in names:
-    names = [(name, {}) for name in attack_registry.ATTACKS]
-    for name, overrides in list(names):
-      attack = attack_registry.build(name, **{"steps": steps, **overrides})
-      reason = attack_registry.missing(attack, config)
-      if reason:
-        skipped[name] = reason
-        names.remove((name, overrides))
+    named = [entry for entry in names if entry[0] != "all"]
+    listed = [name for name, _ in named]
+    names = named + [
+      (n, {}) for n in attack_registry.ATTACKS if n not in listed
+    ]
+  chosen, skipped = {}, {}
   for name, overrides in names:
-    chosen[name] = attack_registry.build(name, **{"steps": steps, **overrides})
+    attack = attack_registry.build(
+      name, **{"steps": options.attack_steps, **overrides}
+    )
+    reason = attack_registry.missing(attack, setting)
+    if reason:
+      skipped[name] = reason
+    else:
+      chosen[name] = attack
   progress.phase("attack", f.passive * (2 + 2 * len(chosen)))
   tables.set_status(
     workdir,
@@ -190,12 +203,14 @@ def leakage(config: Any, workdir, f: federations.Federation, progress):
   )
   if tables.exists(workdir, "leakage") or not chosen:
     return
-  rows = evaluate.leakage(
+  rows = leakages.measure(
     f,
     chosen,
-    aux_per_class=config.evaluate.aux_per_class,
-    steps=steps,
-    metric=config.evaluate.metric,
+    aux_per_class=options.aux_per_class,
+    draws=options.aux_draws,
+    steps=options.attack_steps,
+    metric=options.metric,
+    label_prior=options.label_prior,
     advance=progress.advance,
   )
   tables.write(workdir, "attacks", [{"cut": f.net.cut, **r} for r in rows])

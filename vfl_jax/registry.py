@@ -104,6 +104,8 @@ def fits(value: Any, hint: Any) -> bool:
   if hint is Any:
     return True
   origin, args = typing.get_origin(hint), typing.get_args(hint)
+  if origin is typing.Literal:
+    return value in args
   if origin in (typing.Union, types.UnionType):
     return any(fits(value, a) for a in args)
   if hint in (int, float):
@@ -121,6 +123,8 @@ def fits(value: Any, hint: Any) -> bool:
 
 def _said(hint: Any) -> str:
   """An annotation in words."""
+  if typing.get_origin(hint) is typing.Literal:
+    return " or ".join(map(repr, typing.get_args(hint)))
   name = hint.__name__ if isinstance(hint, type) else str(hint)
   if typing.get_origin(hint):
     name = str(hint)

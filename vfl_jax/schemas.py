@@ -64,6 +64,8 @@ EXPERIMENT: dict[str, Any] = {
   "attacks": ("passive_completion",),
   "evaluate": {
     "aux_per_class": 4,
+    "aux_draws": 1,  # of the auxiliary samples, per seed
+    "label_prior": False,  # whether the parties know the class shares
     "metric": "accuracy",
     "attack_steps": 400,
   },

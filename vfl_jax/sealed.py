@@ -23,23 +23,36 @@ class Sealed:
   _labels: dict[str, np.ndarray]
   pending: set[str]
 
+  def shares(self) -> np.ndarray:
+    """Class shares of the training rows: all that a prior knows."""
+    labels = self._labels["train"]
+    return np.bincount(labels) / len(labels)
+
   def auxiliary(
-    self, key: jax.Array, per_class: int
+    self, key: jax.Array, per_class: int, among: np.ndarray | None = None
   ) -> tuple[np.ndarray, np.ndarray]:
     """The few training rows an attacker is given, grouped by class.
 
+    Args:
+      key: random key.
+      per_class: how many of each class.
+      among: the rows they are taken from; None for all.
+
     Raises:
-      ValueError: a class has fewer than `per_class` + 1 training rows.
+      ValueError: a class has fewer than `per_class` + 1 such rows.
     """
     labels = self._labels["train"]
     generator = rng.generator(key)
     rows = []
     for label in range(int(labels.max()) + 1):
       members = np.flatnonzero(labels == label)
+      if among is not None:
+        members = np.intersect1d(members, among)
       if len(members) <= per_class:
+        what = "training" if among is None else "recorded"
         raise ValueError(
           f"evaluate.aux_per_class is {per_class}, but class {label} has "
-          f"{len(members)} training rows; take fewer."
+          f"{len(members)} {what} rows; take fewer, or record more."
         )
       rows.append(generator.choice(members, per_class, replace=False))
     chosen = np.concatenate(rows)

@@ -128,31 +128,58 @@ class View(NamedTuple):
 class Inference(NamedTuple):
   """What an attack answers: scores `[rows, classes]` (higher: more likely).
 
-  `train` and `test` follow the rows of the view; either may be None.
-  `details` are small arrays worth reporting (the variant chosen, say).
+  Attributes:
+    train: of training rows, or None; NaN for a row it says nothing about,
+      which is then not scored.
+    test: of all test rows, or None.
+    rows: the training rows that `train` is about; None for all of them.
+    details: small arrays worth reporting (the variant chosen, say).
   """
 
   train: Array | None
   test: Array | None
+  rows: Array | None = None
   details: Mapping[str, Array] = {}
+
+
+class Setting(NamedTuple):
+  """What a configuration offers an attack.
+
+  Attributes:
+    cut: stages below it.
+    stages: number of all stages.
+    gradients: whether cut gradients are recorded.
+    label_prior: whether the class shares are public.
+  """
+
+  cut: int
+  stages: int
+  gradients: bool
+  label_prior: bool
 
 
 class Attack(NamedTuple):
   """A label inference attack.
 
   Attributes:
-    needs: fields of the view it uses besides features: any of "auxiliary",
-      "gradients", "bottom".
-    infer: `infer(key, view) -> Inference`, pure, so that it can be mapped over
-      seeds.
+    needs: what it uses besides the party's features: any of "auxiliary",
+      "gradients", "bottom", "label_prior", and "logits" (a cut behind the last
+      stage, where every party sends up logits).
+    infer: `infer(key, view) -> Inference`, pure; with `compiled` it can be
+      traced and mapped over seeds, else it gets numpy arrays of one seed.
     budget: one sentence on what it may spend, printed beside its numbers.
     names: what the integers in `Inference.details` stand for.
+    compiled: see `infer`.
+    ranks: its scores of two classes are an order without a threshold, to be
+      judged by AUC alone.
   """
 
   needs: frozenset[str]
   infer: Callable[[Array, View], Inference]
   budget: str
   names: Mapping[str, Sequence[str]] = {}
+  compiled: bool = True
+  ranks: bool = False
 
 
 class Defense(NamedTuple):

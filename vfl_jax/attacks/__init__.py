@@ -1,15 +1,30 @@
 """Label inference attacks: from a view, which has no labels, to scores."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from vfl_jax import registry
 from vfl_jax import types
+from vfl_jax.attacks.clustering import gradient_clustering
+from vfl_jax.attacks.clustering import similarity
+from vfl_jax.attacks.clustering import spectral
 from vfl_jax.attacks.completion import passive_completion
+from vfl_jax.attacks.gradient import direct
+from vfl_jax.attacks.gradient import direction
+from vfl_jax.attacks.gradient import hint
+from vfl_jax.attacks.gradient import norm
 
 __all__ = ["ATTACKS", "build", "missing"]
 
-ATTACKS = {"passive_completion": passive_completion}
+ATTACKS = {
+  "passive_completion": passive_completion,
+  "direct": direct,
+  "norm": norm,
+  "direction": direction,
+  "hint": hint,
+  "spectral": spectral,
+  "gradient_clustering": gradient_clustering,
+  "similarity": similarity,
+}
 
 
 def build(name: str, *, steps: int, **keywords: Any) -> types.Attack:
@@ -29,12 +44,23 @@ def build(name: str, *, steps: int, **keywords: Any) -> types.Attack:
   return registry.build("attack", ATTACKS, name, **keywords)
 
 
-def missing(attack: types.Attack, config: Mapping[str, Any]) -> str:
-  """Why an attack cannot run under a config; empty if it can."""
-  if "gradients" in attack.needs and not config["record"]["epochs"]:
+def missing(attack: types.Attack, setting: types.Setting) -> str:
+  """Why an attack cannot run in a setting; empty if it can."""
+  needs = attack.needs
+  if not setting.cut and {"gradients", "bottom"} & needs:
+    what = (
+      "no gradient comes down"
+      if "gradients" in needs
+      else "the party has no bottom"
+    )
+    return f"at cut 0 {what}; take model.cut of at least 1"
+  if "gradients" in needs and not setting.gradients:
     return "it needs cut gradients; set record.epochs, e.g. (0,)"
-  if "gradients" in attack.needs and not config["model"]["cut"]:
-    return "at cut 0 no gradient comes down; take model.cut of at least 1"
-  if "bottom" in attack.needs and not config["model"]["cut"]:
-    return "at cut 0 the party has no bottom; take model.cut of at least 1"
+  if "logits" in needs and setting.cut < setting.stages:
+    return (
+      "it reads the gradient of summed logits; take model.cut="
+      f"{setting.stages}, behind the last stage"
+    )
+  if "label_prior" in needs and not setting.label_prior:
+    return "it needs the class shares; set evaluate.label_prior=True"
   return ""

@@ -37,10 +37,8 @@ def contents(workdir: pathlib.Path, config: Any) -> dict[str, Any]:
     "probes": _probes(probes),
     "findings": findings(information, leakage)
     + compensation_findings(compensation, probes),
-    "leakage": [
-      {**r, "verdict": verdict(r["low"], r["high"])}
-      for r in leakage.to_dict("records")
-    ],
+    "leakage": _judged(leakage),
+    "strongest": strongest(leakage),
     "variants": _variants(attacks),
     "cost": tables.read(workdir, "cost").to_dict("records"),
     "budgets": tables.status(workdir).get("budgets", {}),
@@ -123,18 +121,52 @@ def findings(
         + values,
       )
     )
-  for _, r in (
-    leakage[leakage["rows"] == "test"].iterrows() if len(leakage) else ()
-  ):
-    said.append(
-      (
-        f"Party {r['party']}, {r['attack'].replace('_', ' ')}: "
-        f"{verdict(r['low'], r['high'])}",
-        f"test rows: {r['attack_score']:.3f} against {r['control_score']:.3f} "
-        f"({r['control']}); advantage {r['advantage']:+.3f}",
-      )
+  alike: dict[Any, list[Any]] = {}
+  for r in _decisive(leakage):
+    key = r["party"], verdict(r["low"], r["high"])
+    alike.setdefault(key, []).append(r)
+  for (party, words), rows in alike.items():
+    names = ", ".join(r["attack"].replace("_", " ") for r in rows)
+    numbers = "; ".join(
+      f"{r['rows']} rows: {r['attack_score']:.3f} against "
+      f"{r['control_score']:.3f} ({r['control']}), advantage "
+      f"{r['advantage']:+.3f}"
+      for r in rows
     )
+    said.append((f"Party {party}, {names}: {words}", numbers))
   return said
+
+
+def _judged(leakage: pd.DataFrame) -> list[Any]:
+  """Every advantage with its verdict."""
+  return [
+    {**r, "verdict": verdict(r["low"], r["high"])}
+    for r in leakage.to_dict("records")
+  ]
+
+
+def _decisive(leakage: pd.DataFrame) -> list[Any]:
+  """By attack and party the primary metric: on test rows, if there are."""
+  if leakage.empty:
+    return []
+  frame = leakage[leakage["primary"]].sort_values("rows", kind="stable")
+  return (
+    frame.drop_duplicates(["attack", "party"]).sort_index().to_dict("records")
+  )
+
+
+def strongest(leakage: pd.DataFrame) -> list[dict[str, Any]]:
+  """By party the attack with the largest advantage, and of how many."""
+  found: dict[str, dict[str, Any]] = {}
+  rows = _decisive(leakage)
+  for r in rows:
+    before = found.get(r["party"])
+    if before is None or r["advantage"] > before["advantage"]:
+      found[r["party"]] = r
+  return [
+    {**r, "of": sum(other["party"] == party for other in rows)}
+    for party, r in found.items()
+  ]
 
 
 def _layers(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -290,12 +322,10 @@ def compensation_findings(
 
 
 def _variants(frame: pd.DataFrame) -> list[Any]:
-  """Which variant each attack chose, and how often over seeds."""
+  """What each attack says of itself, and how often over trials."""
   if frame.empty:
     return []
-  chosen = frame[
-    frame["what"].isin(["attack", "no-VFL", "features only"])
-    & (frame["rows"] == "test")
-  ]
+  chosen = frame[frame["what"].isin(["attack", "no-VFL", "features only"])]
+  chosen = chosen.drop_duplicates(["attack", "what", "party", "seed", "draw"])
   counts = chosen.groupby(["attack", "what", "party", "detail"]).size()
-  return counts.rename("seeds").reset_index().to_dict("records")
+  return counts.rename("trials").reset_index().to_dict("records")

@@ -1,0 +1,227 @@
+"""Attacks on gradients and clusters, held to answers known by construction."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from vfl_jax import attacks
+from vfl_jax import config as configs
+from vfl_jax import evaluate
+from vfl_jax import types
+from vfl_jax.attacks import clustering
+from vfl_jax.attacks import views
+
+KEY = jax.random.key(0)
+
+
+def identity(variables, x, train=False, start=0, stop=None):
+  """A bottom that passes its features on."""
+  del train, start, stop
+  return x, variables["stats"]
+
+
+def victim(labels, gradients=None, train=None, per_class=2, prior=None):
+  """A view of one epoch's gradients, or of several as a dict by epoch."""
+  classes = int(labels.max()) + 1
+  known = [np.flatnonzero(labels == c)[:per_class] for c in range(classes)]
+  if gradients is None:
+    gradients = {}
+  elif not isinstance(gradients, dict):
+    gradients = {0: gradients}
+  n = len(labels)
+  train = np.zeros((n, 1)) if train is None else train
+  rows = np.concatenate(known)
+  return types.View(
+    train=jnp.asarray(train, jnp.float32),
+    test=jnp.asarray(train[: n // 2], jnp.float32),
+    train_ids=np.arange(n),
+    test_ids=np.arange(n // 2),
+    bottom={"params": {}, "stats": {}},
+    bottoms={},
+    gradients={e: jnp.asarray(g, jnp.float32) for e, g in gradients.items()},
+    gradient_rows=np.arange(n),
+    aux_rows=rows,
+    aux_labels=labels[rows],
+    public=types.Public(
+      classes, 32, 1, ("planted",), identity, label_prior=prior
+    ),
+  )
+
+
+def run(name, view, **options):
+  return attacks.build(name, steps=1, **options).infer(KEY, view)
+
+
+def auc(found, labels):
+  return evaluate.score("auc", np.asarray(found.train), labels)
+
+
+def binary(seed=0, n=300, d=6):
+  """Labels, a fifth of them positive, and gradients that tell a little."""
+  generator = np.random.default_rng(seed)
+  labels = (np.arange(n) % 5 == 0).astype(int)
+  g = generator.standard_normal((n, d)) + 0.8 * labels[:, None]
+  return labels, g.astype(np.float32)
+
+
+def test_norm_is_the_auc_of_the_norms():
+  labels, g = binary()
+  wanted = metrics.roc_auc_score(labels, np.linalg.norm(g, axis=1))
+  assert 0.6 < wanted < 0.95
+  assert auc(run("norm", victim(labels, g)), labels) == pytest.approx(wanted)
+  # a public prior says that it is the first class that is rare
+  view = victim(1 - labels, g, prior=(0.2, 0.8))
+  assert auc(run("norm", view), 1 - labels) == pytest.approx(wanted)
+
+
+def test_direction_is_the_auc_of_the_cosine_with_a_known_positive():
+  labels, g = binary()
+  known = np.flatnonzero(labels)[0]
+  cosines = g @ g[known] / np.linalg.norm(g, axis=1)
+  wanted = metrics.roc_auc_score(labels, cosines)
+  found = run("direction", victim(labels, g))
+  assert auc(found, labels) == pytest.approx(wanted, abs=1e-6)
+
+
+@pytest.mark.parametrize("known", [1, 3, 5])
+@pytest.mark.parametrize("rule", ["distance", "inner"])
+def test_hint_is_the_auc_of_the_nearest_known_positive(known, rule):
+  labels, g = binary()
+  theirs = g[np.flatnonzero(labels)[:known]]
+  if rule == "distance":
+    score = -np.linalg.norm(g[:, None] - theirs, axis=2).min(1)
+  else:
+    score = (g @ theirs.T).max(1)
+  wanted = metrics.roc_auc_score(labels, score)
+  found = run("hint", victim(labels, g, per_class=5), known=known, rule=rule)
+  assert auc(found, labels) == pytest.approx(wanted, abs=1e-6)
+
+
+def test_direct_recovers_every_row_that_is_not_saturated():
+  """g = softmax - onehot of real logits, some of them hopelessly sure."""
+  generator = np.random.default_rng(0)
+  labels = generator.integers(0, 7, 400)
+  scale = 10 ** generator.uniform(-1, 4, (400, 1))
+  logits = (scale * generator.standard_normal((400, 7))).astype(np.float32)
+  loss = lambda z, y: -jax.nn.log_softmax(z)[y]
+  g = np.array(jax.vmap(jax.grad(loss))(logits, labels)) / 400
+  silent = g[np.arange(400), labels] == 0
+  assert 10 < silent.sum() < 200
+  found = run("direct", victim(labels, g))
+  scores = np.asarray(found.train)
+  assert (np.argmax(scores, 1) == labels)[~silent].all()
+  assert np.isnan(scores[silent]).all()
+  assert int(found.details["saturated"]) == silent.sum()
+
+
+def test_rows_in_no_batch_are_left_out_and_epochs_complete_each_other():
+  labels, g = binary()
+  first, second = g.copy(), 5 * g
+  first[:30], second[20:40] = np.nan, np.nan
+  found = views.gradients(victim(labels, {0: first, 3: second}))
+  assert np.asarray(found.covered).tolist() == [
+    not 20 <= i < 30 for i in range(300)
+  ]
+  assert np.isfinite(np.asarray(found.vectors)).all()
+  # a scale of an epoch means nothing: both look alike where both are there
+  np.testing.assert_allclose(
+    found.vectors[50:, :6], found.vectors[50:, 6:], rtol=0.1
+  )
+  scores = np.asarray(run("norm", victim(labels, {0: first, 3: second})).train)
+  assert np.isnan(scores[20:30]).all() and np.isfinite(scores[30:]).all()
+
+
+@pytest.mark.parametrize("rule", ["nearest", "kmeans"])
+@pytest.mark.parametrize("on", ["gradients", "embeddings"])
+def test_similarity_finds_planted_clusters(on, rule):
+  generator = np.random.default_rng(0)
+  labels = generator.integers(0, 6, 500)
+  centres = generator.standard_normal((6, 12))
+  planted = centres[labels] + 0.1 * generator.standard_normal((500, 12))
+  planted *= generator.uniform(0.1, 10, (500, 1))  # cosines do not mind
+  view = victim(
+    labels, **{"gradients" if on == "gradients" else "train": planted}
+  )
+  found = run("similarity", view, on=on, rule=rule)
+  assert evaluate.score("accuracy", np.asarray(found.train), labels) == 1
+  assert (found.test is None) == (on == "gradients")
+  if found.test is not None:
+    half = labels[: len(labels) // 2]
+    assert evaluate.score("accuracy", np.asarray(found.test), half) == 1
+
+
+@pytest.mark.parametrize("classes", [2, 6])
+def test_gradient_clustering_finds_planted_directions(classes):
+  generator = np.random.default_rng(0)
+  labels = generator.integers(0, classes, 500)
+  centres = np.linalg.qr(generator.standard_normal((12, 12)))[0][:classes]
+  g = centres[labels] + 0.1 * generator.standard_normal((500, 12))
+  found = run("gradient_clustering", victim(labels, g))
+  assert evaluate.score("accuracy", np.asarray(found.train), labels) == 1
+
+
+def test_leading_coordinates_are_those_of_the_dense_affinity():
+  generator = np.random.default_rng(0)
+  vectors = generator.standard_normal((60, 5)) + 1
+  vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+  affinity = 1 + vectors @ vectors.T
+  degree = affinity.sum(1)
+  normal = affinity / np.sqrt(degree[:, None] * degree)
+  _, dense = np.linalg.eigh(normal)
+  dense = dense[:, ::-1][:, :3]
+  dense /= np.linalg.norm(dense, axis=1, keepdims=True)
+  ours = clustering.leading(vectors, 3)
+  np.testing.assert_allclose(ours @ ours.T, dense @ dense.T, atol=1e-6)
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_spectral_finds_clusters_along_the_leading_vectors(classes):
+  generator = np.random.default_rng(0)
+  labels = generator.integers(0, classes, 400)
+  centres = 6 * np.eye(10)[:classes]
+  h = centres[labels] + generator.standard_normal((400, 10))
+  found = run("spectral", victim(labels, train=h))
+  assert evaluate.score("accuracy", np.asarray(found.train), labels) > 0.98
+  half = labels[:200]
+  assert evaluate.score("accuracy", np.asarray(found.test), half) > 0.98
+
+
+SETTING = types.Setting(cut=3, stages=6, gradients=True, label_prior=False)
+
+
+@pytest.mark.parametrize(
+  "name, setting, words",
+  [
+    ("norm", SETTING._replace(gradients=False), "set record.epochs"),
+    ("norm", SETTING._replace(cut=0), "at cut 0 no gradient comes down"),
+    ("spectral", SETTING._replace(cut=0), "the party has no bottom"),
+    ("direct", SETTING, "take model.cut=6, behind the last stage"),
+    ("direct", SETTING._replace(cut=6), ""),
+    ("passive_completion", SETTING._replace(cut=0, gradients=False), ""),
+  ],
+)
+def test_what_an_attack_needs_and_is_not_there(name, setting, words):
+  reason = attacks.missing(attacks.build(name, steps=1), setting)
+  assert words in reason and bool(reason) == bool(words)
+
+
+def test_needs_are_enforced_by_the_config():
+  config = configs.defaults()
+  config.attacks = ("direct",)
+  config.record.epochs = (0,)
+  with pytest.raises(
+    ValueError, match="'direct' cannot run here: .*model.cut=8"
+  ):
+    configs.validate(config)
+  config.model.cut = 8
+  assert configs.validate(config).attacks == ("direct",)
+  config.attacks = ({"name": "hint", "known": 0},)
+  with pytest.raises(ValueError, match="known is 0; at least 1"):
+    configs.validate(config)
+  config.attacks = ({"name": "hint", "rule": "near"},)
+  with pytest.raises(
+    ValueError, match="rule is 'near'; it takes 'distance' or 'inner'"
+  ):
+    configs.validate(config)

@@ -1,0 +1,213 @@
+"""Labels as clusters: of gradients, of embeddings, around known samples.
+
+Clusters have no names. Which class they are is decided by the auxiliary
+samples in them (an assignment that wins most of them), never by the truth.
+"""
+
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from vfl_jax import rng
+from vfl_jax import types
+from vfl_jax.attacks import views
+
+_STARTS = 10  # of k-means; the tightest is kept
+
+
+def spectral() -> types.Attack:
+  """Clusters of the embeddings along their leading singular vectors.
+
+  Centred embeddings are projected on the top singular vector (on one fewer
+  than there are classes) and cut into as many clusters as there are classes.
+
+  Source: Sun et al. 2022, arXiv:2203.01451; several classes: ours.
+  """
+
+  def infer(key: jax.Array, view: types.View) -> types.Inference:
+    from sklearn.utils import extmath
+
+    train, test = (np.asarray(h, np.float64) for h in views.embeddings(view))
+    centre = train.mean(0)
+    classes = int(view.public.num_classes)
+    _, _, axes = extmath.randomized_svd(
+      train - centre, min(classes - 1, *train.shape), random_state=_number(key)
+    )
+    train, test = ((h - centre) @ axes.T for h in (train, test))
+    distances, of_test = _clusters(key, classes, train, test)
+    order = _classes_of(distances, view.aux_rows, view)
+    return types.Inference(-distances[:, order], -of_test[:, order])
+
+  return types.Attack(
+    frozenset({"auxiliary", "bottom"}),
+    infer,
+    f"k-means from {_STARTS} starts; auxiliary samples only name the clusters",
+    compiled=False,
+  )
+
+
+def gradient_clustering() -> types.Attack:
+  """Spectral clustering of the gradients with affinity 1 + cosine.
+
+  The affinity is a product of n x (d + 1) matrices, so its leading
+  eigenvectors come of a thin singular value decomposition: no n x n matrix.
+
+  Source: Ng, Jordan and Weiss 2001 on cut gradients.
+  """
+
+  def infer(key: jax.Array, view: types.View) -> types.Inference:
+    found = views.gradients(view)
+    covered = np.asarray(found.covered)
+    directions = np.asarray(views.unit(found.vectors), np.float64)[covered]
+    classes = view.public.num_classes
+    coordinates = leading(directions, classes, _number(key))
+    distances = np.full((len(covered), classes), np.nan)
+    (distances[covered],) = _clusters(key, classes, coordinates)
+    known = np.asarray(views.recorded(view, view.aux_rows))
+    order = _classes_of(distances, known, view)
+    return types.Inference(
+      -distances[:, order], None, rows=np.asarray(view.gradient_rows)
+    )
+
+  return types.Attack(
+    frozenset({"auxiliary", "gradients"}),
+    infer,
+    f"k-means from {_STARTS} starts; auxiliary samples only name the clusters",
+    compiled=False,
+  )
+
+
+def leading(directions: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
+  """Coordinates for spectral clustering by the affinity 1 + cosine.
+
+  Args:
+    directions: unit vectors `[n, d]`.
+    count: eigenvectors of the normalised affinity.
+    seed: of the randomised decomposition.
+
+  Returns:
+    `[n, count]`, every row of length one.
+  """
+  from sklearn.utils import extmath
+
+  factor = np.hstack([np.ones((len(directions), 1)), directions])
+  degree = np.maximum(factor @ factor.sum(0), 1e-12)  # of 1 + cosine
+  factor = factor / np.sqrt(degree)[:, None]
+  count = min(count, *factor.shape)
+  vectors, _, _ = extmath.randomized_svd(factor, count, random_state=seed)
+  length = np.linalg.norm(vectors, axis=1, keepdims=True)
+  return vectors / np.maximum(length, 1e-12)
+
+
+def similarity(
+  *,
+  on: Literal["gradients", "embeddings"] = "gradients",
+  rule: Literal["nearest", "kmeans"] = "nearest",
+  known: int = 1,
+) -> types.Attack:
+  """The class of the most similar known sample, by cosine.
+
+  Args:
+    on: what is compared; gradients are of training rows only.
+    rule: "nearest" known sample, or "kmeans" started at the known ones, whose
+      clusters are matched with them again when it has converged.
+    known: samples per class (published: 1).
+
+  Raises:
+    ValueError: known below 1.
+
+  Source: Liu and Lyu, "Similarity-based label inference attack against split
+  learning", TIFS 2024.
+  """
+  if known < 1:
+    raise ValueError(f"attack 'similarity': known is {known}; at least 1.")
+  needs = {"auxiliary", "gradients" if on == "gradients" else "bottom"}
+
+  def read(view):
+    """Unit vectors of training rows, of test rows, and of known samples."""
+    rows = views.known(view, known)
+    if on == "embeddings":
+      train, test = views.embeddings(view)
+      train = views.unit(train)
+      return train, views.unit(test), train[rows], None
+    found = views.gradients(view)
+    train = views.unit(found.vectors)
+    theirs = train[views.recorded(view, rows)]
+    return train, None, theirs, found.covered
+
+  def scores(view, compare):
+    """`compare(vectors) -> scores`, for the rows that there are."""
+    train, test, _, covered = read(view)
+    answer = compare(train)
+    if covered is None:
+      return types.Inference(answer, compare(test))
+    answer = jnp.where(covered[:, None], answer, jnp.nan)
+    return types.Inference(answer, None, rows=jnp.asarray(view.gradient_rows))
+
+  def nearest(key: jax.Array, view: types.View) -> types.Inference:
+    del key
+    theirs = read(view)[2]
+    return scores(
+      view,
+      lambda vectors: jnp.max(jnp.einsum("nd,ckd->nck", vectors, theirs), 2),
+    )
+
+  def kmeans(key: jax.Array, view: types.View) -> types.Inference:
+    from scipy import optimize
+    from scipy.spatial import distance
+    from sklearn import cluster
+
+    train, _, theirs, covered = read(view)
+    usable = np.asarray(train, np.float64)
+    if covered is not None:
+      usable = usable[np.asarray(covered)]
+    means = np.asarray(theirs, np.float64).mean(1)
+    model = cluster.KMeans(len(means), init=means, n_init=1).fit(usable)
+    gaps = distance.cdist(means, model.cluster_centers_)
+    _, order = optimize.linear_sum_assignment(gaps)
+    centres = model.cluster_centers_[order]
+    return scores(
+      view, lambda vectors: -distance.cdist(np.asarray(vectors), centres)
+    )
+
+  return types.Attack(
+    frozenset(needs),
+    nearest if rule == "nearest" else kmeans,
+    f"at most {known} known sample{'s' * (known > 1)} of a class",
+    compiled=rule == "nearest",
+  )
+
+
+def _number(key) -> int:
+  return int(rng.generator(key).integers(2**31))
+
+
+def _clusters(key, count, vectors, *others):
+  """Distances `[n, count]` from centres of k-means on the first vectors."""
+  from sklearn import cluster
+
+  model = cluster.KMeans(
+    count, n_init=_STARTS, random_state=_number(rng.stream(key, "k-means"))
+  ).fit(vectors)
+  return [model.transform(v) for v in (vectors, *others)]
+
+
+def _classes_of(distances, rows, view) -> np.ndarray:
+  """For every class its cluster: one to one, by the auxiliary samples.
+
+  Args:
+    distances: `[n, clusters]`, NaN for rows in no cluster.
+    rows: of the auxiliary samples in it.
+    view: for their labels.
+  """
+  from scipy import optimize
+
+  theirs = distances[np.asarray(rows)]
+  usable = np.isfinite(theirs).all(1)
+  found = np.argmin(theirs[usable], axis=1)
+  counts = np.zeros((view.public.num_classes, distances.shape[1]))
+  np.add.at(counts, (np.asarray(view.aux_labels)[usable], found), 1)
+  _, order = optimize.linear_sum_assignment(counts, maximize=True)
+  return order

@@ -1,0 +1,155 @@
+"""Labels read off the cut gradients, row by row.
+
+What comes down is a function of the label: its size tells how wrong the
+federation was, its direction which class it was pushed to. The published
+rules are for two classes and give a ranking; the versions for several classes
+are ours and decide by the same quantity against one known sample per class.
+"""
+
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+
+from vfl_jax import nets
+from vfl_jax import types
+from vfl_jax.attacks import views
+
+_FAR = 1e30  # from known samples that were in no recorded batch
+_NEEDS = frozenset({"gradients", "auxiliary"})
+
+
+def norm(*, known: int = 1) -> types.Attack:
+  """The norm of the gradient: rare positives are the ones that surprise.
+
+  With several classes the class whose known norms are nearest, in logs.
+
+  Args:
+    known: samples per class it compares with where classes are several.
+
+  Source: Li et al. 2022, "Label leakage and protection in two-party split
+  learning", section 3.1.
+  """
+  _at_least_one("norm", known)
+
+  def infer(key: jax.Array, view: types.View) -> types.Inference:
+    del key
+    found = views.gradients(view)
+    if view.public.num_classes == 2:
+      scores = views.ranking(view, found.norms)
+    else:
+      logs = jnp.log(found.norms + 1e-30)
+      theirs = logs[_known(view, known)]
+      gaps = jnp.abs(logs[:, None, None] - theirs)
+      scores = -jnp.min(_of_seen(gaps, found, view, known, _FAR), axis=2)
+    return _answer(view, scores, found)
+
+  return types.Attack(_NEEDS, infer, _budget(known), ranks=True)
+
+
+def direction(*, known: int = 1) -> types.Attack:
+  """The cosine with the gradient of a known sample of a class.
+
+  Args:
+    known: samples of each class; of two classes only the positive ones.
+
+  Source: Li et al. 2022, section 3.2.
+  """
+  _at_least_one("direction", known)
+
+  def infer(key: jax.Array, view: types.View) -> types.Inference:
+    del key
+    found = views.gradients(view)
+    directions = views.unit(found.vectors)
+    cosines = jnp.einsum(
+      "nd,ckd->nck", directions, directions[_known(view, known)]
+    )
+    best = jnp.max(_of_seen(cosines, found, view, known, -_FAR), axis=2)
+    return _answer(view, _hunted(view, best), found)
+
+  return types.Attack(_NEEDS, infer, _budget(known), ranks=True)
+
+
+def hint(
+  *, known: int = 1, rule: Literal["distance", "inner"] = "distance"
+) -> types.Attack:
+  """How near the gradient is to those of a few known samples of a class.
+
+  Args:
+    known: samples of each class (published: 1, 3 and 5 positives).
+    rule: "distance" (minus the smallest), or "inner" (the largest product).
+
+  Source: the code of Li et al. 2022.
+  """
+  _at_least_one("hint", known)
+
+  def infer(key: jax.Array, view: types.View) -> types.Inference:
+    del key
+    found = views.gradients(view)
+    g = found.vectors
+    near = jnp.einsum("nd,ckd->nck", g, g[_known(view, known)])
+    if rule == "distance":
+      squares = (g**2).sum(1)
+      theirs = squares[_known(view, known)]
+      near = -jnp.maximum(squares[:, None, None] + theirs - 2 * near, 0.0)
+    best = jnp.max(_of_seen(near, found, view, known, -_FAR), axis=2)
+    return _answer(view, _hunted(view, best), found)
+
+  return types.Attack(_NEEDS, infer, _budget(known), ranks=True)
+
+
+def direct() -> types.Attack:
+  """Summed logits without a top: the negative component is the label.
+
+  With g = softmax - onehot every component but the label's is positive. Rows
+  where that one has rounded to zero are saturated: they say nothing and are
+  not scored; `details` has their number.
+
+  Source: Fu et al. 2022, section 4.4.
+  """
+
+  def infer(key: jax.Array, view: types.View) -> types.Inference:
+    del key
+    found = views.gradients(view)
+    g = jnp.stack(
+      [nets.vectors(view.gradients[e]) for e in sorted(view.gradients)]
+    )
+    g = jnp.where(jnp.isfinite(g), g, 0.0).sum(0)
+    silent = found.covered & (g.min(1) >= 0)
+    answer = _answer(view, -g, found._replace(covered=found.covered & ~silent))
+    return answer._replace(details={"saturated": silent.sum()})
+
+  return types.Attack(
+    frozenset({"gradients", "logits"}), infer, "reads each gradient once"
+  )
+
+
+def _at_least_one(name, known):
+  if known < 1:
+    raise ValueError(f"attack {name!r}: known is {known}; at least 1.")
+
+
+def _budget(known):
+  return f"at most {known} known sample{'s' * (known > 1)} of a class"
+
+
+def _known(view, known):
+  """Rows of the recorded gradients of known samples, `[classes, k]`."""
+  return views.recorded(view, views.known(view, known))
+
+
+def _of_seen(values, found, view, known, missing):
+  """Values against known samples `[n, c, k]`, those in no batch left out."""
+  return jnp.where(found.covered[_known(view, known)], values, missing)
+
+
+def _hunted(view, best):
+  """Of two classes the published rule knows samples of one only."""
+  if view.public.num_classes > 2:
+    return best
+  return views.ranking(view, best[:, views.positive(view)])
+
+
+def _answer(view, scores, found) -> types.Inference:
+  scores = jnp.where(found.covered[:, None], scores, jnp.nan)
+  return types.Inference(scores, None, rows=jnp.asarray(view.gradient_rows))

@@ -1,0 +1,105 @@
+"""What attacks read off a view: embeddings, gradients and known samples."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Bool
+from jaxtyping import Float
+from jaxtyping import Integer
+import numpy as np
+
+from vfl_jax import mapping
+from vfl_jax import nets
+from vfl_jax import types
+
+ROWS = 500  # per block when embedding
+
+
+class Gradients(NamedTuple):
+  """Recorded cut gradients, a row per sample.
+
+  Attributes:
+    vectors: those of all recorded epochs side by side, each epoch in units of
+      its mean norm; zeros where a row was in no batch of the epoch.
+    norms: mean over the epochs that have the row, in the same units.
+    covered: whether the row was in any recorded batch.
+  """
+
+  vectors: Float[jax.Array, "rows width"]
+  norms: Float[jax.Array, " rows"]
+  covered: Bool[jax.Array, " rows"]
+
+
+def gradients(view: types.View) -> Gradients:
+  """The gradients that came down, of the rows in `view.gradient_rows`.
+
+  Several epochs are several looks at the same labels; the size of gradients
+  falls as the loss does, so that each epoch has its own unit.
+  """
+  parts, norms, seen = [], [], []
+  for epoch in sorted(view.gradients):
+    g = nets.vectors(view.gradients[epoch])
+    there = jnp.isfinite(g).all(1)
+    g = jnp.where(there[:, None], g, 0.0)
+    norm = jnp.linalg.norm(g, axis=1)
+    unit = norm.sum() / jnp.maximum(there.sum(), 1) + 1e-30
+    parts.append(g / unit)
+    norms.append(norm / unit)
+    seen.append(there)
+  times = jnp.stack(seen).sum(0)
+  return Gradients(
+    jnp.concatenate(parts, axis=1),
+    jnp.stack(norms).sum(0) / jnp.maximum(times, 1),
+    times > 0,
+  )
+
+
+def embeddings(
+  view: types.View,
+) -> tuple[Float[jax.Array, "rows width"], Float[jax.Array, "others width"]]:
+  """Vectors of what the trained bottom sends up: training and test rows."""
+
+  def encode(x):
+    return nets.vectors(view.public.bottom(view.bottom, x)[0])
+
+  train, test = (
+    mapping.chunked(encode, jax.tree.map(jnp.asarray, x), ROWS)
+    for x in (view.train, view.test)
+  )
+  return train, test
+
+
+def known(view: types.View, per_class: int) -> Integer[jax.Array, "c k"]:
+  """Training rows of at most so many auxiliary samples of every class.
+
+  Args:
+    view: its auxiliary samples are grouped by class.
+    per_class: 0 for all of them.
+  """
+  rows = jnp.asarray(view.aux_rows).reshape(view.public.num_classes, -1)
+  return rows[:, : per_class or rows.shape[1]]
+
+
+def recorded(view: types.View, rows) -> Integer[jax.Array, "..."]:
+  """Where training rows are among the recorded ones (which are sorted)."""
+  return jnp.searchsorted(jnp.asarray(view.gradient_rows), rows)
+
+
+def unit(vectors: Float[jax.Array, "rows width"]) -> jax.Array:
+  """Rows of length one; rows of zeros stay."""
+  length = jnp.linalg.norm(vectors, axis=1, keepdims=True)
+  return vectors / jnp.maximum(length, 1e-30)
+
+
+def positive(view: types.View) -> int:
+  """Which of two classes is hunted for: the rarer one, else the second."""
+  if view.public.label_prior is None:
+    return 1
+  return int(np.argmin(np.asarray(view.public.label_prior)))
+
+
+def ranking(view: types.View, score: Float[jax.Array, " rows"]) -> jax.Array:
+  """Scores `[rows, 2]` of a score for the class that is hunted for."""
+  both = jnp.stack([-score, score], axis=1)
+  return both if positive(view) else both[:, ::-1]
