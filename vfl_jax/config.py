@@ -275,6 +275,7 @@ def _experiment(config: Any) -> Any:
     length,
     bool(config.record.epochs),
     config.evaluate.label_prior,
+    config.train.optimizer,
   )
   for name, overrides in pieces(config.attacks):
     if name == "all":

@@ -142,7 +142,7 @@ def _work(config, workdir, progress):
   measure.main_task(config, workdir, f, predict)
   measure.information(config, workdir, f, progress)
   measure.compensation(config, workdir, setup, f, predict, progress)
-  measure.leakage(config, workdir, f, progress)
+  measure.leakage(config, workdir, setup, f, progress)
 
 
 def _train(config, workdir, setup: federations.Setup, progress):

@@ -1,6 +1,7 @@
 """From a config to what is trained, and what of it each party saw."""
 
-from collections.abc import Iterable
+import collections
+from collections.abc import Callable, Iterable, Mapping
 import dataclasses
 from typing import Any, NamedTuple
 
@@ -30,6 +31,7 @@ class Setup(NamedTuple):
   dataset: types.Dataset
   net: split.Net
   learner: train.Learner
+  make: Callable[[optimizers.Optimizers], train.Learner]
   targets: jax.Array
   keys: jax.Array
   inputs: tuple
@@ -227,29 +229,78 @@ def _setup(config) -> Setup:
   passive = config.data.parties - config.data.active_features
   recorded = rng.generator(rng.stream(root, "record")).permutation(n)
   recorded = np.sort(recorded[: config.record.samples or n])
-  every = rules(config.train, config.data.parties, steps)
-  learner = train.make(
-    net,
-    every,
-    batch_size=config.train.batch_size,
-    steps=steps,
-    defense=chain.gradient,
-    recorded_rows=recorded,
-    passive=passive,
-  )
+
+  def make(rules):
+    return train.make(
+      net,
+      rules,
+      batch_size=config.train.batch_size,
+      steps=steps,
+      defense=chain.gradient,
+      recorded_rows=recorded,
+      passive=passive,
+    )
+
+  learner = make(rules(config.train, config.data.parties, steps))
   inputs = jax.tree.map(jnp.asarray, tuple(dataset.train.inputs))
-  return Setup(dataset, net, learner, targets, keys, inputs, recorded, passive)
+  return Setup(
+    dataset, net, learner, make, targets, keys, inputs, recorded, passive
+  )
 
 
-def rules(options: Any, parties: int, steps: int) -> optimizers.Optimizers:
-  """Each party's own: the section `train`, then its entry in the overrides."""
+def attacked(
+  config: Any, setup: Setup, party: int, local: Any
+) -> tuple[Federation, Any]:
+  """The federation as it would be with one malicious party.
+
+  Everything else, seeds and batches too, is as in the honest one.
+
+  Args:
+    config: of the experiment.
+    setup: data and compiled functions.
+    party: the malicious one.
+    local: its optimiser, see `optimizers.build`.
+
+  Returns:
+    The trained federation and `predict` of its learner.
+  """
+  steps = steps_per_epoch(config, len(setup.targets[0]))
+  every = rules(config.train, config.data.parties, steps, {party: local})
+  setup = setup._replace(learner=setup.make(every))
+  state, kept = initial(config, setup)
+  epochs = train.fit(
+    setup.learner,
+    state,
+    setup.inputs,
+    setup.targets,
+    setup.keys,
+    start=0,
+    epochs=config.train.epochs,
+    kept=kept,
+  )
+  ((_, state, kept, _),) = collections.deque(epochs, maxlen=1)
+  return trained(config, setup, state["variables"], kept), setup.learner.predict
+
+
+def rules(
+  options: Any, parties: int, steps: int, local: Mapping[int, Any] = {}
+) -> optimizers.Optimizers:
+  """Each party's own: the section `train`, then its entry in the overrides.
+
+  Args:
+    options: the section `train`.
+    parties: number of them.
+    steps: of an epoch.
+    local: malicious optimisers by party.
+  """
   own = dict(configs.pieces(options.overrides))
 
-  def of(holder):
+  def of(holder, local=None):
     values = {key: options[key] for key in checks.OPTIMIZER_KEYS}
     values.update(own.get(holder, {}))
     name = values.pop("optimizer")
-    return optimizers.build(name, steps=steps * options.epochs, **values)
+    total = steps * options.epochs
+    return optimizers.build(name, steps=total, local=local, **values)
 
-  bottoms = tuple(of(f"party {k}") for k in range(parties))
+  bottoms = tuple(of(f"party {k}", local.get(k)) for k in range(parties))
   return optimizers.Optimizers(bottoms, of("top"))

@@ -1,6 +1,6 @@
 """Attacks against controls, over seeds and auxiliary draws, labels sealed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 import functools
 from typing import Any
 
@@ -26,6 +26,7 @@ def measure(
   steps: int,
   metric: str,
   label_prior: bool = False,
+  victims: Mapping[tuple[str, int], federations.Federation] | None = None,
   advance: Callable[[str], None] = lambda what: None,
 ) -> list[dict[str, Any]]:
   """Every attack of every passive party beside its controls and ceiling.
@@ -43,6 +44,8 @@ def measure(
     steps: training steps of the ceiling's head.
     metric: of the decisions, see `evaluate.score`; others stand beside it.
     label_prior: whether the parties know the class shares.
+    victims: for active attacks, by name and party, the federation that was
+      trained under them.
     advance: called with a few words before each piece of work.
 
   Returns:
@@ -61,6 +64,10 @@ def measure(
   drawn = [closed.auxiliary(k, aux_per_class, among) for k in keys]
   aux_rows, aux_labels = (np.stack(a) for a in zip(*drawn, strict=True))
   views = [f.views(k, aux_rows, aux_labels) for k in range(f.passive)]
+  under = {
+    (name, party): own.under(closed).views(party, aux_rows, aux_labels)
+    for (name, party), own in (victims or {}).items()
+  }
   trials = len(keys)
   answers: list[evaluate.Answer] = []
   for party, seen in enumerate(views):
@@ -74,12 +81,16 @@ def measure(
     fresh = None
     for name, attack in attacks.items():
       keys = _streams(f, draws, name, party)
-      victims = {"attack": view}
+      theirs = under.get((name, party))
+      victim = view
+      if theirs is not None:
+        victim = _tried(theirs, shares * label_prior, draws)
+      faced = {"attack": victim}
       if "gradients" not in attack.needs:
         if fresh is None:
           fresh = _repeated(_untrained(f, party), draws)
-        victims["no-VFL"] = view._replace(bottom=fresh)
-      for what, victim in victims.items():
+        faced["no-VFL"] = view._replace(bottom=fresh)
+      for what, victim in faced.items():
         advance(f"party {party}: {name}, {what}")
         inference = infer(attack, keys, victim, _how(net))
         details = _details(attack, inference, trials)
@@ -91,10 +102,15 @@ def measure(
   heads = [n for n, a in attacks.items() if "gradients" not in a.needs]
   for party, view in enumerate(views if heads else []):
     advance(f"party {party}: ceiling")
-    inference = _repeated(_ceiling(f, view, labels["train"], steps), draws)
+    passive = None
     for name in heads:
-      silent = [""] * trials
-      answers += _answers(f, name, "ceiling", party, inference, silent)
+      own = under.get((name, party))
+      if own is not None:
+        found = _ceiling(f, own, labels["train"], steps)
+      else:
+        found = passive = passive or _ceiling(f, view, labels["train"], steps)
+      found = _repeated(found, draws)
+      answers += _answers(f, name, "ceiling", party, found, [""] * trials)
   return evaluate.table(
     answers, attacks, labels, aux_rows, shares, draws, metric
   )

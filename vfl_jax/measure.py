@@ -5,6 +5,7 @@ import itertools
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from vfl_jax import attacks as attack_registry
@@ -168,14 +169,18 @@ def compensation(
   tables.write(workdir, "probes", probes)
 
 
-def leakage(config: Any, workdir, f: federations.Federation, progress):
-  """Every attack the config names, beside its controls."""
+def leakage(config: Any, workdir, setup, f: federations.Federation, progress):
+  """Every attack the config names, beside its controls.
+
+  For each active attack and each party the federation is trained again.
+  """
   options = config.evaluate
   setting = types.Setting(
     f.net.cut,
     len(f.net.model.stages),
     bool(config.record.epochs),
     options.label_prior,
+    config.train.optimizer,
   )
   names = configs.pieces(config.attacks)
   if ("all", {}) in names:
@@ -194,7 +199,8 @@ def leakage(config: Any, workdir, f: federations.Federation, progress):
       skipped[name] = reason
     else:
       chosen[name] = attack
-  progress.phase("attack", f.passive * (2 + 2 * len(chosen)))
+  active = sum(a.optimizer is not None for a in chosen.values())
+  progress.phase("attack", f.passive * (2 + 2 * len(chosen) + active))
   tables.set_status(
     workdir,
     "running",
@@ -203,6 +209,7 @@ def leakage(config: Any, workdir, f: federations.Federation, progress):
   )
   if tables.exists(workdir, "leakage") or not chosen:
     return
+  victims = _attacked(config, workdir, setup, f, chosen, progress)
   rows = leakages.measure(
     f,
     chosen,
@@ -211,10 +218,47 @@ def leakage(config: Any, workdir, f: federations.Federation, progress):
     steps=options.attack_steps,
     metric=options.metric,
     label_prior=options.label_prior,
+    victims=victims,
     advance=progress.advance,
   )
   tables.write(workdir, "attacks", [{"cut": f.net.cut, **r} for r in rows])
   tables.write(workdir, "leakage", evaluate.advantage(rows))
+
+
+def _attacked(config, workdir, setup, f, attacks, progress):
+  """Federations trained under active attacks; what that does to the task."""
+  test, victims, rows = f.dataset.test, {}, []
+  inputs = jax.tree.map(jnp.asarray, tuple(test.inputs))
+  honest = setup.learner.predict(f.variables, inputs)
+  for name, attack in attacks.items():
+    for party in range(f.passive if attack.optimizer else 0):
+      progress.advance(f"party {party}: training under {name}")
+      own, predict = federations.attacked(
+        config, setup, party, attack.optimizer
+      )
+      victims[name, party] = own
+      both = zip(
+        np.asarray(predict(own.variables, inputs)),
+        np.asarray(honest),
+        strict=True,
+      )
+      for seed, scores in enumerate(both):
+        value, before = (
+          evaluate.score(config.evaluate.metric, s, test.labels) for s in scores
+        )
+        rows.append(
+          {
+            "attack": name,
+            "party": party,
+            "seed": seed,
+            "metric": config.evaluate.metric,
+            "value": value,
+            "honest": before,
+          }
+        )
+  if rows:
+    tables.write(workdir, "active", rows)
+  return victims
 
 
 def _places(f: federations.Federation, variables, inputs):

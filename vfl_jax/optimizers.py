@@ -1,6 +1,6 @@
 """Who updates with what: every party has an optimiser of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import optax
@@ -42,6 +42,7 @@ def build(
   weight_decay: float = 0.0,
   schedule: str = "constant",
   boundaries: Sequence[float] = (0.5, 0.85),
+  local: Callable[[float], optax.GradientTransformation] | None = None,
 ) -> optax.GradientTransformation:
   """An optimiser by name, for one party.
 
@@ -53,9 +54,11 @@ def build(
     weight_decay: L2 penalty added to the gradient (SGD) or decoupled (Adam).
     schedule: "constant", "cosine", or "steps" (times 0.1 at each boundary).
     boundaries: of "steps", as shares of the training.
+    local: what a malicious party puts in place of its momentum, given its
+      decay; of SGD only.
 
   Raises:
-    ValueError: unknown optimiser or schedule.
+    ValueError: unknown optimiser or schedule, or `local` without momentum.
   """
   schedules = {
     "constant": lambda: learning_rate,
@@ -65,6 +68,17 @@ def build(
     ),
   }
   rate = registry.lookup(schedules, "train.schedule", schedule)()
+  if local is not None:
+    if name != "sgd":
+      raise ValueError(
+        f"a malicious optimiser replaces the momentum of SGD; {name!r} has no "
+        "such part."
+      )
+    return optax.chain(
+      optax.add_decayed_weights(weight_decay),
+      local(momentum),
+      optax.scale_by_learning_rate(rate),
+    )
   optimizers = {
     "sgd": lambda: optax.chain(
       optax.add_decayed_weights(weight_decay),

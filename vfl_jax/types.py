@@ -150,12 +150,14 @@ class Setting(NamedTuple):
     stages: number of all stages.
     gradients: whether cut gradients are recorded.
     label_prior: whether the class shares are public.
+    optimizer: name of the parties' optimiser.
   """
 
   cut: int
   stages: int
   gradients: bool
   label_prior: bool
+  optimizer: str = "sgd"
 
 
 class Attack(NamedTuple):
@@ -172,6 +174,9 @@ class Attack(NamedTuple):
     compiled: see `infer`.
     ranks: its scores of two classes are an order without a threshold, to be
       judged by AUC alone.
+    optimizer: of an active attack, what the adversary puts in place of the
+      momentum of its own SGD: `optimizer(momentum) ->
+      optax.GradientTransformation`. The federation is trained again with it.
   """
 
   needs: frozenset[str]
@@ -180,6 +185,7 @@ class Attack(NamedTuple):
   names: Mapping[str, Sequence[str]] = {}
   compiled: bool = True
   ranks: bool = False
+  optimizer: Callable[[float], Any] | None = None
 
 
 class Defense(NamedTuple):

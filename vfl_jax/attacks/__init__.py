@@ -7,6 +7,7 @@ from vfl_jax import types
 from vfl_jax.attacks.clustering import gradient_clustering
 from vfl_jax.attacks.clustering import similarity
 from vfl_jax.attacks.clustering import spectral
+from vfl_jax.attacks.active import active_completion
 from vfl_jax.attacks.completion import passive_completion
 from vfl_jax.attacks.gradient import direct
 from vfl_jax.attacks.gradient import direction
@@ -17,6 +18,7 @@ __all__ = ["ATTACKS", "build", "missing"]
 
 ATTACKS = {
   "passive_completion": passive_completion,
+  "active_completion": active_completion,
   "direct": direct,
   "norm": norm,
   "direction": direction,
@@ -60,6 +62,11 @@ def missing(attack: types.Attack, setting: types.Setting) -> str:
     return (
       "it reads the gradient of summed logits; take model.cut="
       f"{setting.stages}, behind the last stage"
+    )
+  if attack.optimizer and setting.optimizer != "sgd":
+    return (
+      "it amplifies the momentum of SGD; set train.optimizer='sgd' (now "
+      f"{setting.optimizer!r})"
     )
   if "label_prior" in needs and not setting.label_prior:
     return "it needs the class shares; set evaluate.label_prior=True"

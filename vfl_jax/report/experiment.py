@@ -40,6 +40,7 @@ def contents(workdir: pathlib.Path, config: Any) -> dict[str, Any]:
     "leakage": _judged(leakage),
     "strongest": strongest(leakage),
     "variants": _variants(attacks),
+    "active": _active(tables.read(workdir, "active")),
     "cost": tables.read(workdir, "cost").to_dict("records"),
     "budgets": tables.status(workdir).get("budgets", {}),
     "skipped": tables.status(workdir).get("skipped", {}),
@@ -319,6 +320,14 @@ def compensation_findings(
     )
     said.append((text, detail))
   return said
+
+
+def _active(frame: pd.DataFrame) -> list[Any]:
+  """The main task under each active attack beside the honest federation."""
+  if frame.empty:
+    return []
+  groups = frame.groupby(["attack", "party", "metric"], sort=False)
+  return groups[["value", "honest"]].mean().reset_index().to_dict("records")
 
 
 def _variants(frame: pd.DataFrame) -> list[Any]:

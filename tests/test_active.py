@@ -1,0 +1,112 @@
+"""The malicious optimiser, step by step, and the training under it."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from configs import common
+from vfl_jax import attacks
+from vfl_jax import config as configs
+from vfl_jax import experiment
+from vfl_jax import federation
+from vfl_jax import tables
+from vfl_jax.attacks import active
+
+
+def steps(rule, gradients):
+  params = {"w": jnp.zeros(1)}
+  state, taken = rule.init(params), []
+  for g in gradients:
+    update, state = rule.update({"w": jnp.full(1, g)}, state, params)
+    taken.append(float(update["w"][0]))
+  return taken
+
+
+@pytest.mark.parametrize(
+  "rule, wanted",
+  [
+    (active.amplified(0.9), [1, 5.51, 6.58, 7.80, 8.97, 10.05]),
+    (
+      active.amplified(0.9, variant="released"),
+      [1, 5.51, 12.4, 24.1, 44.0, 78.1],
+    ),
+    (active.amplified(0.9, gamma=0.0), [1, 1.9, 2.71, 3.44, 4.10, 4.69]),
+    (optax.trace(0.9), [1, 1.9, 2.71, 3.44, 4.10, 4.69]),
+  ],
+)
+def test_a_constant_gradient_is_amplified_as_published(rule, wanted):
+  np.testing.assert_allclose(steps(rule, [1.0] * 6), wanted, rtol=5e-3)
+  # the sign means nothing
+  negative = [-w for w in wanted]
+  np.testing.assert_allclose(steps(rule, [-1.0] * 6), negative, rtol=5e-3)
+
+
+def test_a_step_that_turns_is_not_amplified_and_none_is_beyond_the_largest():
+  taken = steps(active.amplified(0.0), [1.0, -1.0, -1.0, -100.0])
+  np.testing.assert_allclose(taken, [1, -1, -2, -500], rtol=1e-5)
+
+
+def tiny(**sections):
+  config = common.experiment("active", "step", **sections)
+  config.seeds = 2
+  config.train.epochs = 2
+  config.train.steps_per_epoch = 5
+  config.information.estimators = ()
+  config.model = configs.model("mlp", hidden=(16,))
+  return config
+
+
+def test_only_the_malicious_party_trains_differently():
+  config = configs.validate(tiny())
+  setup = federation.prepare(config)
+  state, _ = federation.initial(config, setup)
+  honest, _ = federation.attacked(config, setup, 1, lambda m: optax.trace(m))
+  for epoch in range(2):
+    state, _ = setup.learner.epoch(
+      state, setup.inputs, setup.targets, setup.keys, epoch
+    )
+  # plain momentum in the place of momentum: the honest federation
+  jax.tree.map(
+    lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6),
+    honest.variables,
+    state["variables"],
+  )
+  loud, _ = federation.attacked(config, setup, 1, active.amplified)
+  moved = [
+    sum(
+      float(jnp.abs(a - b).sum())
+      for a, b in zip(
+        jax.tree.leaves(loud.variables["bottoms"][k]["params"]),
+        jax.tree.leaves(honest.variables["bottoms"][k]["params"]),
+        strict=True,
+      )
+    )
+    for k in range(2)
+  ]
+  assert moved[1] > 2 * moved[0]
+
+
+def test_it_stands_in_the_report_with_what_it_does_to_the_task(tmp_path):
+  config = tiny(attacks=("passive_completion", "active_completion"))
+  experiment.run(configs.validate(config), tmp_path)
+  table = tables.read(tmp_path, "attacks")
+  assert set(table["attack"]) == {"passive_completion", "active_completion"}
+  ceilings = table[(table["what"] == "ceiling") & table["primary"]].pivot(
+    index=["party", "seed", "rows"], columns="attack", values="value"
+  )
+  assert (ceilings.nunique(axis=1) == 2).any()  # another bottom, another one
+  theirs = tables.read(tmp_path, "active")
+  assert len(theirs) == 2 * 2 and (theirs["value"] != theirs["honest"]).any()
+  html = (tmp_path / "report.html").read_text("utf-8")
+  assert "Active completion by party 1 trains the federation again" in html
+
+
+def test_it_needs_momentum_to_amplify():
+  config = tiny(attacks=("active_completion",))
+  config.train.optimizer = "adam"
+  with pytest.raises(ValueError, match="set train.optimizer='sgd'"):
+    configs.validate(config)
+  with pytest.raises(ValueError, match="largest is 0.5"):
+    attacks.build("active_completion", steps=1, largest=0.5)
