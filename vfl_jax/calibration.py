@@ -139,15 +139,27 @@ def _problem(shape, n, d, classes, level, seed):
 
 
 def by_cell(frame: pd.DataFrame) -> pd.DataFrame:
-  """Bias and spread over seeds of every estimator on every kind of problem."""
-  groups = frame.assign(error=frame["nats"] - frame["truth"]).groupby(
-    ["estimator", *CELL[:-1]], sort=False
-  )
+  """Errors over seeds of every estimator on every kind of problem.
+
+  Returns:
+    Per estimator and cell: truth and its largest standard error, bias, spread
+    (standard deviation), mae (mean absolute error), above (share of estimates
+    whose whole interval lies above the truth) and own_rows (what critics read
+    on the rows they were fitted on).
+  """
+  error = frame["nats"] - frame["truth"]
+  groups = frame.assign(
+    error=error,
+    absolute=error.abs(),
+    over=error > frame["interval"] + 2 * frame["truth_error"],
+  ).groupby(["estimator", *CELL[:-1]], sort=False)
   found = groups.agg(
     truth=("truth", "mean"),
     truth_error=("truth_error", "max"),
     bias=("error", "mean"),
     spread=("error", "std"),
+    mae=("absolute", "mean"),
+    above=("over", "mean"),
     own_rows=("fitted", "mean"),
   )
   return found.round(4).reset_index()

@@ -16,9 +16,9 @@ from vfl_jax import rng
 
 BLOCKS = 4
 LOOKS = 40  # times the stopping part is looked at
-# numbers of the standardised layers of all runs that one program holds: half
-# a gigabyte, and what their critics put out besides
-AT_ONCE = 2**27
+# numbers of the standardised layers of all runs that one program holds: a
+# quarter of a gigabyte, of which there are some five copies at the worst
+AT_ONCE = 2**26
 
 
 def parts(n: int, fold: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -161,8 +161,10 @@ def _one(params, t, width, y, prior, rows, batches, *, bound, rate):
   t = _standardised(t, width, fit)
   optimizer = optax.adam(rate)
 
+  held = t[stop], y[stop]  # taken here, or every look would take them again
+
   def criterion(params):
-    return bound.criterion(params, t[stop], y[stop], prior)
+    return bound.criterion(params, *held, prior)
 
   def step(carry, batch):
     params, optimizer_state, running = carry
@@ -202,10 +204,11 @@ def _standardised(t, width, fit):
   clipped: both are functions of T, which can only lower its information, and
   without them one rare pixel of the reporting part decides an estimate.
   """
-  t = t - jnp.mean(t[fit], 0)
-  deviation = jnp.std(t[fit], 0)
+  seen = t[fit]
+  mean, deviation = jnp.mean(seen, 0), jnp.std(seen, 0)
   typical = jnp.sqrt(jnp.sum(deviation**2) / width)
-  return jnp.clip(t / (deviation + 0.05 * typical + 1e-12), -5.0, 5.0)
+  scale = deviation + 0.05 * typical + 1e-12
+  return jnp.clip((t - mean) / scale, -5.0, 5.0)
 
 
 def _shares(targets):
