@@ -103,10 +103,33 @@ def test_it_stands_in_the_report_with_what_it_does_to_the_task(tmp_path):
   assert "Active completion by party 1 trains the federation again" in html
 
 
+def test_a_federation_that_diverges_under_it_is_said_and_not_scored(tmp_path):
+  config = tiny(attacks=("passive_completion", "active_completion"))
+  config.attacks = (
+    "passive_completion",
+    {"name": "active_completion", "largest": 1e30, "gamma": 1e30},
+  )
+  experiment.run(configs.validate(config), tmp_path)
+  assert (
+    "diverged in seeds"
+    in tables.status(tmp_path)["skipped"]["active_completion"]
+  )
+  assert set(tables.read(tmp_path, "attacks")["attack"]) == {
+    "passive_completion"
+  }
+  assert "Skipped: active_completion" in (tmp_path / "report.html").read_text()
+
+
 def test_it_needs_momentum_to_amplify():
   config = tiny(attacks=("active_completion",))
   config.train.optimizer = "adam"
   with pytest.raises(ValueError, match="set train.optimizer='sgd'"):
     configs.validate(config)
+  config.train.optimizer = "sgd"
+  config.train.overrides = ({"name": "party 1", "optimizer": "adam"},)
+  with pytest.raises(ValueError, match="set train.optimizer='sgd'"):
+    configs.validate(config)
+  config.train.overrides = ({"name": "top", "optimizer": "adam"},)
+  configs.validate(config)
   with pytest.raises(ValueError, match="largest is 0.5"):
     attacks.build("active_completion", steps=1, largest=0.5)

@@ -91,4 +91,17 @@ def test_advantage_is_paired_with_the_strongest_control():
   assert (both["seeds"], both["draws"]) == (2, 2)
   one_seed = [r for r in rows + more if r["seed"] == 0]
   (single,) = evaluate.advantage(one_seed)
-  assert single["seeds"] == 1 and np.isfinite(single["low"])
+  assert single["seeds"] == 1 and np.isnan(single["low"])
+
+
+def test_top5_gives_ties_their_share():
+  labels = np.arange(100).repeat(3)
+  assert evaluate.score("top5", np.ones((300, 100)), labels) == pytest.approx(
+    0.05
+  )
+  ranked = np.tile(np.arange(100.0), (300, 1))
+  assert evaluate.score("top5", ranked, labels) == 0.05
+  few = np.where(np.arange(100) < 3, 1.0, 0.0) * np.ones((300, 1))
+  # three are ahead of 97 that share two places
+  wanted = (3 + 97 * 2 / 97) / 100
+  assert evaluate.score("top5", few, labels) == pytest.approx(wanted)

@@ -180,6 +180,14 @@ def test_every_attack_that_can_run_does_and_the_others_say_why(tmp_path):
   assert "2 draws of them for every seed" in html
 
 
+def test_too_few_recorded_rows_are_refused_before_training(tmp_path):
+  config = tiny(record__samples=15)
+  config.attacks = ("norm",)
+  with pytest.raises(workdirs.Refused, match="record.samples is 15"):
+    experiment.run(configs.validate(config), tmp_path)
+  assert not (tmp_path / "checkpoints").exists()
+
+
 def test_a_kill_before_the_report_is_made_good(finished, tmp_path):
   copy = tmp_path / "copy"
   shutil.copytree(finished, copy)
@@ -386,13 +394,11 @@ def test_the_report_opens_in_a_browser(finished, width):
 
 
 def test_verdicts():
-  assert report.experiment.verdict(0.01, 0.2).startswith("leaks")
-  assert report.experiment.verdict(-0.015, 0.01).startswith("at its control")
-  assert (
-    report.experiment.verdict(-0.3, 0.3) == "not told apart from its control"
-  )
-  assert report.experiment.verdict(-0.3, -0.1).startswith("below")
-  assert report.experiment.verdict(float("nan"), float("nan")).startswith(
+  assert report.leakage.verdict(0.01, 0.2).startswith("leaks")
+  assert report.leakage.verdict(-0.015, 0.01).startswith("at its control")
+  assert report.leakage.verdict(-0.3, 0.3) == "not told apart from its control"
+  assert report.leakage.verdict(-0.3, -0.1).startswith("below")
+  assert report.leakage.verdict(float("nan"), float("nan")).startswith(
     "one seed"
   )
 

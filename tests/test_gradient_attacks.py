@@ -70,10 +70,45 @@ def test_norm_is_the_auc_of_the_norms():
   labels, g = binary()
   wanted = metrics.roc_auc_score(labels, np.linalg.norm(g, axis=1))
   assert 0.6 < wanted < 0.95
-  assert auc(run("norm", victim(labels, g)), labels) == pytest.approx(wanted)
-  # a public prior says that it is the first class that is rare
+  for truth in (labels, 1 - labels):  # the known samples say which is larger
+    found = run("norm", victim(truth, g, per_class=20))
+    assert auc(found, truth) == pytest.approx(wanted)
+  # or a public prior that says which is the rarer
   view = victim(1 - labels, g, prior=(0.2, 0.8))
   assert auc(run("norm", view), 1 - labels) == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize(
+  "name, options",
+  [
+    ("norm", {}),
+    ("direction", {}),
+    ("hint", {}),
+    ("similarity", {}),
+    ("similarity", {"rule": "kmeans"}),
+    ("gradient_clustering", {}),
+  ],
+)
+def test_known_samples_without_a_gradient_are_passed_over(name, options):
+  """The first known sample of each class was in no batch, others were."""
+  labels = np.arange(400) % 4
+  generator = np.random.default_rng(0)
+  centres = np.linalg.qr(generator.standard_normal((12, 12)))[0][:4]
+  g = centres[labels] + 0.02 * generator.standard_normal((400, 12))
+  g *= 2.0 ** labels[:, None]
+  g[:4] = np.nan
+  found = run(name, victim(labels, g, per_class=3), **options)
+  scores = np.asarray(found.train)
+  assert np.isnan(scores[:4]).all()
+  assert evaluate.score("accuracy", scores[4:], labels[4:]) == 1
+
+
+def test_too_few_gradients_for_clusters_say_nothing():
+  labels = np.arange(40) % 4
+  g = np.full((40, 3), np.nan)
+  g[:3] = 1.0
+  found = run("gradient_clustering", victim(labels, g))
+  assert np.isnan(np.asarray(found.train)).all()
 
 
 def test_direction_is_the_auc_of_the_cosine_with_a_known_positive():

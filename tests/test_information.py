@@ -146,7 +146,7 @@ def test_copula_knows_gaussians_through_any_monotone_map():
     again = estimate("copula", more, y)
     np.testing.assert_allclose(again.nats, plain.nats, atol=1e-6)
   few = estimate("copula", t[:40], y[:40, :1].repeat(20, 1))
-  assert np.isnan(few.nats[0]) and "more than half" in few.warnings[0][0]
+  assert np.isnan(few.nats[0]) and "more than half of 40" in few.warnings[0][0]
   unbiased = [
     estimate("copula", *truths.gaussians(s, n=100, d=8, rho=0)[:2]).nats[0]
     for s in range(40)
@@ -461,7 +461,7 @@ def test_caveats_name_what_is_wrong():
     kept_variance=np.ones(1),
     warnings=(),
   )
-  assert caveats.of(quiet, [""]) == (("above log n = 3.7",),)
+  assert caveats.of(quiet, [""]) == (("above log n: 3.7",),)
   said = caveats.of(quiet._replace(fitted=np.array([6.0])), ["odd"])[0]
   assert said[0] == "odd" and "may fall short by up to 0.5" in said[2]
 

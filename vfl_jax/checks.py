@@ -164,6 +164,16 @@ def overrides(section, reference, entries, parties):
     optimizer(own, prefix)
 
 
+def local_optimizer(config, passive):
+  """What the passive parties update with: "sgd" if each of them does."""
+  own = {
+    entry["name"]: entry.get("optimizer", config.train.optimizer)
+    for entry in map(dict, config.train.overrides)
+  }
+  used = {own.get(f"party {k}", config.train.optimizer) for k in range(passive)}
+  return "sgd" if used == {"sgd"} else min(used - {"sgd"})
+
+
 def optimizer(section, prefix):
   """Ranges of the keys that make an optimiser."""
   if section.learning_rate <= 0:

@@ -275,7 +275,7 @@ def _experiment(config: Any) -> Any:
     length,
     bool(config.record.epochs),
     config.evaluate.label_prior,
-    config.train.optimizer,
+    checks.local_optimizer(config, passive),
   )
   for name, overrides in pieces(config.attacks):
     if name == "all":

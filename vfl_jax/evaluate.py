@@ -44,8 +44,9 @@ def score(
 
   Args:
     metric: "accuracy", "balanced_accuracy", "macro_f1" (over the classes that
-      occur or are guessed), "top5", or "auc" (two classes; the score is the
-      difference of the second column and the first).
+      occur or are guessed), "top5" (classes that tie share their places), or
+      "auc" (two classes; the score is the difference of the second column and
+      the first).
     scores: higher is more likely.
     labels: the truth.
 
@@ -62,7 +63,8 @@ def score(
     return float(metrics.roc_auc_score(labels, scores[:, 1] - scores[:, 0]))
   if metric == "top5":
     own = np.take_along_axis(scores, labels[:, None], 1)
-    return float(np.mean((scores > own).sum(1) < 5))
+    ahead, tied = (scores > own).sum(1), (scores == own).sum(1)
+    return float(np.mean(np.clip((5 - ahead) / tied, 0, 1)))
   guess = np.argmax(scores, -1)
   if metric == "macro_f1":
     return float(metrics.f1_score(labels, guess, average="macro"))
@@ -168,7 +170,7 @@ def advantage(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
   The strongest control is the one with the highest mean over trials. The
   interval is over seeds, whose auxiliary draws are averaged first (they share
-  a federation); of a single seed it is over its draws.
+  a federation): a single seed has none, however many its draws.
 
   Returns:
     Tidy rows: attack, party, rows, metric, primary, attack_score, control,
@@ -188,7 +190,7 @@ def advantage(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     strongest = held.mean().idxmax()
     gains = table["attack"] - table[strongest]
     seeds = gains.groupby("seed").mean()
-    mean, low, high = interval((seeds if len(seeds) > 1 else gains).tolist())
+    mean, low, high = interval(seeds.tolist())
     results.append(
       {
         "attack": attack,

@@ -1,6 +1,5 @@
 """One experiment from config to report: the only orchestration there is."""
 
-import functools
 import os
 import pathlib
 from typing import Any, NamedTuple
@@ -176,7 +175,7 @@ def _train(config, workdir, setup: federations.Setup, progress):
     epochs=epochs,
     kept=kept,
   ):
-    sound = np.isfinite(metrics["loss"]) & np.asarray(_finite(state))
+    sound = np.isfinite(metrics["loss"]) & train.finite(state["variables"])
     if not sound.all():
       bad = np.flatnonzero(~sound).tolist()
       raise lifecycle.Diverged(
@@ -209,15 +208,3 @@ def _train(config, workdir, setup: federations.Setup, progress):
   ]
   tables.write(workdir, "training", rows)
   return state, kept
-
-
-@jax.jit
-def _finite(state):
-  """Per seed, whether every variable is finite."""
-  return functools.reduce(
-    jnp.logical_and,
-    [
-      jnp.isfinite(a).reshape(len(a), -1).all(1)
-      for a in jax.tree.leaves(state["variables"])
-    ],
-  )

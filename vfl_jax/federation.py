@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from vfl_jax import attacks
 from vfl_jax import checks
 from vfl_jax import config as configs
 from vfl_jax import data
@@ -229,6 +230,17 @@ def _setup(config) -> Setup:
   passive = config.data.parties - config.data.active_features
   recorded = rng.generator(rng.stream(root, "record")).permutation(n)
   recorded = np.sort(recorded[: config.record.samples or n])
+  rarest = int(
+    np.bincount(
+      dataset.train.labels[recorded], minlength=dataset.num_classes
+    ).min()
+  )
+  if _reads_gradients(config) and rarest <= config.evaluate.aux_per_class:
+    raise ValueError(
+      f"record.samples is {config.record.samples}: the rarest class has "
+      f"{rarest} recorded rows, and {config.evaluate.aux_per_class} of them "
+      "(evaluate.aux_per_class) go to the attacker; record more, or 0 for all."
+    )
 
   def make(rules):
     return train.make(
@@ -245,6 +257,16 @@ def _setup(config) -> Setup:
   inputs = jax.tree.map(jnp.asarray, tuple(dataset.train.inputs))
   return Setup(
     dataset, net, learner, make, targets, keys, inputs, recorded, passive
+  )
+
+
+def _reads_gradients(config):
+  """Whether an attack takes its known samples from the recorded rows."""
+  if not config.record.epochs:
+    return False
+  return any(
+    name == "all" or "gradients" in attacks.build(name, steps=1, **own).needs
+    for name, own in configs.pieces(config.attacks)
   )
 
 

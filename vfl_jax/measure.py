@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vfl_jax import attacks as attack_registry
+from vfl_jax import checks
 from vfl_jax import compensation as compensations
 from vfl_jax import config as configs
 from vfl_jax import cost
@@ -180,7 +181,7 @@ def leakage(config: Any, workdir, setup, f: federations.Federation, progress):
     len(f.net.model.stages),
     bool(config.record.epochs),
     options.label_prior,
-    config.train.optimizer,
+    checks.local_optimizer(config, f.passive),
   )
   names = configs.pieces(config.attacks)
   if ("all", {}) in names:
@@ -209,7 +210,13 @@ def leakage(config: Any, workdir, setup, f: federations.Federation, progress):
   )
   if tables.exists(workdir, "leakage") or not chosen:
     return
-  victims = _attacked(config, workdir, setup, f, chosen, progress)
+  victims, diverged = _attacked(config, workdir, setup, f, chosen, progress)
+  if diverged:
+    skipped.update(diverged)
+    chosen = {n: a for n, a in chosen.items() if n not in diverged}
+    tables.set_status(workdir, "running", skipped=skipped)
+    if not chosen:
+      return
   rows = leakages.measure(
     f,
     chosen,
@@ -226,8 +233,12 @@ def leakage(config: Any, workdir, setup, f: federations.Federation, progress):
 
 
 def _attacked(config, workdir, setup, f, attacks, progress):
-  """Federations trained under active attacks; what that does to the task."""
+  """Federations trained under active attacks, and why there are none.
+
+  What an attack does to the main task is written to the table "active".
+  """
   test, victims, rows = f.dataset.test, {}, []
+  diverged = {}
   inputs = jax.tree.map(jnp.asarray, tuple(test.inputs))
   honest = setup.learner.predict(f.variables, inputs)
   for name, attack in attacks.items():
@@ -236,6 +247,13 @@ def _attacked(config, workdir, setup, f, attacks, progress):
       own, predict = federations.attacked(
         config, setup, party, attack.optimizer
       )
+      sound = train.finite(own.variables)
+      if not sound.all():
+        diverged[name] = (
+          f"the federation trained under it by party {party} diverged in seeds "
+          f"{np.flatnonzero(~sound).tolist()}"
+        )
+        continue
       victims[name, party] = own
       both = zip(
         np.asarray(predict(own.variables, inputs)),
@@ -258,7 +276,7 @@ def _attacked(config, workdir, setup, f, attacks, progress):
         )
   if rows:
     tables.write(workdir, "active", rows)
-  return victims
+  return victims, diverged
 
 
 def _places(f: federations.Federation, variables, inputs):

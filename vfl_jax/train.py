@@ -6,6 +6,7 @@ non-finite losses happen between epochs.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -239,6 +240,22 @@ def fit(
       snapshots = {**snapshots, str(epoch + 1): copied}
     kept = {"messages": messages, "snapshots": snapshots}
     yield epoch, state, kept, jax.tree.map(np.asarray, metrics)
+
+
+def finite(variables: Any) -> np.ndarray:
+  """Per seed, whether every variable is finite."""
+  return np.asarray(_finite(variables))
+
+
+@jax.jit
+def _finite(variables):
+  return functools.reduce(
+    jnp.logical_and,
+    [
+      jnp.isfinite(a).reshape(len(a), -1).all(1)
+      for a in jax.tree.leaves(variables)
+    ],
+  )
 
 
 def _copied(tree):

@@ -62,9 +62,10 @@ def gradient_clustering() -> types.Attack:
     covered = np.asarray(found.covered)
     directions = np.asarray(views.unit(found.vectors), np.float64)[covered]
     classes = view.public.num_classes
-    coordinates = leading(directions, classes, _number(key))
     distances = np.full((len(covered), classes), np.nan)
-    (distances[covered],) = _clusters(key, classes, coordinates)
+    if len(directions) >= classes:
+      coordinates = leading(directions, classes, _number(key))
+      (distances[covered],) = _clusters(key, classes, coordinates)
     known = np.asarray(views.recorded(view, view.aux_rows))
     order = _classes_of(distances, known, view)
     return types.Inference(
@@ -126,20 +127,22 @@ def similarity(
   needs = {"auxiliary", "gradients" if on == "gradients" else "bottom"}
 
   def read(view):
-    """Unit vectors of training rows, of test rows, and of known samples."""
-    rows = views.known(view, known)
+    """Unit vectors of training rows, of test rows, of known samples.
+
+    With them which training rows and known samples there are.
+    """
     if on == "embeddings":
-      train, test = views.embeddings(view)
-      train = views.unit(train)
-      return train, views.unit(test), train[rows], None
+      rows = views.known(view, known)
+      train, test = (views.unit(h) for h in views.embeddings(view))
+      return train, test, train[rows], None, jnp.ones(rows.shape, bool)
     found = views.gradients(view)
     train = views.unit(found.vectors)
-    theirs = train[views.recorded(view, rows)]
-    return train, None, theirs, found.covered
+    rows, seen = views.known_gradients(view, found.covered, known)
+    return train, None, train[rows], found.covered, seen
 
   def scores(view, compare):
     """`compare(vectors) -> scores`, for the rows that there are."""
-    train, test, _, covered = read(view)
+    train, test, _, covered, _ = read(view)
     answer = compare(train)
     if covered is None:
       return types.Inference(answer, compare(test))
@@ -148,22 +151,26 @@ def similarity(
 
   def nearest(key: jax.Array, view: types.View) -> types.Inference:
     del key
-    theirs = read(view)[2]
-    return scores(
-      view,
-      lambda vectors: jnp.max(jnp.einsum("nd,ckd->nck", vectors, theirs), 2),
-    )
+    _, _, theirs, _, seen = read(view)
+
+    def compare(vectors):
+      cosines = jnp.einsum("nd,ckd->nck", vectors, theirs)
+      return jnp.max(jnp.where(seen, cosines, -2.0), 2)
+
+    return scores(view, compare)
 
   def kmeans(key: jax.Array, view: types.View) -> types.Inference:
     from scipy import optimize
     from scipy.spatial import distance
     from sklearn import cluster
 
-    train, _, theirs, covered = read(view)
+    train, _, theirs, covered, seen = read(view)
     usable = np.asarray(train, np.float64)
     if covered is not None:
       usable = usable[np.asarray(covered)]
-    means = np.asarray(theirs, np.float64).mean(1)
+    weights = np.asarray(seen, np.float64)[:, :, None]
+    means = (np.asarray(theirs, np.float64) * weights).sum(1)
+    means /= np.maximum(weights.sum(1), 1)
     model = cluster.KMeans(len(means), init=means, n_init=1).fit(usable)
     gaps = distance.cdist(means, model.cluster_centers_)
     _, order = optimize.linear_sum_assignment(gaps)

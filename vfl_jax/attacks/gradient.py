@@ -22,7 +22,9 @@ _NEEDS = frozenset({"gradients", "auxiliary"})
 def norm(*, known: int = 1) -> types.Attack:
   """The norm of the gradient: rare positives are the ones that surprise.
 
-  With several classes the class whose known norms are nearest, in logs.
+  The class with the larger norms is the rarer one where the class shares are
+  public, else the one whose known samples have the larger median. With several
+  classes it is the class whose known norms are nearest, in logs.
 
   Args:
     known: samples per class it compares with where classes are several.
@@ -36,12 +38,12 @@ def norm(*, known: int = 1) -> types.Attack:
     del key
     found = views.gradients(view)
     if view.public.num_classes == 2:
-      scores = views.ranking(view, found.norms)
+      scores = views.ranking(found.norms, _larger(view, found))
     else:
+      rows, seen = views.known_gradients(view, found.covered, known)
       logs = jnp.log(found.norms + 1e-30)
-      theirs = logs[_known(view, known)]
-      gaps = jnp.abs(logs[:, None, None] - theirs)
-      scores = -jnp.min(_of_seen(gaps, found, view, known, _FAR), axis=2)
+      gaps = jnp.abs(logs[:, None, None] - logs[rows])
+      scores = -jnp.min(jnp.where(seen, gaps, _FAR), axis=2)
     return _answer(view, scores, found)
 
   return types.Attack(_NEEDS, infer, _budget(known), ranks=True)
@@ -61,10 +63,9 @@ def direction(*, known: int = 1) -> types.Attack:
     del key
     found = views.gradients(view)
     directions = views.unit(found.vectors)
-    cosines = jnp.einsum(
-      "nd,ckd->nck", directions, directions[_known(view, known)]
-    )
-    best = jnp.max(_of_seen(cosines, found, view, known, -_FAR), axis=2)
+    rows, seen = views.known_gradients(view, found.covered, known)
+    cosines = jnp.einsum("nd,ckd->nck", directions, directions[rows])
+    best = jnp.max(jnp.where(seen, cosines, -_FAR), axis=2)
     return _answer(view, _hunted(view, best), found)
 
   return types.Attack(_NEEDS, infer, _budget(known), ranks=True)
@@ -87,12 +88,13 @@ def hint(
     del key
     found = views.gradients(view)
     g = found.vectors
-    near = jnp.einsum("nd,ckd->nck", g, g[_known(view, known)])
+    rows, seen = views.known_gradients(view, found.covered, known)
+    near = jnp.einsum("nd,ckd->nck", g, g[rows])
     if rule == "distance":
       squares = (g**2).sum(1)
-      theirs = squares[_known(view, known)]
-      near = -jnp.maximum(squares[:, None, None] + theirs - 2 * near, 0.0)
-    best = jnp.max(_of_seen(near, found, view, known, -_FAR), axis=2)
+      gaps = squares[:, None, None] + squares[rows] - 2 * near
+      near = -jnp.maximum(gaps, 0.0)
+    best = jnp.max(jnp.where(seen, near, -_FAR), axis=2)
     return _answer(view, _hunted(view, best), found)
 
   return types.Attack(_NEEDS, infer, _budget(known), ranks=True)
@@ -133,21 +135,21 @@ def _budget(known):
   return f"at most {known} known sample{'s' * (known > 1)} of a class"
 
 
-def _known(view, known):
-  """Rows of the recorded gradients of known samples, `[classes, k]`."""
-  return views.recorded(view, views.known(view, known))
-
-
-def _of_seen(values, found, view, known, missing):
-  """Values against known samples `[n, c, k]`, those in no batch left out."""
-  return jnp.where(found.covered[_known(view, known)], values, missing)
+def _larger(view, found):
+  """Which of two classes has the larger gradients, as far as is known."""
+  if view.public.label_prior is not None:
+    return views.positive(view)
+  rows, seen = views.known_gradients(view, found.covered, 0)
+  medians = jnp.nanmedian(jnp.where(seen, found.norms[rows], jnp.nan), axis=1)
+  return jnp.where(medians[0] > medians[1], 0, 1)
 
 
 def _hunted(view, best):
   """Of two classes the published rule knows samples of one only."""
   if view.public.num_classes > 2:
     return best
-  return views.ranking(view, best[:, views.positive(view)])
+  hunted = views.positive(view)
+  return views.ranking(best[:, hunted], hunted)
 
 
 def _answer(view, scores, found) -> types.Inference:

@@ -81,6 +81,20 @@ def known(view: types.View, per_class: int) -> Integer[jax.Array, "c k"]:
   return rows[:, : per_class or rows.shape[1]]
 
 
+def known_gradients(
+  view: types.View, covered: Bool[jax.Array, " rows"], per_class: int
+) -> tuple[Integer[jax.Array, "c k"], Bool[jax.Array, "c k"]]:
+  """Where in the recorded gradients known samples are, and whether they are.
+
+  Samples whose gradient was seen are taken first.
+  """
+  rows = recorded(view, known(view, 0))
+  order = jnp.argsort(~covered[rows], axis=1, stable=True)
+  rows = jnp.take_along_axis(rows, order, axis=1)
+  rows = rows[:, : per_class or rows.shape[1]]
+  return rows, covered[rows]
+
+
 def recorded(view: types.View, rows) -> Integer[jax.Array, "..."]:
   """Where training rows are among the recorded ones (which are sorted)."""
   return jnp.searchsorted(jnp.asarray(view.gradient_rows), rows)
@@ -99,7 +113,7 @@ def positive(view: types.View) -> int:
   return int(np.argmin(np.asarray(view.public.label_prior)))
 
 
-def ranking(view: types.View, score: Float[jax.Array, " rows"]) -> jax.Array:
+def ranking(score: Float[jax.Array, " rows"], hunted) -> jax.Array:
   """Scores `[rows, 2]` of a score for the class that is hunted for."""
-  both = jnp.stack([-score, score], axis=1)
-  return both if positive(view) else both[:, ::-1]
+  score = jnp.where(hunted == 1, score, -score)
+  return jnp.stack([-score, score], axis=1)

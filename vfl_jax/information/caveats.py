@@ -58,7 +58,7 @@ def of(estimate: types.MIEstimate, reasons) -> tuple[tuple[str, ...], ...]:
     if low <= estimate.floor[layer] + estimate.floor_interval[layer]:
       said.append("not told from its floor")
     if nats > np.log(estimate.n):
-      said.append(f"above log n = {np.log(estimate.n):.1f}")
+      said.append(f"above log n: {np.log(estimate.n):.1f}")
     lacks = (estimate.fitted[layer] - nats) / 2
     if lacks > EXCESS:
       said.append(

@@ -40,7 +40,7 @@ def neighbors(num_classes: int | None, *, k: int = 3) -> types.Direct:
     if not num_classes:
       t = np.hstack([t, y.reshape(len(y), -1)])
     elif (rarest := np.bincount(y)[np.unique(y)].min()) <= k:
-      return f"the rarest class has {rarest} samples, not more than k = {k}"
+      return f"a class is too rare: {rarest} samples for {k} neighbours"
     width = int((t.std(0) > 0).sum())
     reach = (k / (len(t) / (num_classes or 1))) ** (1 / max(width, 1))
     if reach > REACH:
@@ -98,7 +98,7 @@ def copula(num_classes: int | None) -> types.Direct:
   def reason(t, y):
     columns = t.shape[1] + y.reshape(len(y), -1).shape[1]
     if columns > len(t) // 2:
-      return f"{columns} columns for {len(t)} samples, more than half as many"
+      return f"too many columns: {columns}, more than half of {len(t)} samples"
     return ""
 
   return types.Direct(influence, reason)
@@ -151,8 +151,8 @@ def plugin(num_classes: int | None) -> types.Direct:
     cells = len(np.unique(t, axis=0)) * len(np.unique(y))
     if cells > len(y):
       return (
-        f"{cells} cells of (T, Y) for {len(y)} samples: counting needs fewer "
-        "cells than samples"
+        f"too many cells: {cells} of (T, Y), not fewer than the {len(y)} "
+        "samples"
       )
     return ""
 

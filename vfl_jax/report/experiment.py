@@ -8,9 +8,9 @@ from scipy import stats
 
 from vfl_jax import plots
 from vfl_jax import tables
+from vfl_jax.report import leakage as leakages
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"  # for kinds of warnings
-MARGIN = 0.02  # "at its control": the interval lies within it
 
 
 def contents(workdir: pathlib.Path, config: Any) -> dict[str, Any]:
@@ -35,29 +35,17 @@ def contents(workdir: pathlib.Path, config: Any) -> dict[str, Any]:
     "input_information": _input_information(whole),
     "compensation": _compensation(compensation),
     "probes": _probes(probes),
-    "findings": findings(information, leakage)
+    "findings": findings(information)
+    + leakages.findings(leakage)
     + compensation_findings(compensation, probes),
-    "leakage": _judged(leakage),
-    "strongest": strongest(leakage),
-    "variants": _variants(attacks),
-    "active": _active(tables.read(workdir, "active")),
+    "leakage": leakages.judged(leakage),
+    "strongest": leakages.strongest(leakage),
+    "variants": leakages.variants(attacks),
+    "active": leakages.active(tables.read(workdir, "active")),
     "cost": tables.read(workdir, "cost").to_dict("records"),
     "budgets": tables.status(workdir).get("budgets", {}),
     "skipped": tables.status(workdir).get("skipped", {}),
   }
-
-
-def verdict(low: float, high: float) -> str:
-  """What an interval of the advantage allows one to say."""
-  if low != low:
-    return "one seed: no interval, no claim"
-  if low > 0:
-    return "leaks: above every control"
-  if low >= -MARGIN and high <= MARGIN:
-    return f"at its control (within {MARGIN:.0%})"
-  if high < 0:
-    return "below its control: the control is the better attack"
-  return "not told apart from its control"
 
 
 def trends(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -89,10 +77,8 @@ def trends(frame: pd.DataFrame) -> list[dict[str, Any]]:
   return rows
 
 
-def findings(
-  information: pd.DataFrame, leakage: pd.DataFrame
-) -> list[tuple[str, str]]:
-  """What the numbers say of the paper's claims, for or against."""
+def findings(information: pd.DataFrame) -> list[tuple[str, str]]:
+  """What the numbers say of information and depth, for or against."""
   said = []
   joint = [
     t
@@ -122,52 +108,7 @@ def findings(
         + values,
       )
     )
-  alike: dict[Any, list[Any]] = {}
-  for r in _decisive(leakage):
-    key = r["party"], verdict(r["low"], r["high"])
-    alike.setdefault(key, []).append(r)
-  for (party, words), rows in alike.items():
-    names = ", ".join(r["attack"].replace("_", " ") for r in rows)
-    numbers = "; ".join(
-      f"{r['rows']} rows: {r['attack_score']:.3f} against "
-      f"{r['control_score']:.3f} ({r['control']}), advantage "
-      f"{r['advantage']:+.3f}"
-      for r in rows
-    )
-    said.append((f"Party {party}, {names}: {words}", numbers))
   return said
-
-
-def _judged(leakage: pd.DataFrame) -> list[Any]:
-  """Every advantage with its verdict."""
-  return [
-    {**r, "verdict": verdict(r["low"], r["high"])}
-    for r in leakage.to_dict("records")
-  ]
-
-
-def _decisive(leakage: pd.DataFrame) -> list[Any]:
-  """By attack and party the primary metric: on test rows, if there are."""
-  if leakage.empty:
-    return []
-  frame = leakage[leakage["primary"]].sort_values("rows", kind="stable")
-  return (
-    frame.drop_duplicates(["attack", "party"]).sort_index().to_dict("records")
-  )
-
-
-def strongest(leakage: pd.DataFrame) -> list[dict[str, Any]]:
-  """By party the attack with the largest advantage, and of how many."""
-  found: dict[str, dict[str, Any]] = {}
-  rows = _decisive(leakage)
-  for r in rows:
-    before = found.get(r["party"])
-    if before is None or r["advantage"] > before["advantage"]:
-      found[r["party"]] = r
-  return [
-    {**r, "of": sum(other["party"] == party for other in rows)}
-    for party, r in found.items()
-  ]
 
 
 def _layers(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -185,7 +126,7 @@ def _layers(frame: pd.DataFrame) -> list[dict[str, Any]]:
       row[f"{name}_floor"] = part["floor"].mean()
       row[f"{name}_fitted"] = part["fitted"].mean()
       row[f"{name}_marks"] = "".join(
-        sorted({marks[kind] for kind in _kinds(part["warning"])})
+        sorted({marks.get(kind, "*") for kind in _kinds(part["warning"])})
       )
       row[f"{name}_folds"] = part["fold_interval"].mean()
       row[f"{name}_n"] = int(part["n"].iloc[0])
@@ -320,21 +261,3 @@ def compensation_findings(
     )
     said.append((text, detail))
   return said
-
-
-def _active(frame: pd.DataFrame) -> list[Any]:
-  """The main task under each active attack beside the honest federation."""
-  if frame.empty:
-    return []
-  groups = frame.groupby(["attack", "party", "metric"], sort=False)
-  return groups[["value", "honest"]].mean().reset_index().to_dict("records")
-
-
-def _variants(frame: pd.DataFrame) -> list[Any]:
-  """What each attack says of itself, and how often over trials."""
-  if frame.empty:
-    return []
-  chosen = frame[frame["what"].isin(["attack", "no-VFL", "features only"])]
-  chosen = chosen.drop_duplicates(["attack", "what", "party", "seed", "draw"])
-  counts = chosen.groupby(["attack", "what", "party", "detail"]).size()
-  return counts.rename("trials").reset_index().to_dict("records")

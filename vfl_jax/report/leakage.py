@@ -1,0 +1,101 @@
+"""What the report says of attacks, from the tables alone."""
+
+from typing import Any
+
+import pandas as pd
+from scipy import stats
+
+MARGIN = 0.02  # "at its control": the interval lies within it
+
+
+def verdict(low: float, high: float) -> str:
+  """What an interval of the advantage allows one to say."""
+  if low != low:
+    return "one seed: no interval, no claim"
+  if low > 0:
+    return "leaks: above every control"
+  if low >= -MARGIN and high <= MARGIN:
+    return f"at its control (within {MARGIN:.0%})"
+  if high < 0:
+    return "below its control: the control is the better attack"
+  return "not told apart from its control"
+
+
+def findings(leakage: pd.DataFrame) -> list[tuple[str, str]]:
+  """Who leaks, attacks with the same verdict together."""
+  said = []
+  alike: dict[Any, list[Any]] = {}
+  for r in _decisive(leakage):
+    key = r["party"], verdict(r["low"], r["high"])
+    alike.setdefault(key, []).append(r)
+  for (party, words), rows in alike.items():
+    names = ", ".join(r["attack"].replace("_", " ") for r in rows)
+    numbers = "; ".join(
+      f"{r['rows']} rows: {r['attack_score']:.3f} against "
+      f"{r['control_score']:.3f} ({r['control']}), advantage "
+      f"{r['advantage']:+.3f}"
+      for r in rows
+    )
+    said.append((f"Party {party}, {names}: {words}", numbers))
+  return said
+
+
+def judged(leakage: pd.DataFrame) -> list[Any]:
+  """Every advantage with its verdict."""
+  return [
+    {**r, "verdict": verdict(r["low"], r["high"])}
+    for r in leakage.to_dict("records")
+  ]
+
+
+def _decisive(leakage: pd.DataFrame) -> list[Any]:
+  """By attack and party the primary metric: on test rows, if there are."""
+  if leakage.empty:
+    return []
+  frame = leakage[leakage["primary"]].sort_values("rows", kind="stable")
+  return (
+    frame.drop_duplicates(["attack", "party"]).sort_index().to_dict("records")
+  )
+
+
+def strongest(leakage: pd.DataFrame) -> list[dict[str, Any]]:
+  """By party the attack with the largest advantage, and of how many.
+
+  That it is the largest was seen with the labels at hand: its interval is as
+  wide as it must be to hold for all of them at once.
+  """
+  found: dict[str, dict[str, Any]] = {}
+  rows = _decisive(leakage)
+  for r in rows:
+    before = found.get(r["party"])
+    if before is None or r["advantage"] > before["advantage"]:
+      found[r["party"]] = r
+  cards = []
+  for party, r in found.items():
+    count = sum(other["party"] == party for other in rows)
+    wider = 1.0
+    if r["seeds"] > 1:  # an interval for each of them at once (Bonferroni)
+      rule = stats.t(r["seeds"] - 1)
+      wider = float(rule.ppf(1 - 0.025 / count) / rule.ppf(0.975))
+    half = wider * (r["high"] - r["low"]) / 2
+    low, high = r["advantage"] - half, r["advantage"] + half
+    cards.append({**r, "of": count, "low": low, "high": high})
+  return cards
+
+
+def active(frame: pd.DataFrame) -> list[Any]:
+  """The main task under each active attack beside the honest federation."""
+  if frame.empty:
+    return []
+  groups = frame.groupby(["attack", "party", "metric"], sort=False)
+  return groups[["value", "honest"]].mean().reset_index().to_dict("records")
+
+
+def variants(frame: pd.DataFrame) -> list[Any]:
+  """What each attack says of itself, and how often over trials."""
+  if frame.empty:
+    return []
+  chosen = frame[frame["what"].isin(["attack", "no-VFL", "features only"])]
+  chosen = chosen.drop_duplicates(["attack", "what", "party", "seed", "draw"])
+  counts = chosen.groupby(["attack", "what", "party", "detail"]).size()
+  return counts.rename("trials").reset_index().to_dict("records")
