@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from vfl_jax import mapping
 from vfl_jax import rng
 
 BLOCKS = 4
@@ -141,8 +142,9 @@ def _program(bound, rate, own_features):
   """All layers and runs, compiled."""
   one = functools.partial(_one, bound=bound, rate=rate)
   own = 0 if own_features else None
-  over_runs = jax.vmap(one, in_axes=(0, own, None, 0, None, 0, 0))
-  over_layers = jax.vmap(over_runs, in_axes=(0, 0, 0, None, None, None, None))
+  how = mapping.method(heavy=True)
+  over_runs = mapping.over(one, how, (0, own, None, 0, None, 0, 0))
+  over_layers = mapping.over(over_runs, how, (0, 0, 0, None, None, None, None))
   return jax.jit(over_layers)
 
 
