@@ -11,6 +11,7 @@ from vfl_jax import attacks
 from vfl_jax import config as configs
 from vfl_jax import experiment
 from vfl_jax import federation
+from vfl_jax import malicious
 from vfl_jax import tables
 from vfl_jax.attacks import active
 
@@ -62,7 +63,7 @@ def test_only_the_malicious_party_trains_differently():
   config = configs.validate(tiny())
   setup = federation.prepare(config)
   state, _ = federation.initial(config, setup)
-  honest, _ = federation.attacked(config, setup, 1, lambda m: optax.trace(m))
+  honest, _ = malicious.attacked(config, setup, (1,), lambda m: optax.trace(m))
   for epoch in range(2):
     state, _ = setup.learner.epoch(
       state, setup.inputs, setup.targets, setup.keys, epoch
@@ -73,7 +74,7 @@ def test_only_the_malicious_party_trains_differently():
     honest.variables,
     state["variables"],
   )
-  loud, _ = federation.attacked(config, setup, 1, active.amplified)
+  loud, _ = malicious.attacked(config, setup, (1,), active.amplified)
   moved = [
     sum(
       float(jnp.abs(a - b).sum())

@@ -61,7 +61,7 @@ BAD = [
   ("defenses", ({"name": "cut", "advance": 7},), "model.cut is 4"),
   ("information.estimators", ({"name": "mine", "widht": 3},), "'widht'"),
   ("information.estimators", (3,), "must be a name or a dict"),
-  ("attacks", ("passive_completion",) * 2, "named twice"),
+  ("attacks", ("passive_completion",) * 2, "listed twice"),
   ("model.hidden", 3, "hidden is 3; it takes Sequence[int]"),
   ("model.hidden", ("a",), "hidden is ('a',); it takes Sequence[int]"),
   ("model.hidden", (8, 0), "no size may be below 1"),

@@ -118,7 +118,9 @@ def test_a_finished_run_is_loaded_to_predict_and_attack_with(finished):
   accuracy = [evaluate.score("accuracy", s, test.labels) for s in logits]
   row = main.loc[("test", "accuracy")]
   np.testing.assert_allclose([row["seed0"], row["seed1"]], accuracy, atol=1e-6)
-  view = run.federation.views(0, np.zeros((2, 1), int), np.zeros((2, 1), int))
+  view = run.federation.views(
+    (0,), np.zeros((2, 1), int), np.zeros((2, 1), int)
+  )
   assert view.gradients[1].shape == (2, 20, 10)
   assert not hasattr(view, "labels")
 

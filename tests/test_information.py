@@ -413,7 +413,7 @@ def test_the_loss_by_projection_is_measured():
     jax.random.key(0),
     [[(place, np.concatenate([loud, quiet], 1))]],
     y,
-    estimators=[("classifier", {})],
+    estimators=[("classifier", "classifier", {})],
     width=4,
     steps=200,
   )

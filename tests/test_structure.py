@@ -24,15 +24,15 @@ LAYERS = [
     "optimizers",
     "console",
   },
-  {"split"},
+  {"split", "recording", "trials"},
   {"train", "cost", "sealed"},
   {"checks"},
   {"config"},  # the registries lazily, inside `validate`
   {"workdir"},
   {"lifecycle"},
   {"federation", "controls", "calibration", "evaluate"},
-  {"compensation", "leakage"},
-  {"measure"},
+  {"compensation", "leakage", "malicious"},
+  {"measure", "attacking"},
   {"experiment"},
 ]
 

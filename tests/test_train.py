@@ -8,6 +8,7 @@ import pytest
 from tests import examples
 from vfl_jax import defenses
 from vfl_jax import optimizers
+from vfl_jax import recording
 from vfl_jax import split
 from vfl_jax import train
 
@@ -31,8 +32,7 @@ def setting(name="mlp", cut=2, defense=None, parties=2):
     batch_size=6,
     steps=4,
     defense=defense,
-    recorded_rows=np.array([1, 5, 20]),
-    passive=parties - 1,
+    recorder=recording.Recorder(np.array([1, 5, 20]), parties - 1),
   )
   seeds = jax.vmap(jax.random.key)(jnp.arange(2))
   targets = jnp.tile(examples.labels(N), (2, 1))
@@ -110,12 +110,14 @@ def test_recorded_gradients_are_what_was_sent():
     everywhere(net),
     batch_size=N,
     steps=1,
-    recorded_rows=np.array([1, 5, 20]),
-    passive=1,
+    recorder=recording.Recorder(np.array([1, 5, 20]), 1),
   )
   state = learner.init(keys, inputs)
-  kept = train.keep(
-    net, state, inputs, messages=(0,), rows=3, passive=1, snapshots=(0, 1)
+  shapes = jax.eval_shape(
+    learner.recording_epoch, state, inputs, targets, keys, 0
+  )[2]
+  kept = recording.keep(
+    state["variables"], shapes, messages=(0,), snapshots=(0, 1)
   )
   variables = jax.tree.map(lambda a: jnp.array(a[0]), state["variables"])
   start = jax.tree.map(jnp.array, state["variables"]["bottoms"][:1])
@@ -131,11 +133,16 @@ def test_recorded_gradients_are_what_was_sent():
     kept=kept,
   ):
     recorded = kept["messages"]
-    assert len(recorded["0"]["gradients"]) == 1  # the passive party only
-    np.testing.assert_allclose(
-      recorded["0"]["gradients"][0][0],
-      messages.gradients[0][np.array([1, 5, 20])],
-      atol=1e-6,
+    assert len(recorded["0"]["sent"]) == 1  # the passive party only
+    jax.tree.map(
+      lambda kept, sent: np.testing.assert_allclose(
+        kept[0], sent[np.array([1, 5, 20])], atol=1e-6
+      ),
+      recorded["0"]["sent"][0],
+      {
+        "gradients": messages.gradients[0],
+        "embeddings": messages.embeddings[0],
+      },
     )
     bottoms = recorded["0"]["bottoms"]
     jax.tree.map(

@@ -71,16 +71,6 @@ def cells(config: Any) -> list[dict[str, Any]]:
   ]
 
 
-def label(name: str, options: dict[str, Any]) -> str:
-  """An estimator with what is set of it.
-
-  >>> label("mine", {"critic": "concatenated"})
-  'mine (critic=concatenated)'
-  """
-  said = ", ".join(f"{key}={value}" for key, value in options.items())
-  return f"{name} ({said})" if said else name
-
-
 def measure(
   cell: dict[str, Any], config: Any, name: str, options: dict[str, Any]
 ) -> dict[str, Any]:
@@ -112,7 +102,8 @@ def _work(config, workdir, progress):
   tables.write_metrics(workdir, rows)  # without a torn last line
   done = {tuple(r[k] for k in ("estimator", *CELL)) for r in rows}
   estimators = [
-    (label(n, o), n, o) for n, o in configs.pieces(config.estimators)
+    (configs.label(n, o), n, o)
+    for _, n, o in configs.labelled(config.estimators)
   ]
   grid = cells(config)
   progress.phase("calibration", len(grid) * len(estimators), len(done))

@@ -120,6 +120,11 @@ def ranges(config):
   choices = (
     ("evaluate.metric", config.evaluate.metric, METRICS),
     ("data.encoding", config.data.encoding, ("onehot", "hash", "fields")),
+    (
+      "record.messages",
+      config.record.messages,
+      ("per_sample", "averaged"),
+    ),
     ("precision", config.precision, ("float32", "tensorfloat32", "bfloat16")),
   )
   for path, value, allowed in choices:
@@ -143,6 +148,21 @@ def ranges(config):
   for name in config.compensation:
     if name not in COMPENSATION:
       raise ValueError(registry.unknown("compensation", name, COMPENSATION))
+
+
+def coalitions(entries, passive):
+  """Passive parties that act as one adversary."""
+  for members in entries:
+    if (
+      not isinstance(members, (tuple, list))
+      or len(members) < 2
+      or len(set(members)) < len(members)
+      or not all(isinstance(k, int) and 0 <= k < passive for k in members)
+    ):
+      raise ValueError(
+        f"evaluate.coalitions has {members!r}; each is at least two different "
+        f"passive parties of 0 to {passive - 1}, e.g. (0, 1)."
+      )
 
 
 def overrides(section, reference, entries, parties):

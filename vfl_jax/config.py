@@ -178,6 +178,38 @@ def pieces(entries: Any) -> list[tuple[str, dict[str, Any]]]:
   return found
 
 
+def label(name: str, options: Mapping[str, Any]) -> str:
+  """A piece with what is set of it.
+
+  >>> label("mine", {"critic": "concatenated"})
+  'mine (critic=concatenated)'
+  """
+  said = ", ".join(f"{key}={value}" for key, value in options.items())
+  return f"{name} ({said})" if said else name
+
+
+def labelled(entries: Any) -> list[tuple[str, str, dict[str, Any]]]:
+  """`(label, name, overrides)` of entries; a name used once is its label.
+
+  Raises:
+    ValueError: an entry listed twice.
+
+  >>> labelled(("norm", "hint", {"name": "hint", "known": 3}))[1:]
+  [('hint', 'hint', {}), ('hint (known=3)', 'hint', {'known': 3})]
+  """
+  found = pieces(entries)
+  names = [name for name, _ in found]
+  for entry in found:
+    if found.count(entry) > 1:
+      raise ValueError(
+        f"{label(*entry)!r} is listed twice; its numbers would mix."
+      )
+  return [
+    (label(name, own) if names.count(name) > 1 else name, name, own)
+    for name, own in found
+  ]
+
+
 def validate(config: Any) -> Any:
   """The config with its cut resolved, once everything in it is possible.
 
@@ -221,12 +253,7 @@ def _experiment(config: Any) -> Any:
   overrides = pieces(config.train.overrides)
   checks.overrides(config.train, defaults().train, overrides, parties)
   registry.lookup(tasks.TASKS, "task", config.task.name)
-  for section in (config.attacks, config.information.estimators):
-    names = [name for name, _ in pieces(section)]
-    for name in names:
-      if names.count(name) > 1:
-        raise ValueError(f"{name!r} is named twice; its numbers would mix.")
-  for name, overrides in pieces(config.information.estimators):
+  for _, name, overrides in labelled(config.information.estimators):
     information.build(name, **overrides)
   header = data.describe(config.data)
   classes = tasks.build(config.task, header.num_classes).num_classes
@@ -270,14 +297,15 @@ def _experiment(config: Any) -> Any:
       f"data.parties={parties} with data.active_features leaves no passive "
       "party; take at least 2."
     )
+  checks.coalitions(config.evaluate.coalitions, passive)
   setting = types.Setting(
     effective,
     length,
-    bool(config.record.epochs),
+    config.record.messages if config.record.epochs else "",
     config.evaluate.label_prior,
     checks.local_optimizer(config, passive),
   )
-  for name, overrides in pieces(config.attacks):
+  for _, name, overrides in labelled(config.attacks):
     if name == "all":
       continue
     attack = attacks.build(
@@ -295,9 +323,6 @@ def _calibration(config: Any) -> Any:
 
   checks.keys(config, defaults("calibration"), "", ())
   checks.grid(config)
-  entries = pieces(config.estimators)
-  for entry in entries:
-    information.build(entry[0], **entry[1])
-    if entries.count(entry) > 1:
-      raise ValueError(f"estimator {entry} is listed twice; once is enough.")
+  for _, name, overrides in labelled(config.estimators):
+    information.build(name, **overrides)
   return config

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from vfl_jax import attacking
 from vfl_jax import checkpoint
 from vfl_jax import config as configs
 from vfl_jax import console
@@ -141,7 +142,7 @@ def _work(config, workdir, progress):
   measure.main_task(config, workdir, f, predict)
   measure.information(config, workdir, f, progress)
   measure.compensation(config, workdir, setup, f, predict, progress)
-  measure.leakage(config, workdir, setup, f, progress)
+  attacking.run(config, workdir, setup, f, state, progress)
 
 
 def _train(config, workdir, setup: federations.Setup, progress):

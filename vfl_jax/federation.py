@@ -1,7 +1,7 @@
 """From a config to what is trained, and what of it each party saw."""
 
 import collections
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 import dataclasses
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ from vfl_jax import models
 from vfl_jax import rng
 from vfl_jax import sealed
 from vfl_jax import optimizers
+from vfl_jax import recording
 from vfl_jax import split
 from vfl_jax import tasks
 from vfl_jax import train
@@ -32,11 +33,12 @@ class Setup(NamedTuple):
   dataset: types.Dataset
   net: split.Net
   learner: train.Learner
-  make: Callable[[optimizers.Optimizers], train.Learner]
+  make: Callable[..., train.Learner]
+  rules: optimizers.Optimizers
   targets: jax.Array
   keys: jax.Array
   inputs: tuple
-  recorded_rows: np.ndarray
+  recorder: recording.Recorder
   passive: int
 
 
@@ -48,8 +50,8 @@ class Federation:
     net: the split model.
     variables: final variables.
     dataset: partitioned; `under` a seal its labels cannot be read.
-    kept: recorded messages and snapshots, see `train.keep`.
-    recorded_rows: training rows of the recorded gradients.
+    kept: recorded messages and snapshots, see `recording.keep`.
+    recorder: what of the messages was kept.
     keys: one root key per seed.
     passive: number of passive parties, the first ones.
     batch_size: of the training.
@@ -59,7 +61,7 @@ class Federation:
   variables: Any
   dataset: types.Dataset
   kept: Any
-  recorded_rows: np.ndarray
+  recorder: recording.Recorder
   keys: jax.Array
   passive: int
   batch_size: int
@@ -83,22 +85,41 @@ class Federation:
     data = data._replace(validation=hidden, **splits)
     return dataclasses.replace(self, dataset=data)
 
-  def views(self, party: int, aux_rows, aux_labels) -> types.View:
-    """What a passive party saw in every seed (fields of a seed stacked)."""
-    gradients, bottoms = {}, {}
-    for epoch, entry in self.kept["messages"].items():
-      gradients[int(epoch)] = entry["gradients"][party]
-      bottoms[int(epoch)] = entry["bottoms"][party]
-    data = self.dataset
+  def views(self, members: Sequence[int], aux_rows, aux_labels) -> types.View:
+    """What an adversary saw in every seed (fields of a seed stacked).
+
+    Args:
+      members: passive parties that act as one.
+      aux_rows: training rows it knows the labels of, `[seeds, m]`.
+      aux_labels: those labels.
+    """
+    joined = tuple if len(members) > 1 else lambda found: next(iter(found))
+    of = lambda parts: joined(parts[k] for k in members)
+    seen: dict[str, dict[int, Any]] = collections.defaultdict(dict)
+    for name, entry in self.kept["messages"].items():
+      epoch, sent = int(name), entry["sent"]
+      seen["bottoms"][epoch] = split.together(
+        [entry["bottoms"][k] for k in members]
+      )
+      if self.recorder.averaged:
+        seen["averages"][epoch] = types.Averages(
+          of([s["gradients"] for s in sent]),
+          split.together([sent[k]["bottoms"] for k in members]),
+          sent[members[0]]["rows"],
+        )
+      else:
+        for field in sent[0]:  # gradients, and embeddings if they are kept
+          seen[field][epoch] = of([s[field] for s in sent])
+    data, bottoms = self.dataset, self.variables["bottoms"]
     return types.View(
-      train=data.train.inputs[party],
-      test=data.test.inputs[party],
+      train=of(data.train.inputs),
+      test=of(data.test.inputs),
       train_ids=data.train.ids,
       test_ids=data.test.ids,
-      bottom=self.variables["bottoms"][party],
-      bottoms=bottoms,
-      gradients=gradients,
-      gradient_rows=self.recorded_rows,
+      bottom=split.together([bottoms[k] for k in members]),
+      bottoms=seen["bottoms"],
+      gradients=seen["gradients"],
+      gradient_rows=self.recorder.rows,
       aux_rows=aux_rows,
       aux_labels=aux_labels,
       public=types.Public(
@@ -106,9 +127,11 @@ class Federation:
         batch_size=self.batch_size,
         cut=self.net.cut,
         stages=tuple(s.name for s in self.net.model.stages),
-        bottom=self.net.bottom,
-        vocabulary=data.vocabulary[party],
+        bottom=split.joint(self.net.bottom, len(members)),
+        vocabulary=max(data.vocabulary[k] for k in members),
       ),
+      embeddings=seen["embeddings"],
+      averages=seen["averages"],
     )
 
 
@@ -127,13 +150,14 @@ def prepare(config: Any) -> Setup:
 def initial(config: Any, setup: Setup) -> tuple[Any, Any]:
   """State before training, and room for what of it will be kept."""
   state = setup.learner.init(setup.keys, setup.inputs)
-  kept = train.keep(
-    setup.net,
-    state,
-    setup.inputs,
+  shapes = ()
+  if config.record.epochs:
+    args = (state, setup.inputs, setup.targets, setup.keys, 0)
+    shapes = jax.eval_shape(setup.learner.recording_epoch, *args)[2]
+  kept = recording.keep(
+    state["variables"],
+    shapes,
     messages=config.record.epochs,
-    rows=len(setup.recorded_rows),
-    passive=setup.passive,
     snapshots=config.information.epochs,
   )
   return state, kept
@@ -146,7 +170,7 @@ def trained(config: Any, setup: Setup, variables: Any, kept: Any) -> Federation:
     variables,
     setup.dataset,
     kept,
-    setup.recorded_rows,
+    setup.recorder,
     setup.keys,
     setup.passive,
     config.train.batch_size,
@@ -242,21 +266,34 @@ def _setup(config) -> Setup:
       "(evaluate.aux_per_class) go to the attacker; record more, or 0 for all."
     )
 
-  def make(rules):
+  averaged = config.record.messages == "averaged"
+  recorder = recording.Recorder(recorded, passive, averaged)
+
+  def make(rules, recorder=recorder, swap=None):
     return train.make(
       net,
       rules,
       batch_size=config.train.batch_size,
       steps=steps,
       defense=chain.gradient,
-      recorded_rows=recorded,
-      passive=passive,
+      recorder=recorder,
+      swap=swap,
     )
 
-  learner = make(rules(config.train, config.data.parties, steps))
+  every = rules(config.train, config.data.parties, steps)
+  learner = make(every)
   inputs = jax.tree.map(jnp.asarray, tuple(dataset.train.inputs))
   return Setup(
-    dataset, net, learner, make, targets, keys, inputs, recorded, passive
+    dataset,
+    net,
+    learner,
+    make,
+    every,
+    targets,
+    keys,
+    inputs,
+    recorder,
+    passive,
   )
 
 
@@ -268,40 +305,6 @@ def _reads_gradients(config):
     name == "all" or "gradients" in attacks.build(name, steps=1, **own).needs
     for name, own in configs.pieces(config.attacks)
   )
-
-
-def attacked(
-  config: Any, setup: Setup, party: int, local: Any
-) -> tuple[Federation, Any]:
-  """The federation as it would be with one malicious party.
-
-  Everything else, seeds and batches too, is as in the honest one.
-
-  Args:
-    config: of the experiment.
-    setup: data and compiled functions.
-    party: the malicious one.
-    local: its optimiser, see `optimizers.build`.
-
-  Returns:
-    The trained federation and `predict` of its learner.
-  """
-  steps = steps_per_epoch(config, len(setup.targets[0]))
-  every = rules(config.train, config.data.parties, steps, {party: local})
-  setup = setup._replace(learner=setup.make(every))
-  state, kept = initial(config, setup)
-  epochs = train.fit(
-    setup.learner,
-    state,
-    setup.inputs,
-    setup.targets,
-    setup.keys,
-    start=0,
-    epochs=config.train.epochs,
-    kept=kept,
-  )
-  ((_, state, kept, _),) = collections.deque(epochs, maxlen=1)
-  return trained(config, setup, state["variables"], kept), setup.learner.predict
 
 
 def rules(

@@ -1,7 +1,8 @@
 """Attacks against controls, over seeds and auxiliary draws, labels sealed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 import functools
+import itertools
 from typing import Any
 
 import jax
@@ -14,7 +15,14 @@ from vfl_jax import federation as federations
 from vfl_jax import mapping
 from vfl_jax import nets
 from vfl_jax import rng
+from vfl_jax import split
+from vfl_jax import trials
 from vfl_jax import types
+
+
+# by label of the attack, members of the adversary, and per seed its auxiliary
+# rows `[seeds, m]`: what was trained, or trained on, under an active attack
+Victims = Callable[[str, tuple[int, ...], np.ndarray], federations.Federation]
 
 
 def measure(
@@ -26,10 +34,11 @@ def measure(
   steps: int,
   metric: str,
   label_prior: bool = False,
-  victims: Mapping[tuple[str, int], federations.Federation] | None = None,
+  coalitions: Sequence[Sequence[int]] = (),
+  victims: Victims | None = None,
   advance: Callable[[str], None] = lambda what: None,
 ) -> list[dict[str, Any]]:
-  """Every attack of every passive party beside its controls and ceiling.
+  """Every attack of every adversary beside its controls and ceiling.
 
   A trial is one seed of the federation with one draw of auxiliary samples.
   Rows that an attack says nothing about are not scored, for its controls
@@ -38,21 +47,22 @@ def measure(
 
   Args:
     federation: what was trained.
-    attacks: by name.
+    attacks: by label.
     aux_per_class: auxiliary labels per class.
     draws: of the auxiliary samples, per seed.
     steps: training steps of the ceiling's head.
     metric: of the decisions, see `evaluate.score`; others stand beside it.
     label_prior: whether the parties know the class shares.
-    victims: for active attacks, by name and party, the federation that was
-      trained under them.
+    coalitions: passive parties that act as one, beside each on its own.
+    victims: needed where an attack is active.
     advance: called with a few words before each piece of work.
 
   Returns:
     Tidy rows: attack, what (attack, prior, no-VFL, features only, ceiling),
-    party, seed, draw, rows (train without auxiliary samples, test), metric,
-    primary (whether it is the metric the attack is judged by), value, n,
-    detail.
+    party (or "0+1"), seed, draw, rows (train without auxiliary samples, test),
+    metric, primary (whether it is the metric the attack is judged by), value,
+    n, detail. Where an attack offers choices (`Inference.choices`) it stands
+    there again as "NAME (oracle)", the best of them by the true labels.
   """
   f, net = federation, federation.net
   closed = f.seal(attacks)
@@ -60,20 +70,20 @@ def measure(
   f = f.under(closed)
   keys = _streams(f, draws, "auxiliary")
   gradients = any("gradients" in a.needs for a in attacks.values())
-  among = f.recorded_rows if gradients else None
+  among = f.recorder.rows if gradients else None
   drawn = [closed.auxiliary(k, aux_per_class, among) for k in keys]
   aux_rows, aux_labels = (np.stack(a) for a in zip(*drawn, strict=True))
-  views = [f.views(k, aux_rows, aux_labels) for k in range(f.passive)]
-  under = {
-    (name, party): own.under(closed).views(party, aux_rows, aux_labels)
-    for (name, party), own in (victims or {}).items()
-  }
-  trials = len(keys)
+  adversaries = [(k,) for k in range(f.passive)] + [
+    tuple(c) for c in coalitions
+  ]
+  count = len(keys)
   answers: list[evaluate.Answer] = []
-  for party, seen in enumerate(views):
-    view = _tried(seen, shares * label_prior, draws)
+  for members in adversaries:
+    party = named(members)
+    view = f.views(members, aux_rows, aux_labels)
+    view = _tried(view, shares * label_prior, draws)
     advance(f"party {party}: features only")
-    found = [_features_only(view, trial) for trial in range(trials)]
+    found = [_features_only(view, trial) for trial in range(count)]
     *scores, details = zip(*found, strict=True)
     inference = types.Inference(*map(np.stack, scores))
     for name in attacks:
@@ -81,79 +91,89 @@ def measure(
     fresh = None
     for name, attack in attacks.items():
       keys = _streams(f, draws, name, party)
-      theirs = under.get((name, party))
       victim = view
-      if theirs is not None:
-        victim = _tried(theirs, shares * label_prior, draws)
+      if is_active(attack):
+        assert victims is not None
+        theirs = _under(victims, name, members, aux_rows, draws)
+        parts = [
+          own.under(closed).views(members, aux_rows, aux_labels)
+          for own in theirs
+        ]
+        victim = _tried(parts[0], shares * label_prior, draws)
+        if len(parts) > 1:
+          victim = _interleaved(victim, parts)
       faced = {"attack": victim}
-      if "gradients" not in attack.needs:
+      if not {"gradients", "averages"} & attack.needs:
         if fresh is None:
-          fresh = _repeated(_untrained(f, party), draws)
+          fresh = _repeated(_untrained(f, members), draws)
         faced["no-VFL"] = view._replace(bottom=fresh)
       for what, victim in faced.items():
         advance(f"party {party}: {name}, {what}")
-        inference = infer(attack, keys, victim, _how(net))
-        details = _details(attack, inference, trials)
+        inference = trials.infer(attack, keys, victim, _how(net))
+        details = _details(attack, inference, count)
         answers += _answers(f, name, what, party, inference, details)
   for name in attacks:
     closed.returned(name)
 
   labels = {s: closed.open(s) for s in ("train", "test")}
-  heads = [n for n, a in attacks.items() if "gradients" not in a.needs]
-  for party, view in enumerate(views if heads else []):
+  heads = [
+    n for n, a in attacks.items() if not {"gradients", "averages"} & a.needs
+  ]
+  for members in adversaries if heads else []:
+    party = named(members)
     advance(f"party {party}: ceiling")
-    passive = None
+    view, passive = f.views(members, aux_rows, aux_labels), None
     for name in heads:
-      own = under.get((name, party))
-      if own is not None:
-        found = _ceiling(f, own, labels["train"], steps)
+      if is_active(attacks[name]):
+        assert victims is not None
+        own = victims(name, members, aux_rows[::draws])
+        view = own.under(closed).views(members, aux_rows, aux_labels)
+        found = _ceiling(f, view, labels["train"], steps)
       else:
         found = passive = passive or _ceiling(f, view, labels["train"], steps)
       found = _repeated(found, draws)
-      answers += _answers(f, name, "ceiling", party, found, [""] * trials)
+      answers += _answers(f, name, "ceiling", party, found, [""] * count)
+  marked = {f"{name} (oracle)": a for name, a in attacks.items()}
   return evaluate.table(
-    answers, attacks, labels, aux_rows, shares, draws, metric
+    answers, {**attacks, **marked}, labels, aux_rows, shares, draws, metric
   )
 
 
-def infer(
-  attack: types.Attack, keys: jax.Array, views: types.View, how: str
-) -> types.Inference:
-  """An attack on the views of all trials, arrays of numpy.
-
-  Args:
-    attack: in one program if it can be traced, else one trial after another.
-    keys: one per trial.
-    views: with a trial axis first where trials differ.
-    how: see `mapping.over`.
-  """
-  shared = {name: getattr(views, name) for name in _SHARED}
-  own = {name: getattr(views, name) for name in _OWN}
-  if attack.compiled:
-    program = _compiled(attack.infer, views.public, how)
-    return jax.tree.map(np.asarray, program(keys, shared, own))
-  found = [
-    attack.infer(
-      key,
-      types.View(public=views.public, **shared, **mapping.take(own, trial)),
-    )
-    for trial, key in enumerate(keys)
-  ]
-  return jax.tree.map(lambda *a: np.stack(a), *found)
+def named(members: Sequence[int]) -> int | str:
+  """An adversary in a table: a party, or "0+1"."""
+  return members[0] if len(members) == 1 else "+".join(map(str, members))
 
 
-_SHARED = ("train", "test", "gradient_rows", "train_ids", "test_ids")
-_OWN = ("bottom", "bottoms", "gradients", "aux_rows", "aux_labels")
+def is_active(attack: types.Attack) -> bool:
+  """Whether it leaves the protocol, and so has a federation of its own."""
+  return attack.optimizer is not None or attack.send is not None
 
 
-@functools.lru_cache
-def _compiled(infer, public, how):
-  """One program per attack, shared by parties, victims and controls."""
+def _under(victims, name, members, aux_rows, draws):
+  """Federations under an attack: one for all draws if none depends on them."""
+  found = []
+  for draw in range(draws):
+    own = victims(name, members, aux_rows[draw::draws])
+    if found and own is found[0]:
+      return found
+    found.append(own)
+  return found
 
-  def one(key, shared, own):
-    return infer(key, types.View(public=public, **shared, **own))
 
-  return jax.jit(mapping.over(one, how, in_axes=(0, None, 0)))
+def _interleaved(view, parts):
+  """One view of all trials from one for every auxiliary draw."""
+
+  def joined(*arrays):
+    stacked = jnp.stack(arrays, axis=1)
+    return stacked.reshape(-1, *stacked.shape[2:])
+
+  fields = ("bottom", "bottoms", "gradients", "embeddings")
+  return view._replace(
+    **{
+      field: jax.tree.map(joined, *(getattr(p, field) for p in parts))
+      for field in fields
+    }
+  )
 
 
 def _streams(f, draws, *names):
@@ -182,6 +202,8 @@ def _tried(view: types.View, shares, draws) -> types.View:
     bottom=_repeated(view.bottom, draws),
     bottoms=_repeated(view.bottoms, draws),
     gradients=_repeated(view.gradients, draws),
+    embeddings=_repeated(view.embeddings, draws),
+    averages=_repeated(view.averages, draws),
     public=view.public._replace(label_prior=prior),
   )
 
@@ -189,28 +211,34 @@ def _tried(view: types.View, shares, draws) -> types.View:
 def _answers(
   f, attack, what, party, inference, details
 ) -> list[evaluate.Answer]:
-  """One answer per trial, its training scores in the order of all rows."""
-  total = len(f.dataset.train.ids)
+  """One answer per trial, its training scores in the order of all rows.
+
+  With choices there is another one, marked, for the oracle.
+  """
   found = []
-  for trial, detail in enumerate(details):
-    train, test = (
-      None if s is None else np.asarray(s[trial])
-      for s in (inference.train, inference.test)
-    )
-    if inference.rows is not None and train is not None:
-      spread = np.full((total, train.shape[1]), np.nan, train.dtype)
-      spread[np.asarray(inference.rows[trial])] = train
+  rows = inference.rows
+  every = [(attack, inference.train, inference.test)]
+  if inference.choices is not None:
+    every.append((f"{attack} (oracle)", *inference.choices))
+  elif what in ("features only", "ceiling"):  # nothing to choose among
+    every.append((f"{attack} (oracle)", inference.train, inference.test))
+  for (name, *both), (trial, detail) in itertools.product(
+    every, enumerate(details)
+  ):
+    train, test = (None if s is None else np.asarray(s[trial]) for s in both)
+    if rows is not None and train is not None:
+      shape = *train.shape[:-2], len(f.dataset.train.ids), train.shape[-1]
+      spread = np.full(shape, np.nan, train.dtype)
+      spread[..., np.asarray(rows[trial]), :] = train
       train = spread
-    found.append(
-      evaluate.Answer(attack, what, party, trial, train, test, detail)
-    )
+    found.append(evaluate.Answer(name, what, party, trial, train, test, detail))
   return found
 
 
-def _details(attack, inference, trials) -> list[str]:
+def _details(attack, inference, count) -> list[str]:
   """In words, what an attack says of itself, per trial."""
   texts = []
-  for trial in range(trials):
+  for trial in range(count):
     parts = []
     for key, values in inference.details.items():
       names = attack.names.get(key)
@@ -233,20 +261,21 @@ def _features_only(view: types.View, trial: int):
   )
 
 
-def _untrained(f, party):
-  return controls.untrained(
-    f.net,
-    party,
-    jnp.stack([rng.stream(k, "no-vfl") for k in f.keys]),
-    f.dataset.train.inputs,
-  )
+def _untrained(f, members):
+  keys = jnp.stack([rng.stream(k, "no-vfl") for k in f.keys])
+  drawn = [
+    controls.untrained(f.net, k, keys, f.dataset.train.inputs) for k in members
+  ]
+  return split.together(drawn)
 
 
 def _ceiling(f, view, labels, steps) -> types.Inference:
   how = _how(f.net)
   height = view.public.vocabulary if not f.net.cut else 0
   train, test = (
-    _embed(f.net.bottom, how, height, jnp.arange(len(f.keys)), view.bottom, x)
+    _embed(
+      view.public.bottom, how, height, jnp.arange(len(f.keys)), view.bottom, x
+    )
     for x in (view.train, view.test)
   )
   keys = jnp.stack([rng.stream(k, "ceiling") for k in f.keys])

@@ -5,23 +5,18 @@ import itertools
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from vfl_jax import attacks as attack_registry
-from vfl_jax import checks
 from vfl_jax import compensation as compensations
 from vfl_jax import config as configs
 from vfl_jax import cost
 from vfl_jax import evaluate
 from vfl_jax import federation as federations
-from vfl_jax import leakage as leakages
 from vfl_jax import mapping
 from vfl_jax import nets
 from vfl_jax import rng
 from vfl_jax import tables
 from vfl_jax import train
-from vfl_jax import types
 from vfl_jax.information import noise
 from vfl_jax.information import probe
 from vfl_jax.information import too_few
@@ -71,7 +66,7 @@ def information(config: Any, workdir, f: federations.Federation, progress):
   `information.epochs` by the first one.
   """
   options = config.information
-  estimators = configs.pieces(options.estimators)
+  estimators = configs.labelled(options.estimators)
   progress.phase(
     "information", 2 + 2 * len({*options.epochs} - {config.train.epochs})
   )
@@ -168,115 +163,6 @@ def compensation(
   )
   tables.write(workdir, "compensation", accuracy)
   tables.write(workdir, "probes", probes)
-
-
-def leakage(config: Any, workdir, setup, f: federations.Federation, progress):
-  """Every attack the config names, beside its controls.
-
-  For each active attack and each party the federation is trained again.
-  """
-  options = config.evaluate
-  setting = types.Setting(
-    f.net.cut,
-    len(f.net.model.stages),
-    bool(config.record.epochs),
-    options.label_prior,
-    checks.local_optimizer(config, f.passive),
-  )
-  names = configs.pieces(config.attacks)
-  if ("all", {}) in names:
-    named = [entry for entry in names if entry[0] != "all"]
-    listed = [name for name, _ in named]
-    names = named + [
-      (n, {}) for n in attack_registry.ATTACKS if n not in listed
-    ]
-  chosen, skipped = {}, {}
-  for name, overrides in names:
-    attack = attack_registry.build(
-      name, **{"steps": options.attack_steps, **overrides}
-    )
-    reason = attack_registry.missing(attack, setting)
-    if reason:
-      skipped[name] = reason
-    else:
-      chosen[name] = attack
-  active = sum(a.optimizer is not None for a in chosen.values())
-  progress.phase("attack", f.passive * (2 + 2 * len(chosen) + active))
-  tables.set_status(
-    workdir,
-    "running",
-    skipped=skipped,
-    budgets={name: a.budget for name, a in chosen.items()},
-  )
-  if tables.exists(workdir, "leakage") or not chosen:
-    return
-  victims, diverged = _attacked(config, workdir, setup, f, chosen, progress)
-  if diverged:
-    skipped.update(diverged)
-    chosen = {n: a for n, a in chosen.items() if n not in diverged}
-    tables.set_status(workdir, "running", skipped=skipped)
-    if not chosen:
-      return
-  rows = leakages.measure(
-    f,
-    chosen,
-    aux_per_class=options.aux_per_class,
-    draws=options.aux_draws,
-    steps=options.attack_steps,
-    metric=options.metric,
-    label_prior=options.label_prior,
-    victims=victims,
-    advance=progress.advance,
-  )
-  tables.write(workdir, "attacks", [{"cut": f.net.cut, **r} for r in rows])
-  tables.write(workdir, "leakage", evaluate.advantage(rows))
-
-
-def _attacked(config, workdir, setup, f, attacks, progress):
-  """Federations trained under active attacks, and why there are none.
-
-  What an attack does to the main task is written to the table "active".
-  """
-  test, victims, rows = f.dataset.test, {}, []
-  diverged = {}
-  inputs = jax.tree.map(jnp.asarray, tuple(test.inputs))
-  honest = setup.learner.predict(f.variables, inputs)
-  for name, attack in attacks.items():
-    for party in range(f.passive if attack.optimizer else 0):
-      progress.advance(f"party {party}: training under {name}")
-      own, predict = federations.attacked(
-        config, setup, party, attack.optimizer
-      )
-      sound = train.finite(own.variables)
-      if not sound.all():
-        diverged[name] = (
-          f"the federation trained under it by party {party} diverged in seeds "
-          f"{np.flatnonzero(~sound).tolist()}"
-        )
-        continue
-      victims[name, party] = own
-      both = zip(
-        np.asarray(predict(own.variables, inputs)),
-        np.asarray(honest),
-        strict=True,
-      )
-      for seed, scores in enumerate(both):
-        value, before = (
-          evaluate.score(config.evaluate.metric, s, test.labels) for s in scores
-        )
-        rows.append(
-          {
-            "attack": name,
-            "party": party,
-            "seed": seed,
-            "metric": config.evaluate.metric,
-            "value": value,
-            "honest": before,
-          }
-        )
-  if rows:
-    tables.write(workdir, "active", rows)
-  return victims, diverged
 
 
 def _places(f: federations.Federation, variables, inputs):

@@ -68,8 +68,14 @@ EXPERIMENT: dict[str, Any] = {
     "label_prior": False,  # whether the parties know the class shares
     "metric": "accuracy",
     "attack_steps": 400,
+    "coalitions": (),  # e.g. ((0, 1),): passive parties that act as one
+    # score the best epoch and variant by the true labels too, as published
+    # code does; such numbers are marked
+    "oracle": False,
   },
-  "record": {"epochs": (), "samples": 0},
+  # messages: "per_sample", or "averaged" where a party sees no cut gradients
+  # but those of its own weights, averaged over a batch
+  "record": {"epochs": (), "samples": 0, "messages": "per_sample"},
 }
 
 # estimators of I(T;Y) against problems whose truth is known

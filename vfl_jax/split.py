@@ -6,6 +6,7 @@ embeddings up, the gradient of the loss with respect to them down.
 """
 
 from collections.abc import Callable, Sequence
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -130,6 +131,32 @@ def at(model: models.Model, cut: int, parties: int) -> Net:
   )
 
 
+def together(variables: Sequence[Any]) -> Any:
+  """Variables of the bottoms of one adversary: of a coalition in tuples."""
+  if len(variables) == 1:
+    return variables[0]
+  return {c: tuple(v[c] for v in variables) for c in ("params", "stats")}
+
+
+@functools.lru_cache
+def joint(bottom: Callable, count: int) -> Callable:
+  """The bottoms of so many parties as one, `(h, stats)` in tuples."""
+  if count == 1:
+    return bottom
+
+  def every(variables, x, train=False, start=0, stop=None):
+    found = [
+      bottom({"params": params, "stats": stats}, own, train, start, stop)
+      for params, stats, own in zip(
+        variables["params"], variables["stats"], x, strict=True
+      )
+    ]
+    h, stats = zip(*found, strict=True)
+    return h, stats
+
+  return every
+
+
 def cross_entropy(
   logits: Float[Array, "batch classes"],
   targets: Int[Array, " batch"] | Float[Array, "batch classes"],
@@ -142,9 +169,21 @@ def cross_entropy(
 
 
 def exchange(
-  net: Net, variables: PyTree, inputs: Sequence[PyTree], targets: jax.Array
+  net: Net,
+  variables: PyTree,
+  inputs: Sequence[PyTree],
+  targets: jax.Array,
+  transmit: Callable[[tuple], tuple] | None = None,
 ):
   """One round of the protocol, up to the gradients coming down.
+
+  Args:
+    net: the split model.
+    variables: of all parties.
+    inputs: features per party.
+    targets: labels or soft targets.
+    transmit: what is sent in the place of the embeddings; None is the honest
+      protocol.
 
   Returns:
     `(messages, pulls, top_gradient, stats, metrics)`: what travelled; per
@@ -158,10 +197,13 @@ def exchange(
     embeddings.append(h)
     pulls.append(pull)
     bottom_stats.append(stats)
+  sent = tuple(embeddings)
+  if transmit is not None:
+    sent = transmit(sent)
   top_gradient, gradients, top_stats, metrics = active_step(
-    net, variables["top"], tuple(embeddings), targets
+    net, variables["top"], sent, targets
   )
-  messages = types.Messages(tuple(embeddings), gradients)
+  messages = types.Messages(sent, gradients)
   stats = {"bottoms": tuple(bottom_stats), "top": top_stats}
   return messages, tuple(pulls), top_gradient, stats, metrics
 

@@ -16,6 +16,7 @@ import optax
 
 from vfl_jax import mapping
 from vfl_jax import optimizers
+from vfl_jax import recording
 from vfl_jax import rng
 from vfl_jax import split
 
@@ -29,8 +30,9 @@ class Learner(NamedTuple):
   Attributes:
     init: `init(keys, inputs) -> state`.
     epoch: `epoch(state, inputs, targets, keys, epoch) -> (state, metrics)`.
-    recording_epoch: the same with `gradients`, per passive party the cut
-      gradients of the recorded rows, as a third result.
+    recording_epoch: the same with what `recording.scan` keeps as a third
+      result. Where a party sends something else than its embeddings it has a
+      sixth argument, see `Swap`.
     predict: `predict(variables, inputs) -> logits [seeds, n, classes]`.
   """
 
@@ -40,21 +42,38 @@ class Learner(NamedTuple):
   predict: Callable[..., jax.Array]
 
 
-def step(net, rules, defense, state, inputs, targets):
+class Swap(NamedTuple):
+  """What malicious parties send instead of their embeddings.
+
+  They do not train meanwhile: what comes down is not about their own rows.
+
+  Attributes:
+    parties: the malicious ones.
+    send: `send(h, known, rows, turn) -> h`, embeddings of a batch, of the
+      known samples at present, the training rows of the batch, and the number
+      of the epoch among those it is done in. The sixth argument of
+      `recording_epoch` is `(known rows [seeds, m], turn [seeds])`.
+  """
+
+  parties: tuple[int, ...]
+  send: Callable[..., PyTree]
+
+
+def step(net, rules, defense, state, inputs, targets, transmit=None):
   """One round of the protocol and one update of every party.
 
   Returns:
-    `(state, metrics, messages)`, the messages as they were sent (defended).
+    `(state, metrics, sent)`, see `recording.Sent`.
   """
   variables = state["variables"]
   messages, pulls, top_gradient, stats, (loss, logits) = split.exchange(
-    net, variables, inputs, targets
+    net, variables, inputs, targets, transmit
   )
-  sent, defense_state = messages.gradients, state["defense"]
+  down, defense_state = messages.gradients, state["defense"]
   if defense is not None and net.cut:
-    sent, defense_state = defense.update(sent, defense_state, labels=targets)
+    down, defense_state = defense.update(down, defense_state, labels=targets)
   if net.cut:
-    gradients = tuple(pull(g) for pull, g in zip(pulls, sent, strict=True))
+    gradients = tuple(pull(g) for pull, g in zip(pulls, down, strict=True))
   else:  # nothing came down, and there is nothing to train below
     gradients = tuple(v["params"] for v in variables["bottoms"])
 
@@ -93,7 +112,10 @@ def step(net, rules, defense, state, inputs, targets):
     "loss": loss,
     "accuracy": jnp.mean(jnp.argmax(logits, -1) == hard),
   }
-  return state, metrics, messages._replace(gradients=sent)
+  sent = recording.Sent(
+    messages._replace(gradients=down), gradients, variables["bottoms"]
+  )
+  return state, metrics, sent
 
 
 def make(
@@ -103,8 +125,8 @@ def make(
   batch_size: int,
   steps: int,
   defense: optax.GradientTransformationExtraArgs | None = None,
-  recorded_rows: np.ndarray = np.arange(0),  # noqa: B008
-  passive: int = 1,
+  recorder: recording.Recorder = recording.Recorder(),  # noqa: B008
+  swap: Swap | None = None,
 ) -> Learner:
   """The compiled functions of an experiment.
 
@@ -114,9 +136,8 @@ def make(
     batch_size: rows per step.
     steps: steps per epoch; the remainder of a permutation is dropped.
     defense: transformation of the messages going down, labels at hand.
-    recorded_rows: training rows whose gradients `recording_epoch` returns;
-      NaN for those in no batch of that epoch (a remainder is dropped).
-    passive: number of parties whose gradients are recorded.
+    recorder: what `recording_epoch` keeps.
+    swap: what malicious parties do in it.
   """
   how = mapping.method(net.model.convolutional)
 
@@ -138,51 +159,42 @@ def make(
 
     return jax.jit(jax.vmap(states))(keys, variables)
 
-  def run_epoch(record, state, inputs, targets, key, epoch):
-    order = jax.random.permutation(
-      rng.stream(key, "shuffle", epoch), targets.shape[0]
-    )
+  def run_epoch(record, state, inputs, targets, key, epoch, known=None):
+    inputs, total = tuple(inputs), targets.shape[0]
+    order = jax.random.permutation(rng.stream(key, "shuffle", epoch), total)
     order = order[: steps * batch_size].reshape(steps, batch_size)
-    buffers, slots = (), jnp.arange(0)
+
+    def body(state, rows):
+      transmit = None
+      if swap is not None and record:
+        transmit = _swapping(net, swap, state["variables"], inputs, rows, known)
+      after, metrics, sent = step(
+        net,
+        rules,
+        defense,
+        state,
+        mapping.take(inputs, rows),
+        targets[rows],
+        transmit,
+      )
+      if swap is not None and transmit is not None:
+        after = _held(swap.parties, state, after)
+      return after, metrics, sent
+
     if record:
-      count = len(recorded_rows)
-      slots = jnp.full(targets.shape[0], count)
-      slots = slots.at[recorded_rows].set(jnp.arange(count))
-      h = jax.eval_shape(
-        lambda v, x: tuple(
-          net.bottom(v["bottoms"][k], x[k])[0] for k in range(passive)
-        ),
-        state["variables"],
-        mapping.take(tuple(inputs), order[0]),
-      )
-      buffers = jax.tree.map(
-        lambda a: jnp.full((count, *a.shape[1:]), jnp.nan, a.dtype), h
-      )
-
-    def body(carry, index):
-      state, buffers = carry
-      batch = mapping.take(tuple(inputs), index)
-      state, metrics, messages = step(
-        net, rules, defense, state, batch, targets[index]
-      )
-      if record:  # rows that are not recorded point past the end
-        buffers = jax.tree.map(
-          lambda b, g: b.at[slots[index]].set(g, mode="drop"),
-          buffers,
-          messages.gradients[:passive],
-        )
-      return (state, buffers), metrics
-
-    (state, buffers), metrics = jax.lax.scan(body, (state, buffers), order)
-    metrics = jax.tree.map(jnp.mean, metrics)
-    return (state, metrics, buffers) if record else (state, metrics)
+      state, metrics, kept = recording.scan(recorder, body, state, order, total)
+      return state, jax.tree.map(jnp.mean, metrics), kept
+    state, metrics = jax.lax.scan(
+      lambda s, rows: body(s, rows)[:2], state, order
+    )
+    return state, jax.tree.map(jnp.mean, metrics)
 
   def compiled(record):
     def one(*args):
       return run_epoch(record, *args)
 
-    mapped = mapping.over(one, how, in_axes=(0, None, 0, 0, None))
-    return jax.jit(mapped, donate_argnums=0)
+    axes = (0, None, 0, 0, None) + (0,) * (swap is not None and record)
+    return jax.jit(mapping.over(one, how, in_axes=axes), donate_argnums=0)
 
   def predict(variables, inputs):
     def logits(variables, inputs):
@@ -198,6 +210,31 @@ def make(
     return mapping.over(logits, how, in_axes=(0, None))(variables, inputs)
 
   return Learner(init, compiled(False), compiled(True), jax.jit(predict))
+
+
+def _swapping(net, swap, variables, inputs, rows, known):
+  """What turns the embeddings of a batch into what is sent."""
+  known_rows, turn = known
+
+  def transmit(embeddings):
+    sent = list(embeddings)
+    for k in swap.parties:
+      theirs, _ = net.bottom(
+        variables["bottoms"][k], mapping.take(inputs[k], known_rows)
+      )
+      sent[k] = swap.send(embeddings[k], theirs, rows, turn)
+    return tuple(sent)
+
+  return transmit
+
+
+def _held(parties, before, after):
+  """The state with the bottoms of these parties as they were."""
+  bottoms = tuple(
+    (before if k in parties else after)["variables"]["bottoms"][k]
+    for k in range(len(after["variables"]["bottoms"]))
+  )
+  return {**after, "variables": {**after["variables"], "bottoms": bottoms}}
 
 
 def fit(
@@ -221,17 +258,17 @@ def fit(
     keys: one key per seed.
     start: epochs already done.
     epochs: in all.
-    kept: to be filled, see `keep`.
+    kept: to be filled, see `recording.keep`.
   """
   for epoch in range(start, epochs):
     name = str(epoch)
     messages, snapshots = kept["messages"], kept["snapshots"]
     if name in messages:
-      state, metrics, gradients = learner.recording_epoch(
+      state, metrics, sent = learner.recording_epoch(
         state, inputs, targets, keys, epoch
       )
-      bottoms = _copied(state["variables"]["bottoms"][: len(gradients)])
-      entry = {"gradients": gradients, "bottoms": bottoms}
+      bottoms = _copied(state["variables"]["bottoms"][: len(sent)])
+      entry = {"sent": sent, "bottoms": bottoms}
       messages = {**messages, name: entry}
     else:
       state, metrics = learner.epoch(state, inputs, targets, keys, epoch)
@@ -261,56 +298,3 @@ def _finite(variables):
 def _copied(tree):
   """The state is donated to the next epoch."""
   return jax.tree.map(jnp.copy, tree)
-
-
-def keep(
-  net: split.Net,
-  state: PyTree,
-  inputs,
-  *,
-  messages: Sequence[int] = (),
-  rows: int = 0,
-  passive: int = 0,
-  snapshots: Sequence[int] = (),
-) -> PyTree:
-  """What of the training outlives it, so far empty.
-
-  Args:
-    net: the split model.
-    state: before training.
-    inputs: features per party.
-    messages: epochs (from 0) whose cut gradients are recorded, and the
-      bottoms behind them.
-    rows: recorded rows.
-    passive: parties that record.
-    snapshots: numbers of finished epochs after which all variables are
-      copied; 0 is before training.
-
-  Returns:
-    `{"messages": {epoch: {"gradients", "bottoms"}}, "snapshots": {epoch:
-    variables}}`, in the shapes that a checkpoint restores.
-  """
-  everything = state["variables"]
-  bottoms = everything["bottoms"][:passive]
-  gradients = ()
-  if messages:
-    shapes = tuple(
-      jax.eval_shape(
-        jax.vmap(lambda v, x=x: net.bottom(v, mapping.take(x, slice(0, 2)))[0]),
-        v,
-      )
-      for v, x in zip(bottoms, inputs)
-    )
-    gradients = jax.tree.map(
-      lambda a: jnp.zeros((a.shape[0], rows, *a.shape[2:]), a.dtype), shapes
-    )
-  empty = jax.tree.map(jnp.zeros_like, bottoms)
-  return {
-    "messages": {
-      str(e): {"gradients": gradients, "bottoms": empty} for e in messages
-    },
-    "snapshots": {
-      str(e): jax.tree.map(jnp.zeros_like if e else jnp.copy, everything)
-      for e in snapshots
-    },
-  }

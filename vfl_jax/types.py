@@ -94,8 +94,25 @@ class Public(NamedTuple):
   label_prior: Array | None = None
 
 
+class Averages(NamedTuple):
+  """What a party learns of steps in which cut gradients are hidden from it.
+
+  Attributes:
+    gradients: of its own weights, averaged over the batch, `[steps, ...]`.
+    bottoms: its variables before each step.
+    rows: training rows of each batch, `[steps, batch]`.
+  """
+
+  gradients: PyTree
+  bottoms: PyTree
+  rows: Array
+
+
 class View(NamedTuple):
   """Everything one adversary saw, and nothing else. It has no labels.
+
+  The adversary is a passive party or a coalition of them; of a coalition
+  features, variables and messages are tuples over its members.
 
   Attributes:
     train: its features of the training rows, `[n, ...]`.
@@ -110,6 +127,8 @@ class View(NamedTuple):
     aux_rows: training rows whose label it was given, grouped by class.
     aux_labels: those labels.
     public: what everyone knows.
+    embeddings: by epoch, what it had sent up when the gradients came down.
+    averages: in the place of both where messages are averaged, by epoch.
   """
 
   train: PyTree
@@ -123,6 +142,22 @@ class View(NamedTuple):
   aux_rows: Array
   aux_labels: Array
   public: Public
+  embeddings: Mapping[int, PyTree] = {}
+  averages: Mapping[int, Averages] = {}
+
+
+class Received(NamedTuple):
+  """What the active party has of one passive party's features.
+
+  Attributes:
+    embeddings: what that party sent of the rows to be reconstructed.
+    known_embeddings: what it sent of rows whose features are known.
+    known_features: those features as vectors `[m, d]`.
+  """
+
+  embeddings: PyTree
+  known_embeddings: PyTree
+  known_features: Array
 
 
 class Inference(NamedTuple):
@@ -134,12 +169,15 @@ class Inference(NamedTuple):
     test: of all test rows, or None.
     rows: the training rows that `train` is about; None for all of them.
     details: small arrays worth reporting (the variant chosen, say).
+    choices: `(train, test)`, each `[k, rows, classes]`: what an oracle that
+      sees the labels may choose from, where the config asks for one.
   """
 
   train: Array | None
   test: Array | None
   rows: Array | None = None
   details: Mapping[str, Array] = {}
+  choices: tuple[Array, Array] | None = None
 
 
 class Setting(NamedTuple):
@@ -148,25 +186,26 @@ class Setting(NamedTuple):
   Attributes:
     cut: stages below it.
     stages: number of all stages.
-    gradients: whether cut gradients are recorded.
+    messages: what is recorded of them: "per_sample", "averaged" or nothing.
     label_prior: whether the class shares are public.
     optimizer: name of the parties' optimiser.
   """
 
   cut: int
   stages: int
-  gradients: bool
+  messages: str
   label_prior: bool
   optimizer: str = "sgd"
 
 
 class Attack(NamedTuple):
-  """A label inference attack.
+  """An attack on labels, or by the active party on features.
 
   Attributes:
     needs: what it uses besides the party's features: any of "auxiliary",
-      "gradients", "bottom", "label_prior", and "logits" (a cut behind the last
-      stage, where every party sends up logits).
+      "gradients", "averages" (of weight gradients), "bottom", "label_prior",
+      and "logits" (a cut behind the last stage, where every party sends up
+      logits).
     infer: `infer(key, view) -> Inference`, pure; with `compiled` it can be
       traced and mapped over seeds, else it gets numpy arrays of one seed.
     budget: one sentence on what it may spend, printed beside its numbers.
@@ -177,6 +216,11 @@ class Attack(NamedTuple):
     optimizer: of an active attack, what the adversary puts in place of the
       momentum of its own SGD: `optimizer(momentum) ->
       optax.GradientTransformation`. The federation is trained again with it.
+    send: of an active attack, what it transmits instead of its embeddings,
+      see `train.Swap`, in epochs after the training.
+    turns: number of those epochs, given that of classes.
+    features: `infer(key, received) -> Inference` reconstructs features from a
+      `Received`: the adversary is the active party.
   """
 
   needs: frozenset[str]
@@ -186,6 +230,9 @@ class Attack(NamedTuple):
   compiled: bool = True
   ranks: bool = False
   optimizer: Callable[[float], Any] | None = None
+  send: Callable[..., PyTree] | None = None
+  turns: Callable[[int], int] = lambda classes: 1
+  features: bool = False
 
 
 class Defense(NamedTuple):

@@ -29,35 +29,46 @@ ATTACKS = {
 }
 
 
-def build(name: str, *, steps: int, **keywords: Any) -> types.Attack:
+def build(
+  name: str, *, steps: int, oracle: bool = False, **keywords: Any
+) -> types.Attack:
   """The named attack.
 
   Args:
     name: a key of `ATTACKS`, or the user's own `package.module:builder`.
     steps: the iterations it may spend, if it has any.
+    oracle: whether it offers choices along its training, if it has any.
     **keywords: its options.
 
   Raises:
     ValueError: unknown name or option, or a value the builder refuses.
   """
   builder = registry.lookup(ATTACKS, "attack", name)
-  if "steps" in registry.parameters(builder):
-    keywords = {"steps": steps, **keywords}
+  given = {"steps": steps, "oracle": oracle}
+  known = registry.parameters(builder)
+  keywords = {**{k: v for k, v in given.items() if k in known}, **keywords}
   return registry.build("attack", ATTACKS, name, **keywords)
 
 
 def missing(attack: types.Attack, setting: types.Setting) -> str:
   """Why an attack cannot run in a setting; empty if it can."""
   needs = attack.needs
-  if not setting.cut and {"gradients", "bottom"} & needs:
+  if not setting.cut and {"gradients", "averages", "bottom"} & needs:
     what = (
-      "no gradient comes down"
-      if "gradients" in needs
-      else "the party has no bottom"
+      "the party has no bottom"
+      if "bottom" in needs
+      else "no gradient comes down"
     )
     return f"at cut 0 {what}; take model.cut of at least 1"
-  if "gradients" in needs and not setting.gradients:
-    return "it needs cut gradients; set record.epochs, e.g. (0,)"
+  for need, messages, what in (
+    ("gradients", "per_sample", "cut gradients"),
+    ("averages", "averaged", "averaged gradients of its own weights"),
+  ):
+    if need in needs and setting.messages != messages:
+      return (
+        f"it needs {what}; set record.messages={messages!r} and record.epochs, "
+        "e.g. (0,)"
+      )
   if "logits" in needs and setting.cut < setting.stages:
     return (
       "it reads the gradient of summed logits; take model.cut="

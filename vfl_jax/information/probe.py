@@ -64,7 +64,7 @@ def probe(
   seeds: Iterable[Iterable[tuple[Place, np.ndarray]]],
   labels: np.ndarray,
   *,
-  estimators: Sequence[tuple[str, Mapping[str, Any]]],
+  estimators: Sequence[tuple[str, str, Mapping[str, Any]]],
   width: int,
   **fitting: Any,
 ) -> list[dict[str, Any]]:
@@ -77,7 +77,7 @@ def probe(
     key: random key.
     seeds: per seed the places and their vectors, the same rows throughout.
     labels: `[n]` integers.
-    estimators: `(name, options)` pairs.
+    estimators: `(label, name, options)` triples.
     width: places with more columns are projected on principal components.
     **fitting: steps, batch, rate, folds, unless an estimator's options say
       otherwise.
@@ -106,7 +106,7 @@ def probe(
       layers.append(stacking.reduce(vectors, width))
   losses = _projection_losses(key, about, layers, wide, labels, width, fitting)
   results = []
-  for name, options in estimators:
+  for label, name, options in estimators:
     estimate = information.mutual_information(
       key,
       layers,
@@ -119,7 +119,7 @@ def probe(
       results.append(
         {
           **row,
-          "estimator": name,
+          "estimator": label,
           "nats": float(estimate.nats[i]),
           "interval": float(estimate.interval[i]),
           "fold_interval": _over_folds(estimate.folds[i]),

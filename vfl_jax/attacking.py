@@ -1,0 +1,185 @@
+"""The attacks a config names: chosen, carried out, written to tables."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from vfl_jax import attacks as attack_registry
+from vfl_jax import checks
+from vfl_jax import config as configs
+from vfl_jax import evaluate
+from vfl_jax import federation as federations
+from vfl_jax import leakage
+from vfl_jax import malicious
+from vfl_jax import tables
+from vfl_jax import train
+from vfl_jax import types
+
+
+def run(
+  config: Any,
+  workdir,
+  setup: federations.Setup,
+  f: federations.Federation,
+  state: Any,
+  progress,
+) -> None:
+  """Every attack the config names, beside its controls.
+
+  For an active attack the federation is trained again for each adversary, or
+  goes on from `state`, where the training ended.
+  """
+  options = config.evaluate
+  chosen, skipped = _chosen(config, f)
+  labels = {n: a for n, a in chosen.items() if not a.features}
+  coalitions = [tuple(c) for c in options.coalitions]
+  adversaries = [(k,) for k in range(f.passive)] + coalitions
+  active = {n: a for n, a in labels.items() if leakage.is_active(a)}
+  progress.phase(
+    "attack", len(adversaries) * (2 + 2 * len(chosen) + len(active))
+  )
+  tables.set_status(
+    workdir,
+    "running",
+    skipped=skipped,
+    budgets={name: a.budget for name, a in chosen.items()},
+  )
+  if tables.exists(workdir, "leakage") or not labels:
+    return
+  victims = _Victims(config, setup, f, state, active, progress.advance)
+  skipped.update(victims.train(adversaries))
+  labels = {n: a for n, a in labels.items() if n not in skipped}
+  tables.set_status(workdir, "running", skipped=skipped)
+  if not labels:
+    return
+  rows = leakage.measure(
+    f,
+    labels,
+    aux_per_class=options.aux_per_class,
+    draws=options.aux_draws,
+    steps=options.attack_steps,
+    metric=options.metric,
+    label_prior=options.label_prior,
+    coalitions=coalitions,
+    victims=victims,
+    advance=progress.advance,
+  )
+  if victims.rows:
+    tables.write(workdir, "active", victims.rows)
+  tables.write(workdir, "attacks", [{"cut": f.net.cut, **r} for r in rows])
+  tables.write(workdir, "leakage", evaluate.advantage(rows))
+
+
+def _chosen(config, f):
+  """Attacks by label, and why others cannot run here."""
+  setting = types.Setting(
+    f.net.cut,
+    len(f.net.model.stages),
+    config.record.messages if config.record.epochs else "",
+    config.evaluate.label_prior,
+    checks.local_optimizer(config, f.passive),
+  )
+  entries = configs.labelled(config.attacks)
+  if ("all", "all", {}) in entries:
+    entries.remove(("all", "all", {}))
+    listed = [name for _, name, _ in entries]
+    entries += [(n, n, {}) for n in attack_registry.ATTACKS if n not in listed]
+  chosen, skipped = {}, {}
+  for label, name, own in entries:
+    attack = attack_registry.build(
+      name,
+      **{
+        "steps": config.evaluate.attack_steps,
+        "oracle": config.evaluate.oracle,
+        **own,
+      },
+    )
+    reason = attack_registry.missing(attack, setting)
+    if reason:
+      skipped[label] = reason
+    else:
+      chosen[label] = attack
+  return chosen, skipped
+
+
+class _Victims:
+  """Federations under active attacks, trained when they are asked for.
+
+  Attributes:
+    rows: tidy rows on what each attack does to the main task.
+  """
+
+  def __init__(self, config, setup, f, state, active, advance):
+    self._config, self._setup, self._f = config, setup, f
+    self._state, self._active, self._advance = state, active, advance
+    self._known = {}
+    self.rows = []
+    test = f.dataset.test
+    self._inputs = jax.tree.map(jnp.asarray, tuple(test.inputs))
+    # read now: the labels are closed while attacks run
+    self._labels = np.array(test.labels)
+    self._honest = None
+
+  def train(self, adversaries) -> dict[str, str]:
+    """Those that no auxiliary sample decides; why an attack is given up."""
+    reasons = {}
+    for name, attack in self._active.items():
+      for members in adversaries if attack.optimizer else ():
+        party = leakage.named(members)
+        self._advance(f"party {party}: training under {name}")
+        own, _ = malicious.attacked(
+          self._config, self._setup, members, attack.optimizer
+        )
+        sound = train.finite(own.variables)
+        if not sound.all():
+          reasons[name] = (
+            f"the federation trained under it by party {party} diverged in "
+            f"seeds {np.flatnonzero(~sound).tolist()}"
+          )
+          continue
+        self._known[name, members] = own
+        self._price(name, members, own)
+    return reasons
+
+  def __call__(self, name, members, aux_rows) -> federations.Federation:
+    if (name, members) in self._known:
+      return self._known[name, members]
+    key = name, members, aux_rows.tobytes()
+    if key not in self._known:
+      party, attack = leakage.named(members), self._active[name]
+      self._advance(f"party {party}: turns of {name}")
+      classes = self._f.dataset.num_classes
+      own = malicious.swapped(
+        self._setup,
+        self._f,
+        self._state,
+        members,
+        attack,
+        aux_rows.reshape(len(aux_rows), classes, -1)[:, :, 0],
+        self._config.train.epochs,
+      )
+      self._known[key] = own
+      self._price(name, members, own)
+    return self._known[key]
+
+  def _price(self, name, members, own):
+    """What an attack does to the main task, on test rows."""
+    predict = self._setup.learner.predict
+    if self._honest is None:
+      self._honest = np.asarray(predict(self._f.variables, self._inputs))
+    theirs = np.asarray(predict(own.variables, self._inputs))
+    metric = self._config.evaluate.metric
+    for seed, both in enumerate(zip(theirs, self._honest, strict=True)):
+      value, honest = (evaluate.score(metric, s, self._labels) for s in both)
+      self.rows.append(
+        {
+          "attack": name,
+          "party": leakage.named(members),
+          "seed": seed,
+          "metric": metric,
+          "value": value,
+          "honest": honest,
+        }
+      )

@@ -1,0 +1,102 @@
+"""Parties that do not follow the protocol, and what they see of it then."""
+
+import collections
+from collections.abc import Sequence
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from vfl_jax import federation as federations
+from vfl_jax import recording
+from vfl_jax import train
+from vfl_jax import types
+
+
+def attacked(
+  config: Any, setup: federations.Setup, members: Sequence[int], local: Any
+) -> tuple[federations.Federation, Any]:
+  """The federation as it would be with malicious parties.
+
+  Everything else, seeds and batches too, is as in the honest one.
+
+  Args:
+    config: of the experiment.
+    setup: data and compiled functions.
+    members: the malicious ones.
+    local: their optimiser, see `optimizers.build`.
+
+  Returns:
+    The trained federation and `predict` of its learner.
+  """
+  steps = federations.steps_per_epoch(config, len(setup.targets[0]))
+  every = federations.rules(
+    config.train, config.data.parties, steps, dict.fromkeys(members, local)
+  )
+  setup = setup._replace(learner=setup.make(every))
+  state, kept = federations.initial(config, setup)
+  epochs = train.fit(
+    setup.learner,
+    state,
+    setup.inputs,
+    setup.targets,
+    setup.keys,
+    start=0,
+    epochs=config.train.epochs,
+    kept=kept,
+  )
+  ((_, state, kept, _),) = collections.deque(epochs, maxlen=1)
+  return federations.trained(
+    config, setup, state["variables"], kept
+  ), setup.learner.predict
+
+
+def swapped(
+  setup: federations.Setup,
+  f: federations.Federation,
+  state: Any,
+  members: Sequence[int],
+  attack: types.Attack,
+  known_rows: np.ndarray,
+  start: int,
+) -> federations.Federation:
+  """The federation after turns in which these parties sent something else.
+
+  The training goes on from where it ended, an epoch a turn, with the same
+  optimisers; in the first turn (number 0) as in the others `attack.send` says
+  what is sent.
+
+  Args:
+    setup: data and compiled functions.
+    f: the federation as it was trained.
+    state: after training; not consumed.
+    members: the malicious parties.
+    attack: an active one with `send`.
+    known_rows: training rows it compares with, `[seeds, m]`.
+    start: epochs that the training took.
+
+  Returns:
+    The federation, its messages those of the turns.
+  """
+  swap = train.Swap(tuple(members), attack.send)
+  recorder = recording.Recorder(f.recorder.rows, f.passive)
+  learner = setup.make(setup.rules, recorder=recorder, swap=swap)
+  state = jax.tree.map(jnp.copy, state)
+  seeds, messages = len(f.keys), {}
+  for turn in range(attack.turns(f.dataset.num_classes)):
+    known = jnp.asarray(known_rows), jnp.full(seeds, turn)
+    state, _, sent = learner.recording_epoch(
+      state, setup.inputs, setup.targets, setup.keys, start + turn, known
+    )
+    messages[str(start + turn)] = {
+      "sent": [{"gradients": s["gradients"]} for s in sent],
+      "bottoms": f.variables["bottoms"][: f.passive],
+    }
+  return dataclasses.replace(
+    f,
+    variables=jax.tree.map(jnp.copy, state["variables"]),
+    kept={**f.kept, "messages": messages},
+    recorder=recorder,
+  )
