@@ -45,6 +45,7 @@ setuptools.setup(
     "ml-collections>=1.0",
     "scikit-learn>=1.6",
     "scipy>=1.15",
+    "scikit-image>=0.25",
     "pandas>=2.2.3",
     "pyarrow>=19.0.1",
     "matplotlib>=3.10",

@@ -31,7 +31,7 @@ LAYERS = [
   {"workdir"},
   {"lifecycle"},
   {"federation", "controls", "calibration", "evaluate"},
-  {"compensation", "leakage", "malicious"},
+  {"compensation", "leakage", "malicious", "exposure"},
   {"measure", "attacking"},
   {"experiment"},
 ]

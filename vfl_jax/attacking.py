@@ -10,6 +10,7 @@ from vfl_jax import attacks as attack_registry
 from vfl_jax import checks
 from vfl_jax import config as configs
 from vfl_jax import evaluate
+from vfl_jax import exposure
 from vfl_jax import federation as federations
 from vfl_jax import leakage
 from vfl_jax import malicious
@@ -46,6 +47,11 @@ def run(
     skipped=skipped,
     budgets={name: a.budget for name, a in chosen.items()},
   )
+  if len(labels) < len(chosen) and not tables.exists(workdir, "exposure"):
+    features = {n: a for n, a in chosen.items() if a.features}
+    rows = exposure.measure(f, features, progress.advance)
+    rows = [{"cut": f.net.cut, **r} for r in rows]
+    tables.write(workdir, "exposure", rows)
   if tables.exists(workdir, "leakage") or not labels:
     return
   victims = _Victims(config, setup, f, state, active, progress.advance)

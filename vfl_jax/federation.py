@@ -299,7 +299,7 @@ def _setup(config) -> Setup:
 
 def _reads_gradients(config):
   """Whether an attack takes its known samples from the recorded rows."""
-  if not config.record.epochs:
+  if not config.record.epochs or config.record.messages == "averaged":
     return False
   return any(
     name == "all" or "gradients" in attacks.build(name, steps=1, **own).needs

@@ -90,7 +90,8 @@ def measure(
       answers += _answers(f, name, "features only", party, inference, details)
     fresh = None
     for name, attack in attacks.items():
-      keys = _streams(f, draws, name, party)
+      whose = (name, party) if len(members) == 1 else (f"{name} by {party}",)
+      keys = _streams(f, draws, *whose)
       victim = view
       if is_active(attack):
         assert victims is not None

@@ -114,6 +114,32 @@ def head(num_classes: int, depth: int):
   return init, apply
 
 
+class Perceptron(nn.Module):
+  """Dense layers with ReLU between them, and nothing else."""
+
+  outputs: int
+  hidden: tuple[int, ...] = ()
+
+  @nn.compact
+  def __call__(self, x):
+    for width in self.hidden:
+      x = nn.relu(nn.Dense(width)(x))
+    return nn.Dense(self.outputs)(x)
+
+
+def perceptron(outputs: int, hidden: tuple[int, ...] = ()):
+  """`(init, apply)` of a plain one: `apply(params, x) -> [n, outputs]`.
+
+  Both are pure and can be traced, `init(key, x)` too.
+  """
+  module = Perceptron(outputs, hidden)
+
+  def apply(params: Any, x: jax.Array) -> jax.Array:
+    return module.apply(params, x)  # pyright: ignore
+
+  return module.init, apply
+
+
 def critic(outputs: int, width: int = 64, family: str = "both"):
   """`(init, apply)` of a critic: `apply(params, x) -> [n, outputs]`.
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from vfl_jax import registry
 from vfl_jax import types
+from vfl_jax.attacks.averages import batch_inversion
 from vfl_jax.attacks.clustering import gradient_clustering
 from vfl_jax.attacks.clustering import similarity
 from vfl_jax.attacks.clustering import spectral
@@ -13,6 +14,11 @@ from vfl_jax.attacks.gradient import direct
 from vfl_jax.attacks.gradient import direction
 from vfl_jax.attacks.gradient import hint
 from vfl_jax.attacks.gradient import norm
+from vfl_jax.attacks.inversion import feature_inversion
+from vfl_jax.attacks.maps import enumeration
+from vfl_jax.attacks.matching import exploit
+from vfl_jax.attacks.matching import unsplit
+from vfl_jax.attacks.swapping import embedding_swap
 
 __all__ = ["ATTACKS", "build", "missing"]
 
@@ -26,6 +32,12 @@ ATTACKS = {
   "spectral": spectral,
   "gradient_clustering": gradient_clustering,
   "similarity": similarity,
+  "unsplit": unsplit,
+  "exploit": exploit,
+  "batch_inversion": batch_inversion,
+  "enumeration": enumeration,
+  "embedding_swap": embedding_swap,
+  "feature_inversion": feature_inversion,
 }
 
 

@@ -36,8 +36,8 @@ def spectral() -> types.Attack:
       train - centre, min(classes - 1, *train.shape), random_state=_number(key)
     )
     train, test = ((h - centre) @ axes.T for h in (train, test))
-    distances, of_test = _clusters(key, classes, train, test)
-    order = _classes_of(distances, view.aux_rows, view)
+    distances, of_test = clusters(key, classes, train, test)
+    order = views.classes_of(distances, view.aux_rows, view)
     return types.Inference(-distances[:, order], -of_test[:, order])
 
   return types.Attack(
@@ -65,9 +65,9 @@ def gradient_clustering() -> types.Attack:
     distances = np.full((len(covered), classes), np.nan)
     if len(directions) >= classes:
       coordinates = leading(directions, classes, _number(key))
-      (distances[covered],) = _clusters(key, classes, coordinates)
+      (distances[covered],) = clusters(key, classes, coordinates)
     known = np.asarray(views.recorded(view, view.aux_rows))
-    order = _classes_of(distances, known, view)
+    order = views.classes_of(distances, known, view)
     return types.Inference(
       -distances[:, order], None, rows=np.asarray(view.gradient_rows)
     )
@@ -191,30 +191,18 @@ def _number(key) -> int:
   return int(rng.generator(key).integers(2**31))
 
 
-def _clusters(key, count, vectors, *others):
-  """Distances `[n, count]` from centres of k-means on the first vectors."""
+def clusters(key, count, vectors, *others):
+  """Distances `[n, count]` from the centres of k-means on `vectors`.
+
+  Args:
+    key: random key.
+    count: of clusters.
+    vectors: `[n, d]`.
+    *others: more vectors, whose distances are given too.
+  """
   from sklearn import cluster
 
   model = cluster.KMeans(
     count, n_init=_STARTS, random_state=_number(rng.stream(key, "k-means"))
   ).fit(vectors)
   return [model.transform(v) for v in (vectors, *others)]
-
-
-def _classes_of(distances, rows, view) -> np.ndarray:
-  """For every class its cluster: one to one, by the auxiliary samples.
-
-  Args:
-    distances: `[n, clusters]`, NaN for rows in no cluster.
-    rows: of the auxiliary samples in it.
-    view: for their labels.
-  """
-  from scipy import optimize
-
-  theirs = distances[np.asarray(rows)]
-  usable = np.isfinite(theirs).all(1)
-  found = np.argmin(theirs[usable], axis=1)
-  counts = np.zeros((view.public.num_classes, distances.shape[1]))
-  np.add.at(counts, (np.asarray(view.aux_labels)[usable], found), 1)
-  _, order = optimize.linear_sum_assignment(counts, maximize=True)
-  return order

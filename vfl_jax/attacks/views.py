@@ -117,3 +117,52 @@ def ranking(score: Float[jax.Array, " rows"], hunted) -> jax.Array:
   """Scores `[rows, 2]` of a score for the class that is hunted for."""
   score = jnp.where(hunted == 1, score, -score)
   return jnp.stack([-score, score], axis=1)
+
+
+def classes_of(distances, rows, view) -> np.ndarray:
+  """For every class its cluster: one to one, by the auxiliary samples.
+
+  Args:
+    distances: `[n, clusters]`, NaN for rows in no cluster.
+    rows: of the auxiliary samples in it.
+    view: for their labels.
+  """
+  from scipy import optimize
+
+  theirs = distances[np.asarray(rows)]
+  usable = np.isfinite(theirs).all(1)
+  found = np.argmin(theirs[usable], axis=1)
+  counts = np.zeros((view.public.num_classes, distances.shape[1]))
+  np.add.at(counts, (np.asarray(view.aux_labels)[usable], found), 1)
+  _, order = optimize.linear_sum_assignment(counts, maximize=True)
+  return order
+
+
+class Replayed(NamedTuple):
+  """One recorded epoch on the rows that were in its batches.
+
+  Attributes:
+    h: vectors of the embeddings as they were sent, standardised.
+    g: gradients by them of each row's own loss.
+    unit: mean norm of these.
+    covered: which of the recorded rows these are.
+  """
+
+  h: np.ndarray
+  g: np.ndarray
+  unit: float
+  covered: np.ndarray
+
+
+def replayed(view: types.View, epoch: int) -> Replayed:
+  """What went up and came down in a recorded epoch, counted as in a list."""
+  name = sorted(view.gradients)[epoch]
+  g = np.asarray(nets.vectors(view.gradients[name]), np.float32)
+  h = np.asarray(nets.vectors(view.embeddings[name]), np.float32)
+  covered = np.isfinite(g).all(1) & np.isfinite(h).all(1)
+  h, g = h[covered], g[covered]
+  scale = h.std(0) + 0.05 * np.sqrt((h.std(0) ** 2).mean()) + 1e-12
+  h, g = (h - h.mean(0)) / scale, g * scale  # by the chain rule
+  g = g * view.public.batch_size  # what comes down is of the mean loss
+  unit = float(np.linalg.norm(g, axis=1).mean()) + 1e-30
+  return Replayed(h, g, unit, covered)

@@ -1,0 +1,334 @@
+"""Attacks that replay gradients, enumerate, swap or invert: known answers."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from configs import common
+from vfl_jax import attacks
+from vfl_jax import config as configs
+from vfl_jax import evaluate
+from vfl_jax import experiment
+from vfl_jax import exposure
+from vfl_jax import tables
+from vfl_jax import types
+from vfl_jax.attacks import maps
+
+KEY = jax.random.key(0)
+BATCH = 20
+
+
+def softmax(logits):
+  e = np.exp(logits - logits.max(-1, keepdims=True))
+  return e / e.sum(-1, keepdims=True)
+
+
+def victim(labels, h, g, per_class=3, prior=None, cut=1, train=None):
+  classes = int(labels.max()) + 1
+  rows = np.concatenate(
+    [np.flatnonzero(labels == c)[:per_class] for c in range(classes)]
+  )
+  train = np.asarray(h if train is None else train, np.float32)
+  return types.View(
+    train=train,
+    test=train[:5],
+    train_ids=np.arange(len(h)),
+    test_ids=np.arange(5),
+    bottom={"params": {}, "stats": {}},
+    bottoms={},
+    gradients={0: np.asarray(g / BATCH, np.float32)},
+    gradient_rows=np.arange(len(h)),
+    aux_rows=rows,
+    aux_labels=labels[rows],
+    public=types.Public(
+      classes,
+      BATCH,
+      cut,
+      ("planted",),
+      lambda v, x, **kw: (x, v["stats"]),
+      label_prior=prior,
+    ),
+    embeddings={0: np.asarray(h, np.float32)},
+  )
+
+
+def linear_top(n=400, d=6, classes=4, seed=0):
+  """Labels that have nothing to do with what the party holds."""
+  generator = np.random.default_rng(seed)
+  labels = generator.integers(0, classes, n)
+  h = generator.standard_normal((n, d))
+  w = generator.standard_normal((d, classes))
+  wrong = softmax(0.3 * h @ w) - np.eye(classes)[labels]
+  return labels, h, wrong @ w.T
+
+
+@pytest.mark.parametrize("name", ["unsplit", "exploit"])
+def test_a_linear_top_is_replayed_and_its_labels_read(name):
+  labels, h, g = linear_top()
+  view = victim(labels, h, g, prior=tuple(np.bincount(labels) / len(labels)))
+  found = attacks.build(name, steps=1500).infer(KEY, view)
+  assert evaluate.score("accuracy", found.train, labels) > 0.97
+  assert float(found.details["misfit"]) < 0.2
+
+
+def test_rows_without_a_gradient_are_not_replayed():
+  labels, h, g = linear_top(n=100)
+  g[:7] = np.nan
+  view = victim(labels, h, g, per_class=8)
+  found = attacks.build("unsplit", steps=50).infer(KEY, view)
+  assert np.isnan(found.train[:7]).all() and np.isfinite(found.train[7:]).all()
+
+
+def averaged(batch, classes=3, d=4, steps=30, seed=0):
+  """Weight gradients of a matrix under summed logits; the truth."""
+  generator = np.random.default_rng(seed)
+  n = batch * steps
+  x = generator.standard_normal((n, d)).astype(np.float32)
+  labels = generator.integers(0, classes, n)
+  w = generator.standard_normal((d, classes)).astype(np.float32)
+  others = generator.standard_normal((n, classes))
+  wrong = softmax(x @ w + others) - np.eye(classes)[labels]
+  rows = np.arange(n).reshape(steps, batch)
+  gradients = np.einsum("sbd,sbc->sdc", x[rows], wrong[rows]) / batch
+  view = victim(labels, x, np.zeros((n, classes)), per_class=1)
+  public = view.public._replace(
+    bottom=lambda v, x, train=False: (x @ v["params"], v["stats"])
+  )
+  kept = types.Averages(
+    jnp.asarray(gradients, jnp.float32),
+    {"params": jnp.tile(w, (steps, 1, 1)), "stats": {}},
+    jnp.asarray(rows),
+  )
+  view = view._replace(
+    gradients={}, embeddings={}, averages={0: kept}, public=public
+  )
+  return view, labels
+
+
+def test_batch_inversion_recovers_batches_of_one():
+  view, labels = averaged(1)
+  found = attacks.build("batch_inversion", steps=200).infer(KEY, view)
+  assert evaluate.score("accuracy", np.asarray(found.train), labels) == 1
+
+
+def test_batch_inversion_reads_a_few_rows_and_says_nothing_of_others():
+  view, labels = averaged(2)
+  first = view.averages[0]
+  half = jax.tree.map(lambda a: a[:15], first)
+  view = view._replace(averages={0: half})
+  found = attacks.build("batch_inversion", steps=300).infer(KEY, view)
+  scores = np.asarray(found.train)
+  assert np.isnan(scores[30:]).all()
+  assert evaluate.score("accuracy", scores[:30], labels[:30]) > 0.8
+
+
+@pytest.mark.parametrize("classes", [2, 4, 6])
+def test_the_searched_map_is_the_best_of_all(classes):
+  """Beyond seven classes exchanges are made; here all maps are known."""
+  generator = np.random.default_rng(classes)
+  found = generator.integers(0, classes, 300)
+  names = generator.permutation(classes)
+  logits = generator.standard_normal((300, classes))
+  labels = np.where(
+    generator.random(300) < 0.7,
+    names[found],
+    generator.integers(0, classes, 300),
+  )
+  g = softmax(logits) - np.eye(classes)[labels]
+
+  def cosine(tried):
+    q = softmax(logits) - np.eye(classes)[np.asarray(tried)[found]]
+    return (q * g).sum() / np.linalg.norm(q) / np.linalg.norm(g)
+
+  best = max(itertools.permutations(range(classes)), key=cosine)
+  for largest in (7, 0):
+    order, value = maps.named(found, logits, g, largest)
+    np.testing.assert_array_equal(np.argsort(order), best)
+    assert value == pytest.approx(cosine(best))
+  np.testing.assert_array_equal(best, names)
+
+
+def test_enumeration_needs_no_auxiliary_sample():
+  labels = np.arange(200) % 4
+  generator = np.random.default_rng(0)
+  x = 6 * np.eye(4)[labels] + generator.standard_normal((200, 4))
+  h = generator.standard_normal((200, 4))
+  view = victim(labels, h, softmax(h) - np.eye(4)[labels], train=x)
+  view = view._replace(aux_rows=np.arange(0), aux_labels=np.arange(0))
+  found = attacks.build("enumeration", steps=1).infer(KEY, view)
+  assert evaluate.score("accuracy", found.train, labels) > 0.98
+
+
+def test_every_row_is_swapped_with_every_class_once():
+  attack = attacks.build("embedding_swap", steps=1, every=3)
+  classes, rows = 4, np.arange(50)
+  met = np.zeros((50, classes), int)
+  honest = attack.send(
+    -jnp.ones((50, 2)), jnp.arange(8.0).reshape(4, 2), rows, 0
+  )
+  np.testing.assert_array_equal(honest, -np.ones((50, 2)))
+  for turn in range(1, attack.turns(classes)):
+    known = jnp.arange(float(classes))[:, None] * jnp.ones(2)
+    sent = attack.send(-jnp.ones((50, 2)), known, rows, turn)
+    for row, value in enumerate(np.asarray(sent)[:, 0]):
+      if value >= 0:
+        met[row, int(value)] += 1
+  assert (met == 1).all()
+
+
+def test_a_threshold_leaves_out_rows_whose_norm_never_falls():
+  attack = attacks.build("embedding_swap", steps=1, every=1, ratio=0.5)
+  labels = np.arange(12) % 2
+  view = victim(labels, np.zeros((12, 1)), np.ones((12, 1)))
+  turns = {0: np.ones((12, 1), np.float32)}
+  for turn in (1, 2):
+    sent = attack.send(jnp.full(12, -1), jnp.arange(2), jnp.arange(12), turn)
+    norm = np.where(np.asarray(sent) == labels, 0.1, 2.0)
+    norm[:3] = 0.9  # of these nothing can be said
+    turns[turn] = norm[:, None].astype(np.float32)
+  found = attack.infer(KEY, view._replace(gradients=turns))
+  scores = np.asarray(found.train)
+  assert np.isnan(scores[:3]).all()
+  assert (scores[3:].argmax(1) == labels[3:]).all()
+  assert float(found.details["spoken of"]) == pytest.approx(0.75)
+
+
+def inverted(h, x, h_test):
+  attack = attacks.build("feature_inversion", steps=1)
+  assert attack.features
+  return np.asarray(attack.infer(KEY, types.Received(h_test, h, x)).test)
+
+
+def test_features_are_rebuilt_from_a_linear_map_and_not_from_noise():
+  generator = np.random.default_rng(0)
+  x = generator.standard_normal((800, 5)).astype(np.float32)
+  w = generator.standard_normal((5, 7)).astype(np.float32)
+  h = x @ w
+  found = exposure.scores(inverted(h[:400], x[:400], h[400:]), x[400:], x[:400])
+  assert found["unexplained"] < 0.02
+  noise = generator.standard_normal((800, 7)).astype(np.float32)
+  guess = inverted(noise[:400], x[:400], noise[400:])
+  assert exposure.scores(guess, x[400:], x[:400])["unexplained"] > 0.95
+  # four of seven directions are lost: the rest is what least squares leaves
+  half = x @ w[:, :2]
+  left = metrics.mean_squared_error(
+    x[400:], half[400:] @ np.linalg.lstsq(half[:400], x[:400], rcond=None)[0]
+  )
+  found = exposure.scores(
+    inverted(half[:400], x[:400], half[400:]), x[400:], x[:400]
+  )
+  assert found["unexplained"] == pytest.approx(left, rel=0.1)
+
+
+def test_scores_of_images_are_those_of_their_definitions():
+  generator = np.random.default_rng(0)
+  truth = generator.random((6, 8, 4, 1)).astype(np.float32)
+  known = truth.reshape(6, -1)
+  same = exposure.scores(known, known, known, truth.shape)
+  assert same["ssim"] == pytest.approx(1) and same["mse"] == 0
+  shifted = exposure.scores(known + 0.1, known, known, truth.shape)
+  spread = known.max() - known.min()
+  assert shifted["mse"] == pytest.approx(0.01, rel=1e-4)
+  assert shifted["psnr"] == pytest.approx(20 * np.log10(spread / 0.1), rel=1e-4)
+
+
+def tiny(**sections):
+  config = common.experiment("replayed", "step", **sections)
+  config.seeds = 2
+  config.train.epochs = 2
+  config.train.steps_per_epoch = 5
+  config.information.estimators = ()
+  config.model = configs.model("mlp", hidden=(16,))
+  return config
+
+
+def test_averaged_messages_hide_cut_gradients_and_can_be_inverted(tmp_path):
+  config = tiny(attacks=("batch_inversion",))
+  config.record.epochs = (0, 1)
+  config.record.samples = 40
+  config.record.messages = "averaged"
+  config.model.cut = 5
+  experiment.run(configs.validate(config), tmp_path)
+  view = experiment.load(tmp_path).federation.views(
+    (0,), np.zeros((2, 1), int), np.zeros((2, 1), int)
+  )
+  assert not view.gradients and not view.embeddings
+  kept = view.averages[1]
+  assert kept.rows.shape == (2, 3, 16)  # 40 rows: three batches of 16
+  assert {a.shape[:2] for a in jax.tree.leaves(kept.gradients)} == {(2, 3)}
+  table = tables.read(tmp_path, "attacks")
+  rows = table[table["attack"] == "batch_inversion"]
+  assert set(rows["rows"]) == {"train"} and (rows["n"] <= 2 * 48).all()
+  config.attacks = ("norm",)
+  with pytest.raises(ValueError, match="set record.messages='per_sample'"):
+    configs.validate(config)
+
+
+def test_a_coalition_sees_the_union_and_exposure_is_reported(tmp_path):
+  some = ("passive_completion", "direction", "unsplit", "embedding_swap")
+  config = tiny(attacks=(*some, "feature_inversion"))
+  config.record.epochs = (0,)
+  config.evaluate.coalitions = ((0, 2),)
+  config.evaluate.label_prior = True
+  config.data.parties = 3
+  experiment.run(configs.validate(config), tmp_path)
+  f = experiment.load(tmp_path).federation
+  view = f.views((0, 2), np.zeros((2, 1), int), np.zeros((2, 1), int))
+  alone = [
+    f.views((k,), np.zeros((2, 1), int), np.zeros((2, 1), int)) for k in (0, 2)
+  ]
+  for field in ("train", "test", "gradients", "embeddings"):
+    both = getattr(view, field)
+    for i, single in enumerate(alone):
+      own = getattr(single, field)
+      if field in ("gradients", "embeddings"):
+        np.testing.assert_array_equal(both[0][i], own[0])
+      else:
+        np.testing.assert_array_equal(both[i], own)
+  bottom = jax.tree.map(lambda a: a[0], view.bottom)
+  h, _ = view.public.bottom(bottom, view.train)
+  for i, single in enumerate(alone):
+    variables = jax.tree.map(lambda a: a[0], single.bottom)
+    own, _ = single.public.bottom(variables, single.train)
+    np.testing.assert_array_equal(h[i], own)
+  table = tables.read(tmp_path, "attacks")
+  assert set(table["party"].astype(str)) == {"0", "1", "2", "0+2"}
+  assert set(table["attack"]) == set(some)
+  exposed = tables.read(tmp_path, "exposure")
+  assert set(exposed["metric"]) >= {"unexplained", "mse", "psnr"}
+  html = (tmp_path / "report.html").read_text("utf-8")
+  assert "0+2" in html
+
+
+@pytest.mark.parametrize(
+  "coalitions, words",
+  [
+    (((0,),), "at least two"),
+    (((0, 0),), "different"),
+    (((0, 5),), "passive parties of 0 to 1"),
+    ((0, 1), "at least two"),
+  ],
+)
+def test_impossible_coalitions_are_refused(coalitions, words):
+  config = tiny()
+  config.evaluate.coalitions = coalitions
+  with pytest.raises(ValueError, match=words):
+    configs.validate(config)
+
+
+@pytest.mark.parametrize(
+  "name, options, words",
+  [
+    ("unsplit", {"depth": -1}, "at least 0 and 1"),
+    ("exploit", {"restarts": 0}, "at least 0 and 1"),
+    ("embedding_swap", {"every": 0}, "at least 1"),
+    ("batch_inversion", {"top": "conv"}, "'sum' or 'linear'"),
+  ],
+)
+def test_impossible_options_are_refused(name, options, words):
+  with pytest.raises(ValueError, match=words):
+    attacks.build(name, steps=1, **options)

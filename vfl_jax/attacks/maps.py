@@ -1,0 +1,124 @@
+"""Which class is which cluster: the map under which the first loss fits."""
+
+import itertools
+from typing import Literal
+
+import jax
+import numpy as np
+
+from vfl_jax import nets
+from vfl_jax import types
+from vfl_jax.attacks import clustering
+from vfl_jax.attacks import views
+
+_EVERY = 7  # classes up to which all maps are tried: 5,040 of them
+
+
+def enumeration(
+  *, on: Literal["features", "embeddings"] = "features", largest: int = _EVERY
+) -> types.Attack:
+  """Clusters of its own rows, named by the gradients of the first round.
+
+  Every map of clusters to classes says what gradient each row should have
+  got; the map whose gradients have the highest cosine with those that came
+  down is kept. No auxiliary sample is used: behind the last stage, where
+  logits are summed, a party's own logits have the names of the classes. Under
+  a trained top they have none, and under another order of the classes the
+  same gradients would have come down.
+
+  Args:
+    on: what is clustered.
+    largest: number of classes up to which every map is tried; beyond, the
+      best assignment of the cosine's numerator, improved by exchanging pairs
+      as long as the cosine grows: O(n^3), ours.
+
+  Source: LEA, arXiv:2603.03777, 2026.
+  """
+
+  def infer(key: jax.Array, view: types.View) -> types.Inference:
+    classes = view.public.num_classes
+    if on == "embeddings":
+      train, test = (np.asarray(h) for h in views.embeddings(view))
+    else:
+      train, test = (
+        np.asarray(nets.vectors(x, view.public.vocabulary))
+        for x in (view.train, view.test)
+      )
+    mean, scale = train.mean(0), train.std(0)
+    scale = scale + 0.05 * np.sqrt((scale**2).mean()) + 1e-12
+    distances, of_test = clustering.clusters(
+      key, classes, *((x - mean) / scale for x in (train, test))
+    )
+    g, h = _first_round(view)
+    covered = np.isfinite(g).all(1)
+    found = distances.argmin(1)[np.asarray(view.gradient_rows)[covered]]
+    order, cosine = named(found, h[covered], g[covered], largest)
+    return types.Inference(
+      -distances[:, order], -of_test[:, order], details={"cosine": cosine}
+    )
+
+  return types.Attack(
+    frozenset({"gradients", "logits"}),
+    infer,
+    f"all maps of up to {largest} clusters to classes",
+    compiled=False,
+  )
+
+
+def named(
+  found: np.ndarray, logits: np.ndarray, g: np.ndarray, largest: int = _EVERY
+) -> tuple[np.ndarray, np.ndarray]:
+  """For every class its cluster, and the cosine that the map reaches.
+
+  Args:
+    found: cluster of each row.
+    logits: its own, `[rows, classes]`.
+    g: gradients that came down, `[rows, classes]`.
+    largest: see `enumeration`.
+  """
+  from scipy import optimize
+
+  classes = g.shape[1]
+  exponent = np.exp(logits - logits.max(1, keepdims=True))
+  p = exponent / exponent.sum(1, keepdims=True)
+  # of rows in a cluster, were they of a class: sums over the rows of the
+  # product with what came down, and of the squared length
+  product = (p * g).sum(1, keepdims=True) - g
+  square = (p**2).sum(1, keepdims=True) - 2 * p + 1
+  products, squares = np.zeros((2, classes, classes))  # [cluster, class]
+  np.add.at(products, found, product)
+  np.add.at(squares, found, square)
+  length = np.linalg.norm(g) + 1e-30
+  clusters = np.arange(classes)
+
+  def cosine(names):  # of each cluster its class
+    top = products[clusters, names].sum()
+    return top / (length * np.sqrt(squares[clusters, names].sum()) + 1e-30)
+
+  if classes <= largest:
+    names = max(map(list, itertools.permutations(range(classes))), key=cosine)
+  else:
+    names = optimize.linear_sum_assignment(products, maximize=True)[1].tolist()
+    best, better = cosine(names), True
+    while better:
+      better = False
+      for i, j in itertools.combinations(range(classes), 2):
+        tried = list(names)
+        tried[i], tried[j] = names[j], names[i]
+        if cosine(tried) > best + 1e-12:
+          names, best, better = tried, cosine(tried), True
+  return np.argsort(names), np.asarray(cosine(names))
+
+
+def _first_round(view):
+  """Gradients by logits and own logits in the first recorded epoch.
+
+  Every member of a coalition gets the same gradient, and their logits add up.
+  """
+  first, classes = min(view.gradients), view.public.num_classes
+  g, h = (
+    np.asarray(nets.vectors(tree[first]))
+    for tree in (view.gradients, view.embeddings)
+  )
+  shape = len(g), -1, classes
+  return g.reshape(shape).mean(1), h.reshape(shape).sum(1)

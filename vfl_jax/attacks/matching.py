@@ -1,0 +1,285 @@
+"""A surrogate top and the labels under which it sends the same gradients.
+
+Both attacks replay what came down: they look for a top and for labels that
+would have sent it. Under another order of the classes the same gradients come
+down, so that auxiliary samples name the classes.
+"""
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from vfl_jax import mapping
+from vfl_jax import nets
+from vfl_jax import rng
+from vfl_jax import types
+from vfl_jax.attacks import clustering
+from vfl_jax.attacks import views
+
+_NEEDS = frozenset({"gradients", "auxiliary"})
+_WIDTH = 64  # of hidden layers
+_HELD = 0.3  # of the steps of `unsplit` keep the labels it started with
+
+
+class Fit(NamedTuple):
+  """What a start of a surrogate ended with.
+
+  Attributes:
+    scores: `[rows, classes]`, the higher the better the class fits.
+    misfit: how far its gradients are from what came down, their norm being 1.
+  """
+
+  scores: jax.Array
+  misfit: jax.Array
+
+
+def unsplit(
+  *,
+  steps: int = 2000,
+  depth: int = 0,
+  batch: int = 64,
+  learning_rate: float = 0.005,
+  restarts: int = 4,
+  epoch: int = -1,
+) -> types.Attack:
+  """The label whose gradient by a clone of the top is nearest, per sample.
+
+  The clone is trained to send what came down, every sample under the label
+  that fits it best at present. Of several starts the best fit is kept.
+
+  Args:
+    steps: of Adam, per start.
+    depth: hidden layers of the clone.
+    batch: rows per step.
+    learning_rate: of Adam.
+    restarts: starts.
+    epoch: which of the recorded epochs, counted as in a list.
+
+  Raises:
+    ValueError: a negative depth, or no start.
+
+  Source: Erdogan et al., "UnSplit", WPES 2022, section 3.3. Several starts
+  (every second one at clusters of the gradients), and classes named by
+  auxiliary samples: ours.
+  """
+  _check("unsplit", depth, restarts)
+
+  def loss(apply, params, labels, h, g, unit, prior, rows, held):
+    del prior
+    gaps = _gaps(apply, params, h, g) / unit**2
+    first = jnp.take_along_axis(gaps, jnp.argmax(labels[rows], 1)[:, None], 1)
+    return jnp.mean(jnp.where(held, first[:, 0], jnp.min(gaps, 1)))
+
+  def read(apply, params, labels, h, g, unit):
+    del labels
+    gaps = _gaps(apply, params, h, g) / unit**2
+    return Fit(-gaps, jnp.mean(jnp.min(gaps, 1)))
+
+  return _attack(
+    _NEEDS, loss, read, steps, depth, batch, learning_rate, restarts, epoch
+  )
+
+
+def exploit(
+  *,
+  steps: int = 2000,
+  depth: int = 0,
+  batch: int = 64,
+  learning_rate: float = 0.02,
+  restarts: int = 4,
+  epoch: int = -1,
+  gradient: float = 1.0,
+  prior: float = 1.0,
+  entropy: float = 0.1,
+) -> types.Attack:
+  """Surrogate labels and a surrogate top learnt by replaying the gradients.
+
+  The loss is the distance to what came down, the cross entropy of the
+  surrogate top under the surrogate labels over H(Y), and the divergence of
+  their mean from the class shares, weighed.
+
+  Args:
+    steps: of Adam, per start.
+    depth: hidden layers of the surrogate top.
+    batch: rows per step.
+    learning_rate: of Adam.
+    restarts: starts; the one whose gradients fit best is kept.
+    epoch: which of the recorded epochs, counted as in a list.
+    gradient: weight of the distance.
+    prior: weight of the divergence.
+    entropy: weight of the cross entropy.
+
+  Raises:
+    ValueError: a negative depth, or no start.
+
+  Source: Kariyappa and Qureshi, "ExPLoit", 2021 (arXiv:2112.01299). The
+  predictions of the victim, which one public version reads, are not used. The
+  weights are ours: the first must lead where other parties decide the
+  predictions too.
+  """
+  _check("exploit", depth, restarts)
+
+  def loss(apply, params, labels, h, g, unit, shares, rows, held):
+    del held
+    y = jax.nn.softmax(labels[rows])
+
+    def cross_entropy(h):
+      log_q = jax.nn.log_softmax(apply(params, h))
+      return -jnp.sum(y * log_q, -1)
+
+    sent = jax.grad(lambda h: cross_entropy(h).sum())(h)
+    mean = jnp.mean(y, 0)
+    divergence = jnp.sum(shares * (jnp.log(shares) - jnp.log(mean + 1e-12)))
+    certainty = -jnp.sum(shares * jnp.log(shares))
+    return (
+      gradient * jnp.mean(jnp.linalg.norm((sent - g) / unit + 1e-12, axis=1))
+      + entropy * jnp.mean(cross_entropy(h)) / certainty
+      + prior * divergence
+    )
+
+  def read(apply, params, labels, h, g, unit):
+    log_y = jax.nn.log_softmax(labels)
+
+    def loss(h):
+      return -jnp.sum(jnp.exp(log_y) * jax.nn.log_softmax(apply(params, h)))
+
+    gap = (jax.grad(loss)(h) - g) / unit
+    return Fit(log_y, jnp.mean(jnp.sum(gap**2, 1)))
+
+  return _attack(
+    _NEEDS | {"label_prior"},
+    loss,
+    read,
+    steps,
+    depth,
+    batch,
+    learning_rate,
+    restarts,
+    epoch,
+  )
+
+
+def _check(name, depth, restarts):
+  if depth < 0 or restarts < 1:
+    raise ValueError(
+      f"attack {name!r}: depth is {depth}, restarts is {restarts}; they must "
+      "be at least 0 and 1."
+    )
+
+
+def _gaps(apply, params, h, g):
+  """Squared distance from the gradient under every class, `[rows, classes]`."""
+  logits, pull = jax.vjp(lambda h: apply(params, h), h)
+  classes = logits.shape[1]
+  wrong = jax.nn.softmax(logits)[None] - jnp.eye(classes)[:, None]
+  sent = jax.vmap(lambda error: pull(error)[0])(wrong)  # [classes, rows, d]
+  return jnp.sum((sent - g) ** 2, -1).T
+
+
+def _attack(
+  needs, loss, read, steps, depth, batch, rate, restarts, epoch
+) -> types.Attack:
+  """An attack that fits surrogates to one recorded epoch."""
+
+  def infer(key: jax.Array, view: types.View) -> types.Inference:
+    seen = views.replayed(view, epoch)
+    classes = view.public.num_classes
+    shares = np.full(classes, 1 / classes, np.float32)
+    if view.public.label_prior is not None:
+      shares = np.asarray(view.public.label_prior, np.float32)
+    fits = _fits(
+      jax.random.split(key, restarts),
+      _starts(key, seen.g, classes, restarts),
+      seen.h,
+      seen.g,
+      np.float32(seen.unit),
+      np.maximum(shares, 1e-6),
+      loss=loss,
+      read=read,
+      steps=steps,
+      hidden=(_WIDTH,) * depth,
+      batch=min(batch, len(seen.h)),
+      rate=rate,
+    )
+    best = int(np.argmin(np.nan_to_num(fits.misfit, nan=np.inf)))
+    scores = np.full((len(seen.covered), classes), np.nan)
+    scores[seen.covered] = np.asarray(fits.scores[best])
+    known = np.asarray(views.recorded(view, view.aux_rows))
+    order = views.classes_of(-scores, known, view)
+    return types.Inference(
+      scores[:, order],
+      None,
+      rows=np.asarray(view.gradient_rows),
+      details={"misfit": np.asarray(fits.misfit[best])},
+    )
+
+  return types.Attack(
+    needs,
+    infer,
+    f"{restarts} surrogate tops of {steps} steps; auxiliary samples only name "
+    "the classes",
+    compiled=False,
+  )
+
+
+def _starts(key, g, classes, restarts):
+  """Labels to start from, as logits `[restarts, rows, classes]`.
+
+  Every second start begins at clusters of the gradients' directions.
+  """
+  generator = rng.generator(rng.stream(key, "starts"))
+  shape = restarts, len(g), classes
+  starts = 0.1 * generator.standard_normal(shape, np.float32)
+  for start in starts[::2] if len(g) >= classes else ():
+    (distances,) = clustering.clusters(
+      rng.stream(key, "clusters", int(generator.integers(2**31))),
+      classes,
+      np.asarray(views.unit(g), np.float64),
+    )
+    start[np.arange(len(g)), distances.argmin(1)] += 3.0
+  return starts
+
+
+@functools.partial(
+  jax.jit, static_argnames=("loss", "read", "steps", "hidden", "batch", "rate")
+)
+def _fits(
+  keys, labels, h, g, unit, shares, *, loss, read, steps, hidden, batch, rate
+):
+  """Surrogates from every start, fitted and read."""
+  init, apply = nets.perceptron(len(shares), hidden)
+  optimizer = optax.adam(optax.cosine_decay_schedule(rate, steps))
+
+  def one(key, labels):
+    variables = init(rng.stream(key, "top"), h[:2]), labels
+
+    def step(carry: Any, inputs) -> tuple[Any, None]:
+      (variables, state), (key, i) = carry, inputs
+      rows = jax.random.randint(key, (batch,), 0, len(h))
+
+      def of(variables):
+        return loss(
+          apply,
+          *variables,
+          h[rows],
+          g[rows],
+          unit,
+          shares,
+          rows,
+          i < _HELD * steps,
+        )
+
+      gradient = jax.grad(of)(variables)
+      change, state = optimizer.update(gradient, state)
+      return (optax.apply_updates(variables, change), state), None
+
+    keys = jax.random.split(rng.stream(key, "steps"), steps)
+    start = (variables, optimizer.init(variables))
+    (variables, _), _ = jax.lax.scan(step, start, (keys, jnp.arange(steps)))
+    return read(apply, *variables, h, g, unit)
+
+  return mapping.over(one, "map")(keys, labels)

@@ -1,0 +1,132 @@
+"""Features exposed to the active party, beside the labels exposed to others."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from vfl_jax import federation as federations
+from vfl_jax import mapping
+from vfl_jax import nets
+from vfl_jax import rng
+from vfl_jax import types
+
+KNOWN = 1000  # rows whose features the active party knows, at most
+
+
+def measure(
+  f: federations.Federation,
+  attacks: Mapping[str, types.Attack],
+  advance: Callable[[str], None] = lambda what: None,
+) -> list[dict[str, Any]]:
+  """Test features of every passive party as rebuilt from its embeddings.
+
+  The active party knows the features of validation rows, and the control is
+  their mean.
+
+  Args:
+    f: what was trained.
+    attacks: by label; those with `features`.
+    advance: called with a few words before each piece of work.
+
+  Returns:
+    Tidy rows: attack, what (attack, mean), party, seed, metric ("unexplained":
+    squared error over that of the mean; of images also "mse" and "psnr" in
+    dB, by the range of the known features, and "ssim"), value, n.
+  """
+  rows = []
+  for party in range(f.passive):
+    height = f.dataset.vocabulary[party]
+    known, test = (
+      jax.tree.map(jnp.asarray, part.inputs[party])
+      for part in (f.dataset.validation, f.dataset.test)
+    )
+    known = mapping.take(known, slice(0, KNOWN))
+    x, truth = (
+      np.asarray(nets.vectors(part, height)) for part in (known, test)
+    )
+    shape = np.shape(test) if np.ndim(test) == 4 else None
+    for (name, attack), seed in (
+      (pair, seed) for pair in attacks.items() for seed in range(len(f.keys))
+    ):
+      advance(f"party {party}: {name}")
+      variables = mapping.take(f.variables["bottoms"][party], seed)
+      received = types.Received(
+        embeddings=_sent(f, variables, test, height),
+        known_embeddings=_sent(f, variables, known, height),
+        known_features=x,
+      )
+      key = rng.stream(f.keys[seed], name, party)
+      found = np.asarray(jax.jit(attack.infer)(key, received).test)
+      mean = np.broadcast_to(x.mean(0), truth.shape)
+      for what, guess in (("attack", found), ("mean", mean)):
+        rows += [
+          {
+            "attack": name,
+            "what": what,
+            "party": party,
+            "seed": seed,
+            "metric": metric,
+            "value": value,
+            "n": len(truth),
+          }
+          for metric, value in scores(guess, truth, x, shape).items()
+        ]
+  return rows
+
+
+def scores(
+  guess: np.ndarray,
+  truth: np.ndarray,
+  known: np.ndarray,
+  shape: tuple[int, ...] | None = None,
+) -> dict[str, float]:
+  """How near reconstructions `[n, d]` are to the features.
+
+  Args:
+    guess: reconstructed.
+    truth: the features.
+    known: features whose mean and range are known.
+    shape: `[n, height, width, channels]` of images.
+  """
+  error = np.mean((guess - truth) ** 2)
+  found = {
+    "unexplained": float(error / np.mean((known.mean(0) - truth) ** 2)),
+  }
+  if shape is None:
+    return found
+  from skimage import metrics
+
+  spread = float(known.max() - known.min())
+  window = min(7, *(side - 1 + side % 2 for side in shape[1:3]))
+  found["mse"] = float(error)
+  found["psnr"] = float(10 * np.log10(spread**2 / max(error, 1e-12)))
+  if window >= 3:
+    found["ssim"] = float(
+      np.mean(
+        [
+          metrics.structural_similarity(
+            a, b, win_size=window, data_range=spread, channel_axis=2
+          )
+          for a, b in zip(
+            guess.reshape(shape).astype(np.float64),
+            truth.reshape(shape).astype(np.float64),
+            strict=True,
+          )
+        ]
+      )
+    )
+  return found
+
+
+def _sent(f, variables, x, height):
+  """Vectors of what a party sends; ids that it sends raw are counted."""
+  height = height if not f.net.cut else 0
+  encode = jax.jit(
+    lambda v, x: mapping.chunked(
+      lambda x: nets.vectors(f.net.bottom(v, x)[0], height), x, 500
+    )
+  )
+  return encode(variables, x)
