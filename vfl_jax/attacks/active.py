@@ -27,6 +27,8 @@ def active_completion(
   learning_rate: float = 0.0,
   folds: int = 2,
   variants: Sequence[tuple[str, int, float]] = completion.VARIANTS,
+  mixing: Literal["", "mixmatch", "mixtext"] = "",
+  oracle: bool = False,
 ) -> types.Attack:
   """`passive_completion` after a training with a malicious local optimiser.
 
@@ -35,7 +37,7 @@ def active_completion(
   again for it, with the same seeds and batches.
 
   Args:
-    steps: see `passive_completion`, as `batch` to `variants`.
+    steps: see `passive_completion`, as `batch` to `oracle`.
     gamma: of the amplification.
     largest: factor.
     variant: see `amplified`.
@@ -43,6 +45,8 @@ def active_completion(
     learning_rate: of Adam.
     folds: of the cross-validation.
     variants: of the completion.
+    mixing: see there.
+    oracle: see there.
 
   Raises:
     ValueError: a factor below 1, a negative gamma, or what
@@ -59,6 +63,8 @@ def active_completion(
     learning_rate=learning_rate,
     folds=folds,
     variants=variants,
+    mixing=mixing,
+    oracle=oracle,
   )
   return passive._replace(
     needs=passive.needs | {"bottom"},

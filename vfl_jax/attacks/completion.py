@@ -1,29 +1,26 @@
 """Model completion: a head on the trained bottom, from a few labels.
 
 Source: Fu et al., "Label Inference Attacks Against Vertical Federated
-Learning", USENIX Security 2022; MixMatch: Berthelot et al. 2019.
+Learning", USENIX Security 2022.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from vfl_jax import mapping
 from vfl_jax import nets
 from vfl_jax import rng
 from vfl_jax import types
+from vfl_jax.attacks import mixing as mixings
 
-SHARPEN = 0.8
-MIXUP = 0.75
-UNLABELLED_WEIGHT = 50.0
 PUBLISHED_STEPS = 25600
 LEARNING_RATE = 2e-3  # over the published number of iterations
-EMA_SHARE = 25.6  # published: decay .999 over as many
 ROWS = 500  # per block when embedding and predicting
+LOOKS = 10  # along the training, for an oracle
 
 
 class Variant(NamedTuple):
@@ -31,8 +28,9 @@ class Variant(NamedTuple):
 
   Attributes:
     bottom: "frozen" (its embeddings are the features) or "finetuned".
-    depth: of the head; 0 is linear, 1 the published completion layer.
-    unlabelled: weight of the unlabelled loss relative to the published 50.
+    depth: of the head; 0 is linear, 1 the published completion layer, -1 as
+      many layers as stages are missing: the adversary knows about the cut.
+    unlabelled: weight of the unlabelled loss relative to the published one.
   """
 
   bottom: str
@@ -42,6 +40,8 @@ class Variant(NamedTuple):
   @property
   def name(self) -> str:
     head = "linear" if not self.depth else f"depth {self.depth}"
+    if self.depth == -1:
+      head = "as deep as what is missing"
     weight = (
       "" if self.unlabelled == 1 else f", unlabelled x{self.unlabelled:g}"
     )
@@ -63,8 +63,10 @@ def passive_completion(
   learning_rate: float = 0.0,
   folds: int = 2,
   variants: Sequence[tuple[str, int, float]] = VARIANTS,
+  mixing: Literal["", "mixmatch", "mixtext"] = "",
+  oracle: bool = False,
 ) -> types.Attack:
-  """Complete the bottom with a head by MixMatch; report the best variant.
+  """Complete the bottom with a head, semi-supervised; report the best variant.
 
   The variant is chosen by cross-validation on the auxiliary labels; the last
   exponential average of the weights is what predicts. Nothing else is chosen.
@@ -77,6 +79,10 @@ def passive_completion(
     folds: of the cross-validation; with one auxiliary label per class there
       is nothing to hold out and the first variant is taken.
     variants: `Variant`s, or tuples of their fields.
+    mixing: "mixmatch", "mixtext" (hidden states are mixed, at a stage drawn
+      from the upper half of the bottom), or empty: the one for the data.
+    oracle: also offer every variant at ten times of its training, from which
+      who sees the labels may choose.
 
   Raises:
     ValueError: a variant that does not exist, or fewer than two folds.
@@ -86,9 +92,9 @@ def passive_completion(
     scale = max(1.0, PUBLISHED_STEPS / steps) ** 0.5
     learning_rate = min(LEARNING_RATE * scale, 2e-2)
   for variant in variants:
-    if variant.bottom not in ("frozen", "finetuned") or variant.depth < 0:
+    if variant.bottom not in ("frozen", "finetuned") or variant.depth < -1:
       raise ValueError(
-        f"variant {tuple(variant)} is not (frozen|finetuned, depth >= 0, "
+        f"variant {tuple(variant)} is not (frozen|finetuned, depth >= -1, "
         "unlabelled weight)."
       )
   if folds < 2:
@@ -96,16 +102,24 @@ def passive_completion(
 
   def infer(key: jax.Array, view: types.View) -> types.Inference:
     masks = _folds(view, folds)
+    options = dict(steps=steps, batch=batch, learning_rate=learning_rate)
+    options["looks"] = min(LOOKS, steps) if oracle else 1
     runs = [
-      _run(key, view, variant, masks, steps, batch, learning_rate)
-      for variant in variants
+      _run(key, view, variant, masks, mixing, options) for variant in variants
     ]
     score = jnp.stack([r.validation for r in runs])
     best = jnp.argmax(score)
+    choices = None
+    if oracle:
+      choices = tuple(
+        jnp.concatenate([getattr(r, where) for r in runs])
+        for where in ("train", "test")
+      )
     return types.Inference(
-      train=jnp.stack([r.train for r in runs])[best],
-      test=jnp.stack([r.test for r in runs])[best],
+      train=jnp.stack([r.train[-1] for r in runs])[best],
+      test=jnp.stack([r.test[-1] for r in runs])[best],
       details={"variant": best, "validation": score[best]},
+      choices=choices,
     )
 
   return types.Attack(
@@ -121,6 +135,8 @@ def passive_completion(
 
 
 class _Run(NamedTuple):
+  """Held-out accuracy of the last look, scores `[looks, rows, classes]`."""
+
   validation: jax.Array
   train: jax.Array
   test: jax.Array
@@ -140,91 +156,137 @@ def _folds(view: types.View, folds: int) -> np.ndarray:
   return np.concatenate([fold != held, np.ones((1, count), bool)])
 
 
-def _run(key, view, variant, masks, steps, batch, learning_rate) -> _Run:
+def _run(key, view, variant, masks, method, options) -> _Run:
   """One variant on every fold and on all auxiliary labels, in one program."""
+  text = all(np.issubdtype(a.dtype, np.integer) for a in _leaves(view.train))
+  rule = mixings.MIXMATCH
+  if method == "mixtext" or (not method and text):
+    rule = mixings.MIXTEXT
+  rule = rule._replace(weight=variant.unlabelled * rule.weight)
+  network, train, test = _network(key, view, variant, rule)
+
+  def one(mask, looks):
+    return mixings.train(
+      rng.stream(key, "mixmatch"),
+      network,
+      view,
+      train,
+      mask,
+      rule,
+      **{**options, "looks": looks},
+    )
+
+  def scores(found, x):
+    """`[looks, rows, classes]`, look by look."""
+
+    def predict(x, variables):
+      return jax.nn.log_softmax(network.predict(variables, x)[0])
+
+    return jax.lax.map(
+      lambda variables: mapping.chunked(
+        lambda x: predict(x, variables), x, ROWS
+      ),
+      found,
+    )
+
+  known = mapping.take(train, view.aux_rows)
+  how = mapping.method(any(np.ndim(a) == 4 for a in _leaves(train)))
+  looks = options["looks"]
+  if looks == 1:  # all in one loop
+    every = mapping.over(lambda mask: one(mask, 1), how)(jnp.asarray(masks))
+    held = jax.tree.map(lambda a: a[:-1, -1], every)
+    final = jax.tree.map(lambda a: a[-1], every)
+  else:
+    every = mapping.over(lambda mask: one(mask, 1), how)(
+      jnp.asarray(masks[:-1])
+    )
+    held = jax.tree.map(lambda a: a[:, -1], every)
+    final = one(jnp.asarray(masks[-1]), looks)
+  return _Run(
+    _held_out_score(scores(held, known), view.aux_labels, ~masks[:-1]),
+    scores(final, train),
+    scores(final, test),
+  )
+
+
+def _leaves(tree):
+  return jax.tree.leaves(tree)
+
+
+def _network(key, view, variant, rule):
+  """`(network, train, test)`: what is trained, and on which inputs."""
   public = view.public
-  encode = lambda x: nets.vectors(public.bottom(view.bottom, x)[0])
   ids = nets.has_ids(view.train)
   finetuned = variant.bottom == "finetuned" and public.cut > int(ids)
   if finetuned:
-    train, test = view.train, view.test
-    stop = int(ids)  # ids cannot be mixed: mix what their embedding gives
+    train, test, bottom = view.train, view.test, view.bottom
+    # ids cannot be mixed: mix what their embedding gives, or what lies above
+    places = [int(ids)]
+    if not rule.squared:
+      places = [*range(max(1, public.cut // 2), public.cut)] or places
 
-    def embed(bottom, x, is_training):
+    def embed(bottom, x, is_training, stop):
       if not stop:
         return x
       return public.bottom(bottom, x, train=is_training, stop=stop)[0]
 
-    def encode_from(bottom, x, is_training):
+    def encode(bottom, x, is_training, stop):
       h, stats = public.bottom(bottom, x, train=is_training, start=stop)
       return nets.vectors(h), stats
 
-    bottom = view.bottom
   else:
     # at cut 0 there is no bottom: the raw slice itself, ids counted
-    if not public.cut and ids:
-      encode = lambda x: nets.vectors(x, public.vocabulary)
-    train = mapping.chunked(encode, view.train, ROWS)
-    test = mapping.chunked(encode, view.test, ROWS)
-    embed = lambda bottom, x, is_training: x
-    encode_from = lambda bottom, x, is_training: (x, {})
+    height = public.vocabulary if not public.cut and ids else 0
+    train, test = (
+      mapping.chunked(
+        lambda x: nets.vectors(public.bottom(view.bottom, x)[0], height),
+        x,
+        ROWS,
+      )
+      for x in (view.train, view.test)
+    )
     bottom = {"params": {}, "stats": {}}
+    places = [0]
+    embed = lambda bottom, x, is_training, stop: x
+    encode = lambda bottom, x, is_training, stop: (x, {})
 
-  init, apply = nets.head(public.num_classes, variant.depth)
+  depth = variant.depth
+  if depth == -1:
+    depth = len(public.stages) - public.cut
+  init, apply = nets.head(public.num_classes, depth)
   width = jax.eval_shape(
-    lambda x: encode_from(bottom, embed(bottom, x, False), False)[0],
+    lambda x: encode(
+      bottom, embed(bottom, x, False, places[0]), False, places[0]
+    )[0],
     mapping.take(train, np.arange(2)),
   ).shape[1]
   head = init(rng.stream(key, "head"), jnp.zeros((2, width)))
-  parameters = {"bottom": bottom["params"], "head": head["params"]}
-  stats = {"bottom": bottom["stats"], "head": head["stats"]}
 
-  def forward(parameters, stats, mixed, is_training):
-    values = {"params": parameters["bottom"], "stats": stats["bottom"]}
-    h, bottom_stats = encode_from(values, mixed, is_training)
-    values = {"params": parameters["head"], "stats": stats["head"]}
-    logits, head_stats = apply(values, h, is_training)
-    return logits, {"bottom": bottom_stats, "head": head_stats}
+  def of(part, parameters, stats):
+    return {"params": parameters[part], "stats": stats[part]}
 
-  def first(parameters, stats, x, is_training):
-    values = {"params": parameters["bottom"], "stats": stats["bottom"]}
-    return embed(values, x, is_training)
+  def lower(stop):
+    def run(parameters, stats, x, is_training):
+      return embed(of("bottom", parameters, stats), x, is_training, stop)
 
-  def one(mask):
-    final = _mixmatch(
-      rng.stream(key, "mixmatch"),
-      view,
-      train,
-      first,
-      forward,
-      parameters,
-      stats,
-      mask,
-      variant,
-      steps,
-      batch,
-      learning_rate,
-    )
+    return run
 
-    def predict(x):
-      logits, _ = forward(*final, first(*final, x, False), False)
-      return jax.nn.log_softmax(logits)
+  def upper(stop):
+    def run(parameters, stats, mixed, is_training):
+      values = of("bottom", parameters, stats)
+      h, bottom_stats = encode(values, mixed, is_training, stop)
+      logits, head_stats = apply(of("head", parameters, stats), h, is_training)
+      return logits, {"bottom": bottom_stats, "head": head_stats}
 
-    return final, predict(mapping.take(train, view.aux_rows))
+    return run
 
-  how = mapping.method(any(np.ndim(a) == 4 for a in jax.tree.leaves(train)))
-  finals, auxiliary = mapping.over(one, how)(jnp.asarray(masks))
-  final = jax.tree.map(lambda a: a[-1], finals)
-
-  def predict(x):
-    logits, _ = forward(*final, first(*final, x, False), False)
-    return jax.nn.log_softmax(logits)
-
-  return _Run(
-    _held_out_score(auxiliary[:-1], view.aux_labels, ~masks[:-1]),
-    mapping.chunked(predict, train, ROWS),
-    mapping.chunked(predict, test, ROWS),
+  network = mixings.Network(
+    {"bottom": bottom["params"], "head": head["params"]},
+    {"bottom": bottom["stats"], "head": head["stats"]},
+    [lower(stop) for stop in places],
+    [upper(stop) for stop in places],
   )
+  return network, train, test
 
 
 def _held_out_score(scores, labels, held):
@@ -234,79 +296,3 @@ def _held_out_score(scores, labels, held):
   right = jnp.argmax(scores, -1) == labels
   chosen = jnp.exp(scores[:, jnp.arange(len(labels)), labels])
   return jnp.sum((right + 1e-3 * chosen) * held) / held.sum()
-
-
-def _mixmatch(
-  key,
-  view,
-  rows,
-  first,
-  forward,
-  parameters,
-  stats,
-  mask,
-  variant,
-  steps,
-  batch,
-  learning_rate,
-):
-  """Averaged weights and statistics after MixMatch on the masked labels."""
-  classes = view.public.num_classes
-  optimizer = optax.adam(learning_rate)
-  keep = max(0.0, 1.0 - EMA_SHARE / steps)
-  known = jnp.asarray(view.aux_rows)
-  total = mapping.rows(rows)
-  unlabelled = jnp.setdiff1d(
-    jnp.arange(total), known, size=total - len(known), fill_value=0
-  )
-  targets = jax.nn.one_hot(view.aux_labels, classes)
-  choice = jnp.log(mask.astype(jnp.float32))
-
-  def step(carry, inputs):
-    (parameters, stats), optimizer_state, average = carry
-    i, key, share = inputs
-    keys = jax.random.split(key, 3)
-    pick = jax.random.categorical(keys[0], choice, shape=(batch,))
-    other = unlabelled[
-      jax.random.randint(keys[1], (batch,), 0, len(unlabelled))
-    ]
-    x_known = mapping.take(rows, known[pick])
-    x_other = mapping.take(rows, other)
-    ramp = variant.unlabelled * UNLABELLED_WEIGHT * i / steps
-    order = jax.random.permutation(keys[2], 2 * batch)
-
-    guess, _ = forward(
-      parameters, stats, first(parameters, stats, x_other, True), True
-    )
-    guess = jax.lax.stop_gradient(jax.nn.softmax(guess / SHARPEN))
-    wanted = jnp.concatenate([targets[pick], guess])
-    wanted = share * wanted + (1 - share) * wanted[order]
-
-    def loss(parameters):
-      x = jax.tree.map(lambda *a: jnp.concatenate(a), x_known, x_other)
-      x = first(parameters, stats, x, True)
-      mixed = jax.tree.map(lambda a: share * a + (1 - share) * a[order], x)
-      logits, new_stats = forward(parameters, stats, mixed, True)
-      log_q = jax.nn.log_softmax(logits)
-      supervised = -jnp.mean(jnp.sum(wanted[:batch] * log_q[:batch], -1))
-      gap = jnp.exp(log_q[batch:]) - wanted[batch:]
-      return supervised + ramp * jnp.mean(gap**2), new_stats
-
-    gradient, stats = jax.grad(loss, has_aux=True)(parameters)
-    change, optimizer_state = optimizer.update(gradient, optimizer_state)
-    parameters = optax.apply_updates(parameters, change)
-    # corrected, so that a short run does not average over its start
-    rate = (1 - keep) / (1 - keep ** (i + 1.0))
-    average = jax.tree.map(
-      lambda a, b: a + rate * (b - a), average, (parameters, stats)
-    )
-    return ((parameters, stats), optimizer_state, average), None
-
-  start = (parameters, stats)
-  carry = (start, optimizer.init(parameters), start)
-  keys = jax.random.split(rng.stream(key, "steps"), steps)
-  # drawn at once: a beta draw is a rejection loop of its own
-  shares = jax.random.beta(rng.stream(key, "mixup"), MIXUP, MIXUP, (steps,))
-  shares = jnp.maximum(shares, 1.0 - shares)
-  carry, _ = jax.lax.scan(step, carry, (jnp.arange(steps), keys, shares))
-  return carry[2]
