@@ -101,7 +101,7 @@ def test_it_stands_in_the_report_with_what_it_does_to_the_task(tmp_path):
   theirs = tables.read(tmp_path, "active")
   assert len(theirs) == 2 * 2 and (theirs["value"] != theirs["honest"]).any()
   html = (tmp_path / "report.html").read_text("utf-8")
-  assert "Active completion by party 1 trains the federation again" in html
+  assert "Active completion by party 1 leaves the protocol" in html
 
 
 def test_a_federation_that_diverges_under_it_is_said_and_not_scored(tmp_path):

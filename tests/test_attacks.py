@@ -9,6 +9,7 @@ from vfl_jax import attacks
 from vfl_jax import controls
 from vfl_jax import evaluate
 from vfl_jax import types
+from vfl_jax.attacks import completion
 
 C, N, PER_CLASS, BATCH = 5, 600, 4, 32
 
@@ -265,3 +266,93 @@ def test_features_only_reads_separable_features_and_not_noise():
 def test_impossible_options_are_refused(options, words):
   with pytest.raises(ValueError, match=words):
     attacks.build("passive_completion", steps=1, **options)
+
+
+def test_a_head_as_deep_as_what_is_missing_reads_what_a_linear_one_cannot():
+  """A bottom of one stage, a top of three: the labels are an XOR of it."""
+  generator = np.random.default_rng(0)
+  bits = generator.integers(0, 2, (N, 2))
+  x = 2.0 * bits - 1 + 0.1 * generator.standard_normal((N, 2))
+  labels = bits[:, 0] ^ bits[:, 1]
+  rows = np.concatenate([np.flatnonzero(labels == c)[:20] for c in range(2)])
+  view = view_of(x, x, np.arange(N) % C)._replace(
+    aux_rows=jnp.asarray(rows), aux_labels=jnp.asarray(labels[rows])
+  )
+  public = view.public._replace(num_classes=2, stages=("a", "b", "c", "d"))
+  view = view._replace(public=public)
+  found = {}
+  for depth in (0, -1):
+    attack = attacks.build(
+      "passive_completion", steps=600, variants=(("frozen", depth, 0.1),)
+    )
+    answer = jax.jit(lambda key, a=attack: a.infer(key, view))(
+      jax.random.key(0)
+    )
+    found[depth] = evaluate.score("accuracy", np.array(answer.test), labels)
+  assert found[0] < 0.7 and found[-1] > 0.95, found
+  name = completion.Variant("frozen", -1, 1.0).name
+  assert name == "frozen, as deep as what is missing"
+
+
+def test_an_oracle_is_offered_every_variant_at_ten_times():
+  labels, test_labels = truth()
+  view = view_of(np.eye(C)[labels], np.eye(C)[test_labels], labels)
+  key = jax.random.key(0)
+  honest = attacks.build("passive_completion", steps=57).infer(key, view)
+  attack = attacks.build("passive_completion", steps=57, oracle=True)
+  offered = attack.infer(key, view)
+  assert honest.choices is None
+  train, test = (np.asarray(a) for a in offered.choices)
+  assert train.shape == (4 * 10, N, C) and test.shape == (4 * 10, N // 2, C)
+  # it changes nothing of the honest answer, whose looks are the last ones
+  np.testing.assert_allclose(honest.test, offered.test, atol=1e-4)
+  best = int(offered.details["variant"])
+  np.testing.assert_array_equal(test[10 * best + 9], offered.test)
+  assert evaluate.best("accuracy", test, test_labels) >= evaluate.score(
+    "accuracy", np.asarray(offered.test), test_labels
+  )
+
+
+def tokens(variables, x, train=False, start=0, stop=None):
+  """A table of one-hot embeddings, a doubling, and the mean over the text."""
+  stages = (
+    lambda x: jax.nn.one_hot(x, 8),
+    lambda x: x @ variables["params"],
+    lambda x: x.mean(1),
+  )
+  for stage in stages[start:stop]:
+    x = stage(x)
+  return x, variables["stats"]
+
+
+@pytest.mark.parametrize("method", ["", "mixtext", "mixmatch"])
+def test_texts_are_mixed_as_hidden_states(method):
+  """Words tell the class; MixText is what ids get by default."""
+  labels, test_labels = truth()
+  generator = np.random.default_rng(0)
+
+  def text(labels):
+    words = generator.integers(0, 8, (len(labels), 6))
+    words[:, :4] = labels[:, None]
+    return words
+
+  view = view_of(np.zeros((N, 1)), np.zeros((1, 1)), labels)._replace(
+    train=jnp.asarray(text(labels)), test=jnp.asarray(text(test_labels))
+  )
+  view = view._replace(
+    bottom={"params": jnp.eye(8), "stats": {}},
+    public=view.public._replace(bottom=tokens, cut=3),
+  )
+  found = {}
+  for bottom in ("frozen", "finetuned"):
+    attack = attacks.build(
+      "passive_completion",
+      steps=300,
+      variants=((bottom, 1, 1.0),),
+      mixing=method,
+    )
+    answer = infer(attack, jax.random.key(0), view)
+    found[bottom] = evaluate.score(
+      "accuracy", np.array(answer.test), test_labels
+    )
+  assert min(found.values()) > 0.8, found

@@ -13,7 +13,7 @@ import pytest
 
 from vfl_jax import attacks
 from vfl_jax import evaluate
-from vfl_jax import leakage
+from vfl_jax import trials
 from vfl_jax import types
 
 N, WIDTH, CLASSES = 50_000, 64, 10
@@ -63,7 +63,7 @@ def test_fifty_thousand_gradients(benchmark, name, options):
   labels, seen = view()
   attack = attacks.build(name, steps=1, **options)
   key = jax.random.key(0)[None]
-  run = lambda: leakage.infer(attack, key, seen, "vmap")
+  run = lambda: trials.infer(attack, key, seen, "vmap")
   found = benchmark.pedantic(run, warmup_rounds=1, rounds=3)
   value = evaluate.score("accuracy", found.train[0], labels)
   benchmark.extra_info["accuracy"] = value

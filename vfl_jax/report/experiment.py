@@ -41,8 +41,13 @@ def contents(workdir: pathlib.Path, config: Any) -> dict[str, Any]:
     "leakage": leakages.judged(leakage),
     "strongest": leakages.strongest(leakage),
     "variants": leakages.variants(attacks),
+    "exposure": leakages.exposure(tables.read(workdir, "exposure")),
+    "oracle": bool(config["evaluate"]["oracle"]),
     "active": leakages.active(tables.read(workdir, "active")),
     "cost": tables.read(workdir, "cost").to_dict("records"),
+    "controlled": set(attacks.loc[attacks["what"] == "no-VFL", "attack"])
+    if len(attacks)
+    else set(),
     "budgets": tables.status(workdir).get("budgets", {}),
     "skipped": tables.status(workdir).get("skipped", {}),
   }

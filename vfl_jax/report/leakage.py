@@ -41,18 +41,54 @@ def findings(leakage: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def judged(leakage: pd.DataFrame) -> list[Any]:
-  """Every advantage with its verdict."""
+  """Every advantage with its verdict; of what an oracle chose there is none."""
   return [
-    {**r, "verdict": verdict(r["low"], r["high"])}
+    {
+      **r,
+      "verdict": "chosen by the true labels: no claim"
+      if is_oracle(r["attack"])
+      else verdict(r["low"], r["high"]),
+    }
     for r in leakage.to_dict("records")
   ]
+
+
+def is_oracle(attack: str) -> bool:
+  """Whether an attack's name carries the mark of an oracle."""
+  return attack.endswith("(oracle)")
+
+
+def exposure(frame: pd.DataFrame) -> list[Any]:
+  """What features are rebuilt to, beside their mean, by party and metric."""
+  if frame.empty:
+    return []
+  found = []
+  groups = frame.groupby(["attack", "party", "metric"], sort=False)
+  for (attack, party, metric), group in groups:
+    own = group[group["what"] == "attack"]["value"]
+    half = float("nan")
+    if len(own) > 1:
+      half = float(stats.t.ppf(0.975, len(own) - 1) * own.sem())
+    found.append(
+      {
+        "attack": attack,
+        "party": party,
+        "metric": metric,
+        "value": own.mean(),
+        "half": half,
+        "mean": group[group["what"] == "mean"]["value"].mean(),
+        "n": int(group["n"].iloc[0]),
+      }
+    )
+  return found
 
 
 def _decisive(leakage: pd.DataFrame) -> list[Any]:
   """By attack and party the primary metric: on test rows, if there are."""
   if leakage.empty:
     return []
-  frame = leakage[leakage["primary"]].sort_values("rows", kind="stable")
+  frame = leakage[leakage["primary"] & ~leakage["attack"].map(is_oracle)]
+  frame = frame.sort_values("rows", kind="stable")
   return (
     frame.drop_duplicates(["attack", "party"]).sort_index().to_dict("records")
   )
