@@ -22,6 +22,8 @@ def get_config(arg: str = ""):
     train=dict(
       epochs=30, batch_size=16, learning_rate=0.01, schedule="constant"
     ),
-    evaluate=dict(aux_per_class=10),
+    attacks=("passive_completion", "active_completion"),
+    # as published: the best epoch by the true labels, beside the honest one
+    evaluate=dict(aux_per_class=10, oracle=True),
     cpu={"seeds": 5},
   )

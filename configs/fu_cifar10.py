@@ -25,6 +25,9 @@ def get_config(arg: str = ""):
       schedule="steps",
       boundaries=(0.5, 0.85),
     ),
+    attacks=("passive_completion", "active_completion"),
+    # as published: the best epoch by the true labels, beside the honest one
+    evaluate=dict(oracle=True),
     cpu={
       "model.width": 8,
       "train.epochs": 20,

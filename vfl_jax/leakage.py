@@ -78,10 +78,11 @@ def measure(
   ]
   count = len(keys)
   answers: list[evaluate.Answer] = []
+  seen: dict[tuple[int, ...], types.View] = {}
   for members in adversaries:
     party = named(members)
-    view = f.views(members, aux_rows, aux_labels)
-    view = _tried(view, shares * label_prior, draws)
+    seen[members] = f.views(members, aux_rows, aux_labels)
+    view = _tried(seen[members], shares * label_prior, draws)
     advance(f"party {party}: features only")
     found = [_features_only(view, trial) for trial in range(count)]
     *scores, details = zip(*found, strict=True)
@@ -123,7 +124,7 @@ def measure(
   for members in adversaries if heads else []:
     party = named(members)
     advance(f"party {party}: ceiling")
-    view, passive = f.views(members, aux_rows, aux_labels), None
+    view, passive = seen[members], None
     for name in heads:
       if is_active(attacks[name]):
         assert victims is not None
