@@ -191,23 +191,27 @@ def label(name: str, options: Mapping[str, Any]) -> str:
 def labelled(entries: Any) -> list[tuple[str, str, dict[str, Any]]]:
   """`(label, name, overrides)` of entries; a name used once is its label.
 
+  An entry may bring a label of its own, `{"name": ..., "label": ...}`.
+
   Raises:
-    ValueError: an entry listed twice.
+    ValueError: two entries of one label.
 
   >>> labelled(("norm", "hint", {"name": "hint", "known": 3}))[1:]
   [('hint', 'hint', {}), ('hint (known=3)', 'hint', {'known': 3})]
   """
-  found = pieces(entries)
-  names = [name for name, _ in found]
-  for entry in found:
-    if found.count(entry) > 1:
-      raise ValueError(
-        f"{label(*entry)!r} is listed twice; its numbers would mix."
-      )
-  return [
-    (label(name, own) if names.count(name) > 1 else name, name, own)
-    for name, own in found
-  ]
+  names = [name for name, _ in pieces(entries)]
+  found = []
+  for name, own in pieces(entries):
+    given = own.pop("label", "")
+    if not isinstance(given, str):
+      raise ValueError(f"the label of {name!r} is {given!r}; it is a text.")
+    usual = label(name, own) if names.count(name) > 1 else name
+    found.append((given or usual, name, own))
+  labels = [said for said, _, _ in found]
+  for said in labels:
+    if labels.count(said) > 1:
+      raise ValueError(f"{said!r} is listed twice; its numbers would mix.")
+  return found
 
 
 def validate(config: Any) -> Any:

@@ -303,7 +303,7 @@ def _reads_gradients(config):
     return False
   return any(
     name == "all" or "gradients" in attacks.build(name, steps=1, **own).needs
-    for name, own in configs.pieces(config.attacks)
+    for _, name, own in configs.labelled(config.attacks)
   )
 
 
