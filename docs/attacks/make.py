@@ -17,7 +17,7 @@ from vfl_jax.plots import style
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-CUTS = range(9)  # of the perceptron
+CUTS = range(1, 9)  # of the perceptron
 # what is drawn of each data set, of exposure, and how it is written
 DATA = {"digits": "accuracy", "breast_cancer": "accuracy"}
 SCORE = {"feature_inversion": "unexplained"}
@@ -35,10 +35,6 @@ def runs(folder):
   for data in DATA:
     for cut in CUTS:
       for kind, more in (("per_sample", ()), ("averaged", AVERAGED)):
-        if not cut:  # nothing comes down
-          if more:
-            continue
-          more = ("--config.record.epochs=()",)
         workdir = folder / f"{data}-{cut}-{kind}"
         subprocess.run(
           [
@@ -105,7 +101,7 @@ def draw(frame, attack):
     axis.set_xlabel("cut: stages at the parties")
     axis.set_ylabel(metric.replace("_", " "))
     axis.set_xticks(list(CUTS))
-    axis.set_xlim(-0.3, 8.3)
+    axis.set_xlim(0.7, 8.3)
     axis.set_ylim(0, 1.05)
   axes[-1].legend(loc="best")
   figure.tight_layout()
