@@ -10,7 +10,7 @@ from configs import common
 
 
 def get_config(arg: str = ""):
-  return common.experiment(
+  config = common.experiment(
     "attacks",
     arg,
     seeds=5,
@@ -32,3 +32,6 @@ def get_config(arg: str = ""):
     compensation=(),
     evaluate=dict(attack_steps=400, label_prior=True),
   )
+  if config.profile == "step":
+    config.record.epochs = (0,)
+  return config

@@ -13,6 +13,7 @@ from vfl_jax import experiment
 from vfl_jax import federation
 from vfl_jax import malicious
 from vfl_jax import tables
+from vfl_jax import types
 from vfl_jax.attacks import active
 
 
@@ -134,3 +135,62 @@ def test_it_needs_momentum_to_amplify():
   configs.validate(config)
   with pytest.raises(ValueError, match="largest is 0.5"):
     attacks.build("active_completion", steps=1, largest=0.5)
+
+
+def test_ids_one_passive_party_and_the_released_variant(tmp_path):
+  """DeepFM's fields through embeddings, beside an active party with some."""
+  config = tiny(
+    attacks=(
+      {"name": "active_completion", "variant": "released"},
+      "spectral",
+      {"name": "similarity", "on": "embeddings"},
+      {"name": "similarity", "on": "embeddings", "rule": "kmeans"},
+      "embedding_swap",
+      "feature_inversion",
+    )
+  )
+  config.data.name = "breast_cancer"
+  config.data.encoding = "fields"
+  config.data.active_features = True
+  config.model = configs.model("deepfm", hidden=(8,))
+  config.record.epochs = (1,)
+  experiment.run(configs.validate(config), tmp_path)
+  table = tables.read(tmp_path, "attacks")
+  assert set(table["party"]) == {"0"} and len(set(table["attack"])) == 5
+  active = tables.read(tmp_path, "active")
+  assert set(active["attack"]) == {"active_completion", "embedding_swap"}
+  exposed = tables.read(tmp_path, "exposure")
+  assert set(exposed["metric"]) == {"unexplained"}
+
+
+def test_an_oracle_stands_beside_the_honest_number_under_a_mark(tmp_path):
+  config = tiny()
+  config.evaluate.oracle = True
+  config.evaluate.attack_steps = 12
+  experiment.run(configs.validate(config), tmp_path)
+  table = tables.read(tmp_path, "leakage").query("primary")
+  table = table.pivot(
+    index=["party", "rows"], columns="attack", values="attack_score"
+  )
+  honest, best = table.to_numpy().T
+  assert list(table) == ["passive_completion", "passive_completion (oracle)"]
+  assert (best >= honest).all()
+  html = (tmp_path / "report.html").read_text("utf-8")
+  assert "An oracle was asked for" in html
+  assert "chosen by the true labels: no claim" in html
+  assert "largest of 2 attacks" not in html  # no headline of an oracle's
+
+
+def test_a_coalition_reads_summed_logits_once():
+  labels = np.arange(30) % 3
+  g = (np.full((30, 3), 1 / 3) - np.eye(3)[labels]).astype(np.float32)
+  view = types.View(
+    *(None,) * 6,
+    gradients={0: (jnp.asarray(g), jnp.asarray(g))},
+    gradient_rows=np.arange(30),
+    aux_rows=np.arange(3),
+    aux_labels=np.arange(3),
+    public=types.Public(3, 30, 1, ("all",), None),
+  )
+  found = attacks.build("direct", steps=1).infer(jax.random.key(0), view)
+  np.testing.assert_array_equal(np.argmax(found.train, 1), labels)

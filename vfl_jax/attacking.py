@@ -136,7 +136,11 @@ class _Victims:
         party = leakage.named(members)
         self._advance(f"party {party}: training under {name}")
         own, _ = malicious.attacked(
-          self._config, self._setup, members, attack.optimizer
+          self._config,
+          self._setup,
+          members,
+          attack.optimizer,
+          record=bool({"gradients", "averages"} & attack.needs),
         )
         sound = train.finite(own.variables)
         if not sound.all():

@@ -16,7 +16,11 @@ from vfl_jax import types
 
 
 def attacked(
-  config: Any, setup: federations.Setup, members: Sequence[int], local: Any
+  config: Any,
+  setup: federations.Setup,
+  members: Sequence[int],
+  local: Any,
+  record: bool = False,
 ) -> tuple[federations.Federation, Any]:
   """The federation as it would be with malicious parties.
 
@@ -27,6 +31,7 @@ def attacked(
     setup: data and compiled functions.
     members: the malicious ones.
     local: their optimiser, see `optimizers.build`.
+    record: whether messages are kept as in the honest one.
 
   Returns:
     The trained federation and `predict` of its learner.
@@ -37,6 +42,8 @@ def attacked(
   )
   setup = setup._replace(learner=setup.make(every))
   state, kept = federations.initial(config, setup)
+  if not record:
+    kept = recording.keep(state["variables"], ())
   epochs = train.fit(
     setup.learner,
     state,

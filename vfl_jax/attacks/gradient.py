@@ -116,6 +116,8 @@ def direct() -> types.Attack:
     g = jnp.stack(
       [nets.vectors(view.gradients[e]) for e in sorted(view.gradients)]
     )
+    # every member of a coalition got the same
+    g = g.reshape(*g.shape[:2], -1, view.public.num_classes).mean(2)
     g = jnp.where(jnp.isfinite(g), g, 0.0).sum(0)
     silent = found.covered & (g.min(1) >= 0)
     answer = _answer(view, -g, found._replace(covered=found.covered & ~silent))

@@ -68,7 +68,8 @@ def exposure(frame: pd.DataFrame) -> list[Any]:
     own = group[group["what"] == "attack"]["value"]
     half = float("nan")
     if len(own) > 1:
-      half = float(stats.t.ppf(0.975, len(own) - 1) * own.sem())
+      error = float(own.std()) / len(own) ** 0.5
+      half = float(stats.t.ppf(0.975, len(own) - 1)) * error
     found.append(
       {
         "attack": attack,
