@@ -14,8 +14,10 @@ def get_config(arg: str = ""):
     "attacks",
     arg,
     seeds=5,
-    # without batch norm, which hides gradients in the top
+    # without batch norm, which hides gradients in the top, and so with steps
+    # that do not kill its units
     model=common.model("mlp", norm="none"),
+    train=dict(learning_rate=0.02),
     attacks=(
       "all",
       "passive_completion",

@@ -223,18 +223,28 @@ def test_spectral_finds_clusters_along_the_leading_vectors(classes):
   assert evaluate.score("accuracy", np.asarray(found.test), half) > 0.98
 
 
-SETTING = types.Setting(cut=3, stages=6, gradients=True, label_prior=False)
+SETTING = types.Setting(
+  cut=3, stages=6, messages="per_sample", label_prior=False
+)
 
 
 @pytest.mark.parametrize(
   "name, setting, words",
   [
-    ("norm", SETTING._replace(gradients=False), "set record.epochs"),
+    ("norm", SETTING._replace(messages=""), "and record.epochs, e.g. (0,)"),
+    ("norm", SETTING._replace(messages="averaged"), "='per_sample'"),
+    ("batch_inversion", SETTING, "set record.messages='averaged'"),
+    ("batch_inversion", SETTING._replace(messages="averaged"), ""),
+    ("enumeration", SETTING, "take model.cut=6, behind the last stage"),
+    ("exploit", SETTING, "set evaluate.label_prior=True"),
+    ("exploit", SETTING._replace(label_prior=True), ""),
+    ("embedding_swap", SETTING, ""),
+    ("feature_inversion", SETTING._replace(cut=0, messages=""), ""),
     ("norm", SETTING._replace(cut=0), "at cut 0 no gradient comes down"),
     ("spectral", SETTING._replace(cut=0), "the party has no bottom"),
     ("direct", SETTING, "take model.cut=6, behind the last stage"),
     ("direct", SETTING._replace(cut=6), ""),
-    ("passive_completion", SETTING._replace(cut=0, gradients=False), ""),
+    ("passive_completion", SETTING._replace(cut=0, messages=""), ""),
   ],
 )
 def test_what_an_attack_needs_and_is_not_there(name, setting, words):

@@ -5,6 +5,7 @@ samples in them (an assignment that wins most of them), never by the truth.
 """
 
 from typing import Literal
+import warnings
 
 import jax
 import jax.numpy as jnp
@@ -201,8 +202,12 @@ def clusters(key, count, vectors, *others):
     *others: more vectors, whose distances are given too.
   """
   from sklearn import cluster
+  from sklearn import exceptions
 
   model = cluster.KMeans(
     count, n_init=_STARTS, random_state=_number(rng.stream(key, "k-means"))
-  ).fit(vectors)
+  )
+  with warnings.catch_warnings():  # gradients of a dead network are all alike
+    warnings.simplefilter("ignore", exceptions.ConvergenceWarning)
+    model.fit(vectors)
   return [model.transform(v) for v in (vectors, *others)]
