@@ -10,7 +10,7 @@ from configs import common
 
 
 def get_config(arg: str = ""):
-  config = common.experiment(
+  return common.experiment(
     "attacks",
     arg,
     seeds=5,
@@ -33,7 +33,5 @@ def get_config(arg: str = ""):
     information=dict(estimators=(), samples=2000, steps=100),
     compensation=(),
     evaluate=dict(attack_steps=400, label_prior=True),
+    step={"record.epochs": (0,)},
   )
-  if config.profile == "step":
-    config.record.epochs = (0,)
-  return config

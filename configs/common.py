@@ -56,7 +56,12 @@ model = configs.model
 
 
 def experiment(
-  name: str, arg: str, *, cpu: dict[str, Any] | None = None, **sections: Any
+  name: str,
+  arg: str,
+  *,
+  cpu: dict[str, Any] | None = None,
+  step: dict[str, Any] | None = None,
+  **sections: Any,
 ) -> ml_collections.ConfigDict:
   """The defaults, the sections of one file, then its argument.
 
@@ -64,6 +69,7 @@ def experiment(
     name: of the config file.
     arg: what follows the colon, see the module's docstring.
     cpu: dotted keys that "cpu" sets besides the usual ones.
+    step: the same of "step".
     **sections: keys or sections to override; `model` replaces the section.
 
   Raises:
@@ -80,7 +86,11 @@ def experiment(
         config[key].update(value)
     else:
       config[key] = value
-  return argued(config, arg, {"cpu": {**_CPU, **(cpu or {})}, "step": _STEP})
+  return argued(
+    config,
+    arg,
+    {"cpu": {**_CPU, **(cpu or {})}, "step": {**_STEP, **(step or {})}},
+  )
 
 
 def argued(

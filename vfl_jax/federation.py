@@ -302,7 +302,8 @@ def _reads_gradients(config):
   if not config.record.epochs or config.record.messages == "averaged":
     return False
   return any(
-    name == "all" or "gradients" in attacks.build(name, steps=1, **own).needs
+    name == "all"
+    or "gradients" in attacks.build(name, **{"steps": 1, **own}).needs
     for _, name, own in configs.labelled(config.attacks)
   )
 
