@@ -18,8 +18,16 @@ from vfl_jax.plots import style
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 CUTS = range(1, 9)  # of the perceptron
-# data sets and the batch that trains them in 30 epochs; what is drawn
-DATA = {"digits": 64, "breast_cancer": 16}
+# with stages of two units, the number of classes, without batch norm most of
+# the networks die; and so few rows need small batches
+DATA = {
+  "digits": (),
+  "breast_cancer": (
+    "--config.train.batch_size=16",
+    "--config.model.embedding=10",
+    "--config.model.top=(20,10,10)",
+  ),
+}
 SCORE = {"feature_inversion": "unexplained"}  # of others accuracy
 RANKINGS = ("norm", "direction", "hint")  # of two classes: by AUC
 AVERAGED = (
@@ -41,7 +49,7 @@ def runs(folder):
             sys.executable,
             "main.py",
             f"--config=configs/attacks.py:data.name={data},cut={cut}",
-            f"--config.train.batch_size={DATA[data]}",
+            *DATA[data],
             f"--workdir={workdir}",
             *more,
           ],
