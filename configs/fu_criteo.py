@@ -4,9 +4,10 @@
     --config.data.path=YOUR.parquet
 
 Profile cpu (not the full experiment), 5 seeds: test auc 0.571 [0.536, 0.607].
-Passive completion on test rows: party 0 0.595 against 0.586 (features only),
-advantage +0.009 [-0.038, +0.056]; party 1 0.572 against 0.578 (no-VFL),
-advantage -0.006 [-0.066, +0.054].
+Passive completion on test rows: party 0 0.602 against 0.586 (features only),
+advantage +0.016 [-0.039, +0.072]; party 1 0.562 against 0.573 (no-VFL),
+advantage -0.011 [-0.042, +0.020]. docs/results/fu.md has the active attack
+beside the published numbers.
 """
 
 from configs import common
