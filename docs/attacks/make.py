@@ -121,6 +121,7 @@ def draw(frame, attack):
 def main(folder):
   with pyplot.rc_context(style.RC):
     frame = collect(pathlib.Path(folder).resolve())
+    frame = frame[frame["metric"] != "macro_f1"]
     frame.to_csv(ROOT / "docs/results/attacks.csv", index=False)
     for attack in frame["attack"].unique():
       if ":" not in attack and "," not in attack:
