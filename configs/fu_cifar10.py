@@ -29,6 +29,8 @@ def get_config(arg: str = ""):
     # as published: the best epoch by the true labels, beside the honest one
     evaluate=dict(oracle=True),
     cpu={
+      # the active attack would train everything again, for each party
+      "attacks": ("passive_completion",),
       "model.width": 8,
       "train.epochs": 20,
       "evaluate.attack_steps": 200,
