@@ -20,8 +20,17 @@ jaxtyping.install_import_hook(
   "beartype.beartype",
 )
 
+from vfl_jax import programs  # noqa: E402  after the hook
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture(autouse=True)
+def _room_for_programs():
+  """The suite compiles more than a process may map, see `make_room`."""
+  yield
+  programs.make_room()
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ PACKAGE = ROOT / "vfl_jax"
 
 # each room may import rooms of earlier lines, never of its own line
 LAYERS = [
-  {"types", "registry", "rng", "tables", "schemas"},
+  {"types", "registry", "rng", "tables", "schemas", "programs"},
   {"mapping", "plots"},
   {"nets", "report"},
   {

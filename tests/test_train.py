@@ -8,6 +8,7 @@ import pytest
 from tests import examples
 from vfl_jax import defenses
 from vfl_jax import optimizers
+from vfl_jax import programs
 from vfl_jax import recording
 from vfl_jax import split
 from vfl_jax import train
@@ -260,3 +261,22 @@ def test_schedules(name, schedule):
     "cosine": 0.5 * (1 + np.cos(0.9 * np.pi)),
   }[schedule]
   assert moves[-1] == pytest.approx(last, abs=1e-3)
+
+
+def test_programs_are_dropped_before_they_fill_the_process():
+  double = jax.jit(lambda x: 2 * x)
+  double(jnp.ones(3))
+  compiled = double._cache_size()
+  assert compiled == 1
+  assert not programs.make_room(full=1.0)
+  assert double._cache_size() == 1
+  if programs.make_room(full=0.0):  # where the system tells
+    assert double._cache_size() == 0
+  np.testing.assert_array_equal(double(jnp.ones(3)), 2)
+
+
+def test_without_an_answer_of_the_system_nothing_is_dropped(
+  tmp_path, monkeypatch
+):
+  monkeypatch.setattr(programs, "_LIMIT", tmp_path / "nowhere")
+  assert not programs.make_room(full=0.0)

@@ -19,6 +19,7 @@ from vfl_jax import config as configs
 from vfl_jax import console
 from vfl_jax import information
 from vfl_jax import lifecycle
+from vfl_jax import programs
 from vfl_jax import rng
 from vfl_jax import tables
 from vfl_jax.information import truths
@@ -111,6 +112,7 @@ def _work(config, workdir, progress):
     for what, name, options in estimators:
       if (what, *cell.values()) in done:
         continue
+      programs.make_room()
       row = {"estimator": what, **cell, **measure(cell, config, name, options)}
       tables.append_metrics(workdir, row)
       rows.append(row)

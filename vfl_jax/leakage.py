@@ -14,6 +14,7 @@ from vfl_jax import evaluate
 from vfl_jax import federation as federations
 from vfl_jax import mapping
 from vfl_jax import nets
+from vfl_jax import programs
 from vfl_jax import rng
 from vfl_jax import split
 from vfl_jax import trials
@@ -80,6 +81,7 @@ def measure(
   answers: list[evaluate.Answer] = []
   seen: dict[tuple[int, ...], types.View] = {}
   for members in adversaries:
+    programs.make_room()
     party = named(members)
     seen[members] = f.views(members, aux_rows, aux_labels)
     view = _tried(seen[members], shares * label_prior, draws)

@@ -10,6 +10,7 @@ import jax
 
 from vfl_jax import config as configs
 from vfl_jax import console
+from vfl_jax import programs
 from vfl_jax import report
 from vfl_jax import tables
 from vfl_jax import workdir as workdirs
@@ -46,7 +47,8 @@ def complete(
   if tables.finished(workdir):
     progress.say("This was finished before: nothing is run again.")
     return workdir / "report.html"
-  workdirs.use_cache()
+  programs.use_cache()
+  programs.make_room()
   jax.config.update("jax_default_matmul_precision", config.precision)
   before = tables.status(workdir).get("seconds", 0)
   started = time.time()

@@ -1,11 +1,9 @@
-"""The folder of one run, and the cache that all runs share."""
+"""The folder of one run."""
 
 from collections.abc import Mapping
 import os
 import pathlib
 from typing import Any
-
-import jax
 
 from vfl_jax import config as configs
 from vfl_jax import tables
@@ -48,23 +46,6 @@ def claim(
       " --workdir."
     ) from error
   return workdir
-
-
-def use_cache() -> None:
-  """Keep compiled programs between processes, in the user's cache folder.
-
-  JAX_COMPILATION_CACHE_DIR names another folder; empty switches it off.
-  """
-  default = pathlib.Path(
-    os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-  ).expanduser()
-  folder = os.environ.get(
-    "JAX_COMPILATION_CACHE_DIR", str(default / "vfl_jax" / "programs")
-  )
-  if folder:
-    jax.config.update("jax_compilation_cache_dir", folder)
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
 def _difference(before, after, prefix="") -> str:
