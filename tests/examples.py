@@ -10,19 +10,19 @@ CLASSES = 3
 BATCH = 6
 
 
-def image(key, width):
-  return jax.random.normal(key, (BATCH, 8, width, 2))
+def image(key, width, rows=BATCH):
+  return jax.random.normal(key, (rows, 8, width, 2))
 
 
-def tokens(key, length):
-  ids = jax.random.randint(key, (BATCH, length), 0, 11)
+def tokens(key, length, rows=BATCH):
+  ids = jax.random.randint(key, (rows, length), 0, 11)
   return ids.at[:, 0].set(1)  # never an empty text
 
 
-def fields(key, numeric, category):
+def fields(key, numeric, category, rows=BATCH):
   return {
-    "numeric": jax.random.normal(key, (BATCH, numeric)),
-    "category": jax.random.randint(key, (BATCH, category), 0, 4),
+    "numeric": jax.random.normal(key, (rows, numeric)),
+    "category": jax.random.randint(key, (rows, category), 0, 4),
   }
 
 
@@ -38,23 +38,23 @@ SMALL = {
 }
 
 
-def build(name, parties=2, norm="batch"):
+def build(name, parties=2, norm="batch", classes=CLASSES, rows=BATCH):
   """`(model, inputs)` with blocks of unequal width."""
   keys = jax.random.split(jax.random.key(7), parties)
   widths = [4, 2, 3, 5][:parties]
   if name == "transformer":
-    inputs = tuple(tokens(k, w) for k, w in zip(keys, widths))
+    inputs = tuple(tokens(k, w, rows) for k, w in zip(keys, widths))
     vocabulary = (11,) * parties
   elif name == "deepfm":
     inputs = tuple(
-      fields(k, w, c) for k, w, c in zip(keys, widths, (2, 0, 1, 3))
+      fields(k, w, c, rows) for k, w, c in zip(keys, widths, (2, 0, 1, 3))
     )
     vocabulary = (4,) * parties
   else:
-    inputs = tuple(image(k, w) for k, w in zip(keys, widths))
+    inputs = tuple(image(k, w, rows) for k, w in zip(keys, widths))
     vocabulary = (0,) * parties
   model = models.build(
-    name, CLASSES, norm=norm, vocabulary=vocabulary, **SMALL[name]
+    name, classes, norm=norm, vocabulary=vocabulary, **SMALL[name]
   )
   return model, inputs
 

@@ -8,8 +8,9 @@ import pytest
 from tests import examples
 from vfl_jax import models
 from vfl_jax import optimizers
+from vfl_jax import protocol
+from vfl_jax import ports
 from vfl_jax import split
-from vfl_jax import train
 
 # resnet56 has the stages of resnet20, only more of them
 CUTS = [
@@ -36,7 +37,7 @@ def end_to_end(net, variables, inputs, labels):
       values = {**variables["bottoms"][k], "params": params["bottoms"][k]}
       h.append(net.bottom(values, x, train=True)[0])
     top = {**variables["top"], "params": params["top"]}
-    return net.loss(net.top(top, tuple(h), train=True)[0], labels)
+    return net.loss(net.forward(top, tuple(h))[0], labels)
 
   params = {
     "bottoms": tuple(v["params"] for v in variables["bottoms"]),
@@ -67,8 +68,8 @@ def test_protocol_gradient_is_the_end_to_end_gradient(name, cut):
   variables, labels = examples.variables_of(net, inputs), examples.labels()
 
   # not under jit: operations are compiled once and shared by all cuts
-  def protocol(variables):
-    messages, pulls, top, _, (loss, _) = split.exchange(
+  def one_round(variables):
+    messages, pulls, top, _, (loss, _) = protocol.exchange(
       net, variables, inputs, labels
     )
     if not cut:
@@ -77,7 +78,7 @@ def test_protocol_gradient_is_the_end_to_end_gradient(name, cut):
     bottoms = tuple(p(g) for p, g in zip(pulls, messages.gradients))
     return loss, {"bottoms": bottoms, "top": top}
 
-  loss, gradients = protocol(variables)
+  loss, gradients = one_round(variables)
   expected_loss, expected = end_to_end(net, variables, inputs, labels)
   assert float(jnp.abs(expected_loss)) > 0.1
   close(loss, expected_loss)
@@ -90,7 +91,7 @@ def test_any_number_of_parties(name, parties):
   model, inputs = examples.build(name, parties)
   net = split.at(model, 2, parties)
   variables, labels = examples.variables_of(net, inputs), examples.labels()
-  messages, pulls, top, _, _ = split.exchange(net, variables, inputs, labels)
+  messages, pulls, top, _, _ = protocol.exchange(net, variables, inputs, labels)
   got = {
     "bottoms": tuple(p(g) for p, g in zip(pulls, messages.gradients)),
     "top": top,
@@ -112,7 +113,7 @@ def test_parties_apart_equal_the_fused_step(name):
     "defense": (),
   }
   fused, _, _ = jax.jit(
-    lambda s: train.step(net, rules, None, s, inputs, labels)
+    lambda s: protocol.step(net, rules, ports.Defense(), s, inputs, labels)
   )(state)
 
   forward = jax.jit(lambda v, x: net.bottom(v, x, train=True)[0])
@@ -120,12 +121,12 @@ def test_parties_apart_equal_the_fused_step(name):
     forward(v, x) for v, x in zip(variables["bottoms"], inputs)
   )
   _, messages, _, _ = jax.jit(
-    lambda v, h: split.active_step(net, v, h, labels)
+    lambda v, h: protocol.active_step(net, v, h, labels)
   )(variables["top"], embeddings)
 
   @jax.jit
   def party(v, x, g):
-    _, pull, _ = split.party_forward(net, v, x)
+    _, pull, _ = protocol.party_forward(net, v, x)
     change, _ = rule.update(pull(g), rule.init(v["params"]), v["params"])
     return jax.tree.map(jnp.add, v["params"], change)
 
@@ -141,7 +142,7 @@ def test_the_top_alone_holds_the_labels():
   net = split.at(model, 2, 2)
   variables = examples.variables_of(net, inputs)
   up = [
-    split.exchange(net, variables, inputs, y)[0].embeddings
+    protocol.exchange(net, variables, inputs, y)[0].embeddings
     for y in (examples.labels(), examples.labels() * 0)
   ]
   jax.tree.map(np.testing.assert_array_equal, *up)

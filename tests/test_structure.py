@@ -10,7 +10,7 @@ PACKAGE = ROOT / "vfl_jax"
 
 # each room may import rooms of earlier lines, never of its own line
 LAYERS = [
-  {"types", "registry", "rng", "tables", "schemas", "programs"},
+  {"types", "registry", "rng", "tables", "schemas", "programs", "ports"},
   {"mapping", "plots"},
   {"nets", "report"},
   {
@@ -25,14 +25,16 @@ LAYERS = [
     "console",
   },
   {"split", "recording", "trials"},
-  {"train", "cost", "sealed"},
+  {"protocol", "cost", "sealed"},
+  {"train"},
   {"checks"},
   {"config"},  # the registries lazily, inside `validate`
   {"workdir"},
   {"lifecycle"},
   {"federation", "controls", "calibration", "evaluate"},
+  {"samples"},
   {"compensation", "leakage", "malicious", "exposure"},
-  {"measure", "attacking"},
+  {"measure", "attacking", "guarding"},
   {"experiment"},
 ]
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from tests import examples
-from vfl_jax import defenses
 from vfl_jax import optimizers
 from vfl_jax import programs
 from vfl_jax import recording
+from vfl_jax import protocol
+from vfl_jax import ports
 from vfl_jax import split
 from vfl_jax import train
 
@@ -21,7 +22,7 @@ def everywhere(net):
   return optimizers.Optimizers.same(rule, net.parties)
 
 
-def setting(name="mlp", cut=2, defense=None, parties=2):
+def setting(name="mlp", cut=2, parties=2):
   model, _ = examples.build(name, parties)
   keys = jax.random.split(jax.random.key(3), parties)
   shift = examples.labels(N)[:, None, None, None]  # the classes are apart
@@ -32,7 +33,6 @@ def setting(name="mlp", cut=2, defense=None, parties=2):
     everywhere(net),
     batch_size=6,
     steps=4,
-    defense=defense,
     recorder=recording.Recorder(np.array([1, 5, 20]), parties - 1),
   )
   seeds = jax.vmap(jax.random.key)(jnp.arange(2))
@@ -83,7 +83,9 @@ def test_every_party_has_a_rule_of_its_own():
       "optimizer": rules.init(variables),
       "defense": (),
     }
-    state, _, _ = train.step(net, rules, None, state, inputs, targets[0])
+    state, _, _ = protocol.step(
+      net, rules, ports.Defense(), state, inputs, targets[0]
+    )
     holders = [
       *zip(state["variables"]["bottoms"], variables["bottoms"]),
       (state["variables"]["top"], variables["top"]),
@@ -122,7 +124,7 @@ def test_recorded_gradients_are_what_was_sent():
   )
   variables = jax.tree.map(lambda a: jnp.array(a[0]), state["variables"])
   start = jax.tree.map(jnp.array, state["variables"]["bottoms"][:1])
-  messages, *_ = split.exchange(net, variables, inputs, targets[0])
+  messages, *_ = protocol.exchange(net, variables, inputs, targets[0])
   for _, after, kept, _ in train.fit(
     learner,
     state,
@@ -157,85 +159,6 @@ def test_recorded_gradients_are_what_was_sent():
       (kept["snapshots"]["0"]["bottoms"][:1], kept["snapshots"]["1"]),
       (start, after["variables"]),
     )
-
-
-def test_gaussian_noise_has_its_scale_and_differs_by_seed_and_step():
-  transform = defenses.build("gaussian", scale=0.5).gradient
-  state = transform.init(jax.random.key(0))
-  zeros = (jnp.zeros((200, 100)), jnp.zeros((200, 100)))
-  first, state = transform.update(zeros, state)
-  second, _ = transform.update(zeros, state)
-  other, _ = transform.update(zeros, transform.init(jax.random.key(1)))
-  for draw in (first[0], first[1], second[0], other[0]):
-    # 20,000 draws: relative error of the deviation 1 / sqrt(2n) = .5 %
-    assert abs(float(draw.std()) / 0.5 - 1) < 0.02
-  pairs = [(first[0], first[1]), (first[0], second[0]), (first[0], other[0])]
-  for a, b in pairs:
-    assert abs(np.corrcoef(a.ravel(), b.ravel())[0, 1]) < 0.04  # 5 / sqrt(n)
-
-
-def test_laplace_noise_has_twice_the_variance_and_clipping_is_per_row():
-  transform = defenses.build("laplace", scale=0.1, clip=1.0).gradient
-  rows = jnp.stack([jnp.full(400, 5.0), jnp.full(400, 1e-3)])
-  sent, _ = transform.update((rows,), transform.init(jax.random.key(0)))
-  clipped = rows * jnp.array([[1 / 100.0], [1.0]])  # norm of row 0 is 100
-  noise = np.asarray(sent[0] - clipped)
-  assert abs(noise.std() / (0.1 * np.sqrt(2)) - 1) < 0.15
-
-
-def test_chained_noises_are_independent_and_guarantees_are_said():
-  both = defenses.chain(
-    [
-      defenses.build("gaussian", scale=1.0),
-      defenses.build("gaussian", scale=1.0),
-    ]
-  )
-  sent, _ = both.gradient.update(
-    (jnp.zeros((100, 100)),), both.gradient.init(jax.random.key(0))
-  )
-  # variances add only if the two do not share their key: 2, not 4
-  assert abs(float(sent[0].var()) - 2) < 0.15
-  assert "no formal guarantee" in both.guarantee
-
-
-def test_label_dp_keeps_a_label_with_its_exact_probability():
-  epsilon, classes, n = 1.0, 5, 40000
-  targets = defenses.build("label_dp", epsilon=epsilon).targets
-  labels = jnp.arange(n) % classes
-  noisy = np.asarray(targets(jax.random.key(0), labels, classes))
-  keep = np.exp(epsilon) / (np.exp(epsilon) + classes - 1)
-  error = np.sqrt(keep * (1 - keep) / n)
-  assert abs((noisy == labels).mean() - keep) < 4 * error
-  changed = (noisy - np.asarray(labels))[noisy != labels] % classes
-  shares = np.bincount(changed, minlength=classes)[1:] / len(changed)
-  assert np.abs(shares - 0.25).max() < 0.02
-
-
-def test_two_target_defences_and_bad_values_are_refused():
-  one = defenses.build("label_dp")
-  with pytest.raises(ValueError, match="take one"):
-    defenses.chain([one, one])
-  for name, value in (
-    ("label_dp", {"epsilon": 0}),
-    ("gaussian", {"scale": -1}),
-  ):
-    with pytest.raises(ValueError, match="must"):
-      defenses.build(name, **value)
-
-
-@pytest.mark.parametrize("name", defenses.DEFENSES)
-def test_every_gradient_defence_fits_the_compiled_epoch(name):
-  built = defenses.build(name)
-  if built.gradient is None:
-    assert built.configure or built.targets
-    return
-  _, learner, inputs, targets, keys = setting(
-    defense=defenses.chain([built]).gradient
-  )
-  state = learner.init(keys, inputs)
-  state, metrics = learner.epoch(state, inputs, targets, keys, 0)
-  assert np.isfinite(metrics["loss"]).all()
-  assert metrics["loss"].shape == (2,)
 
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine", "steps"])

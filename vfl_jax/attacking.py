@@ -33,7 +33,7 @@ def run(
   goes on from `state`, where the training ended.
   """
   options = config.evaluate
-  chosen, skipped = _chosen(config, f)
+  chosen, skipped = _chosen(config, setup, f)
   labels = {n: a for n, a in chosen.items() if not a.features}
   coalitions = [tuple(c) for c in options.coalitions]
   adversaries = [(k,) for k in range(f.passive)] + coalitions
@@ -78,7 +78,7 @@ def run(
   tables.write(workdir, "leakage", evaluate.advantage(rows))
 
 
-def _chosen(config, f):
+def _chosen(config, setup, f):
   """Attacks by label, and why others cannot run here."""
   setting = types.Setting(
     f.net.cut,
@@ -88,8 +88,16 @@ def _chosen(config, f):
     checks.local_optimizer(config, f.passive),
   )
   entries = configs.labelled(config.attacks)
-  if ("all", "all", {}) in entries:
-    entries.remove(("all", "all", {}))
+  asked = {name for _, name, _ in entries} & set(configs.SETS)
+  entries = [e for e in entries if e[1] not in asked]
+  if "adaptive" in asked:
+    known = [label for label, _, _ in entries]
+    entries += [
+      entry
+      for entry in configs.labelled(setup.defense.adaptive)
+      if entry[0] not in known
+    ]
+  if "all" in asked:
     listed = [name for _, name, _ in entries]
     entries += [(n, n, {}) for n in attack_registry.ATTACKS if n not in listed]
   chosen, skipped = {}, {}

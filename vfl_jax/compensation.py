@@ -18,7 +18,9 @@ from vfl_jax import federation as federations
 from vfl_jax import information
 from vfl_jax import mapping
 from vfl_jax import nets
+from vfl_jax import ports
 from vfl_jax import rng
+from vfl_jax import samples
 from vfl_jax import split
 from vfl_jax import train
 
@@ -118,7 +120,8 @@ def retrained_tops(
   """Test scores of fresh tops on given, frozen bottoms, `[seeds, n, c]`.
 
   The top is trained as the federation's was: rows, targets, epochs,
-  optimiser. The embeddings of all training rows are held in memory.
+  optimiser; of defences what they do to labels and embeddings. The embeddings
+  of all training rows are held in memory.
 
   Args:
     config: of the experiment.
@@ -136,7 +139,9 @@ def retrained_tops(
       for examples in (f.dataset.train, f.dataset.test)
     )
     keys = rng.stream(f.keys[seed], name)[None]
-    state = _trained(config, learner, on_train, setup.targets[seed][None], keys)
+    own = slice(seed, seed + 1)
+    targets, codes = mapping.take((setup.targets, setup.codes), own)
+    state = _trained(config, learner, on_train, targets, codes, keys)
     scores.append(np.asarray(learner.predict(state["variables"], on_test))[0])
   return np.stack(scores)
 
@@ -149,10 +154,13 @@ def central_twin(
   Returns:
     `(net, variables, test scores)`: cut at 0, so that its top is everything.
   """
-  net = split.at(f.net.model, 0, f.net.parties)
+  using = ports.Defense(decode=setup.defense.decode)
+  net = split.at(f.net.model, 0, f.net.parties, using)
   learner = _learner(config, net, setup)
   keys = jnp.stack([rng.stream(k, "central twin") for k in f.keys])
-  state = _trained(config, learner, setup.inputs, setup.targets, keys)
+  state = _trained(
+    config, learner, setup.inputs, setup.targets, setup.codes, keys
+  )
   inputs = jax.tree.map(jnp.asarray, tuple(f.dataset.test.inputs))
   scores = learner.predict(state["variables"], inputs)
   return net, state["variables"], np.asarray(scores)
@@ -165,8 +173,8 @@ def _learner(config, net, setup):
   return train.make(net, rules, batch_size=config.train.batch_size, steps=steps)
 
 
-def _trained(config, learner, inputs, targets, keys):
-  state = learner.init(keys, inputs)
+def _trained(config, learner, inputs, targets, codes, keys):
+  state = learner.init(keys, inputs, codes)
   for epoch in range(config.train.epochs):
     state, _ = learner.epoch(state, inputs, targets, keys, epoch)
   return state
@@ -193,7 +201,7 @@ def untrained_bottoms(f: federations.Federation) -> tuple:
 
 def _probes(config, f, random, twin, variables):
   """Usable information at the cut: federation, untrained and central stages."""
-  held, labels = federations.held_out(f, config.information.samples, f.keys[0])
+  held, labels = samples.held_out(f, config.information.samples, f.keys[0])
   if information.too_few(labels):
     return []
   about, layers = [], []

@@ -15,6 +15,11 @@ import ml_collections
 from vfl_jax import schemas
 
 
+# names that stand for several attacks: every one that can run, and those that
+# know the defences of the config
+SETS = ("all", "adaptive")
+
+
 def defaults(kind: str = "experiment") -> Any:
   """Every key a config of this kind has; for "experiment" the default one.
 
@@ -291,9 +296,10 @@ def _experiment(config: Any) -> Any:
   chain = defenses.chain(
     [defenses.build(n, **o) for n, o in pieces(config.defenses)]
   )
-  effective = cut
-  if chain.configure:  # refused here; applied when it is built
-    effective = chain.configure({"cut": cut})["cut"]
+  if chain.check:
+    chain.check(classes, reads)
+  assert chain.configure is not None  # refused here; applied when it is built
+  effective = chain.configure({**config.model, "cut": cut})["cut"]
   config.model.cut = cut
   passive = parties - config.data.active_features
   if passive < 1:
@@ -310,7 +316,7 @@ def _experiment(config: Any) -> Any:
     checks.local_optimizer(config, passive),
   )
   for _, name, overrides in labelled(config.attacks):
-    if name == "all":
+    if name in SETS:
       continue
     attack = attacks.build(
       name, **{"steps": config.evaluate.attack_steps, **overrides}

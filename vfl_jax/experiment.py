@@ -13,8 +13,8 @@ from vfl_jax import checkpoint
 from vfl_jax import config as configs
 from vfl_jax import console
 from vfl_jax import cost
-from vfl_jax import defenses
 from vfl_jax import federation as federations
+from vfl_jax import guarding
 from vfl_jax import lifecycle
 from vfl_jax import measure
 from vfl_jax import tables
@@ -128,16 +128,13 @@ def _work(config, workdir, progress):
     workdir,
     "running",
     cut=f.net.cut,
-    defenses=[
-      f"{name}{options or ''}: {defenses.build(name, **options).guarantee}"
-      for name, options in configs.pieces(config.defenses)
-    ],
     notes=list(f.dataset.notes),
     sizes={
       s: len(getattr(f.dataset, s).labels)
       for s in ("train", "validation", "test")
     },
   )
+  guarding.report(config, workdir, setup, state)
   predict = setup.learner.predict
   measure.main_task(config, workdir, f, predict)
   measure.information(config, workdir, f, progress)

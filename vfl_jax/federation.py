@@ -14,11 +14,12 @@ from vfl_jax import checks
 from vfl_jax import config as configs
 from vfl_jax import data
 from vfl_jax import defenses
-from vfl_jax import mapping
 from vfl_jax import models
+from vfl_jax import nets
 from vfl_jax import rng
 from vfl_jax import sealed
 from vfl_jax import optimizers
+from vfl_jax import ports
 from vfl_jax import recording
 from vfl_jax import split
 from vfl_jax import tasks
@@ -28,10 +29,27 @@ from vfl_jax import workdir
 
 
 class Setup(NamedTuple):
-  """Everything that follows from the config and the data."""
+  """Everything that follows from the config and the data.
+
+  Attributes:
+    dataset: partitioned.
+    net: the split model.
+    defense: all of the config's, chained.
+    codes: what it prepared, a seed axis first.
+    learner: compiled functions of the training.
+    make: `make(rules, recorder, swap) -> learner`, another one.
+    rules: each party's optimiser.
+    targets: what is trained on, `[seeds, n, ...]`.
+    keys: one root key per seed.
+    inputs: training features per party.
+    recorder: of messages.
+    passive: number of passive parties, the first ones.
+  """
 
   dataset: types.Dataset
   net: split.Net
+  defense: ports.Defense
+  codes: Any
   learner: train.Learner
   make: Callable[..., train.Learner]
   rules: optimizers.Optimizers
@@ -149,7 +167,7 @@ def prepare(config: Any) -> Setup:
 
 def initial(config: Any, setup: Setup) -> tuple[Any, Any]:
   """State before training, and room for what of it will be kept."""
-  state = setup.learner.init(setup.keys, setup.inputs)
+  state = setup.learner.init(setup.keys, setup.inputs, setup.codes)
   shapes = ()
   if config.record.epochs:
     args = (state, setup.inputs, setup.targets, setup.keys, 0)
@@ -177,33 +195,6 @@ def trained(config: Any, setup: Setup, variables: Any, kept: Any) -> Federation:
   )
 
 
-def held_out(
-  f: Federation, count: int, key: jax.Array
-) -> tuple[tuple, np.ndarray]:
-  """`(inputs, labels)` of at most `count` test and validation rows, shuffled.
-
-  As many as there are training rows at most, see `trained_on`.
-  """
-  parts = [f.dataset.test, f.dataset.validation]
-  labels = np.concatenate([p.labels for p in parts])
-  rows = rng.generator(rng.stream(key, "held out")).permutation(len(labels))
-  rows = rows[: min(count, len(f.dataset.train.labels))]
-  inputs = jax.tree.map(
-    lambda *a: np.concatenate(a)[rows], *[tuple(p.inputs) for p in parts]
-  )
-  return inputs, labels[rows]
-
-
-def trained_on(
-  f: Federation, count: int, key: jax.Array
-) -> tuple[tuple, np.ndarray]:
-  """`(inputs, labels)` of `count` training rows, shuffled."""
-  labels = f.dataset.train.labels
-  rows = rng.generator(rng.stream(key, "trained on")).permutation(len(labels))
-  rows = rows[:count]
-  return mapping.take(tuple(f.dataset.train.inputs), rows), labels[rows]
-
-
 def steps_per_epoch(config: Any, n: int) -> int:
   """Steps of an epoch over n rows; the remainder is dropped."""
   steps = n // config.train.batch_size
@@ -223,17 +214,18 @@ def _setup(config) -> Setup:
       f"train.batch_size is {config.train.batch_size}, larger than the "
       f"{len(dataset.train.labels)} training rows; take fewer."
     )
-  options = dict(config.model)
-  name, cut = options.pop("name"), options.pop("cut")
-  chain = defenses.chain(
+  defense = defenses.chain(
     [defenses.build(n, **o) for n, o in configs.pieces(config.defenses)]
   )
-  assert chain.configure is not None
-  cut = chain.configure({"cut": cut})["cut"]
+  assert defense.configure is not None
+  options = defense.configure(dict(config.model))
+  name, cut = options.pop("name"), options.pop("cut")
   model = models.build(
     name, dataset.num_classes, vocabulary=dataset.vocabulary, **options
   )
-  net = split.at(model, cut, config.data.parties)
+  parties = config.data.parties
+  passive = parties - config.data.active_features
+  net = split.at(model, cut, parties, defense, passive)
   fewest = int(np.bincount(dataset.train.labels).min())
   if fewest <= config.evaluate.aux_per_class:
     raise ValueError(
@@ -241,17 +233,9 @@ def _setup(config) -> Setup:
       f"rarest class has {fewest} training rows; take at most {fewest - 1}."
     )
   keys = jnp.stack([rng.root(config.seed + s) for s in range(config.seeds)])
-  labels = jnp.asarray(dataset.train.labels)
-  relabel = chain.targets
-  if relabel is not None:
-    targets = jax.vmap(
-      lambda k: relabel(rng.stream(k, "targets"), labels, dataset.num_classes)
-    )(keys)
-  else:
-    targets = jnp.tile(labels, (config.seeds, 1))
-  n = len(labels)
+  targets, codes = _prepared(defense, dataset, passive, keys)
+  n = len(dataset.train.labels)
   steps = steps_per_epoch(config, n)
-  passive = config.data.parties - config.data.active_features
   recorded = rng.generator(rng.stream(root, "record")).permutation(n)
   recorded = np.sort(recorded[: config.record.samples or n])
   rarest = int(
@@ -275,17 +259,21 @@ def _setup(config) -> Setup:
       rules,
       batch_size=config.train.batch_size,
       steps=steps,
-      defense=chain.gradient,
+      epochs=config.train.epochs,
+      defense=defense,
+      passive=passive,
       recorder=recorder,
       swap=swap,
     )
 
-  every = rules(config.train, config.data.parties, steps)
+  every = rules(config.train, parties, steps)
   learner = make(every)
   inputs = jax.tree.map(jnp.asarray, tuple(dataset.train.inputs))
   return Setup(
     dataset,
     net,
+    defense,
+    codes,
     learner,
     make,
     every,
@@ -297,12 +285,30 @@ def _setup(config) -> Setup:
   )
 
 
+def _prepared(defense, dataset, passive, keys):
+  """Training targets and the codes of a defence, both with a seed axis."""
+  labels = np.asarray(dataset.train.labels)
+  if defense.prepare is None:
+    return jnp.tile(jnp.asarray(labels), (len(keys), 1)), ()
+  own = dataset.train.inputs[passive:]
+  features = [
+    np.asarray(nets.vectors(x, height))
+    for x, height in zip(own, dataset.vocabulary[passive:], strict=True)
+  ]
+  secrets = ports.Secrets(
+    labels, dataset.num_classes, np.concatenate(features, 1) if own else None
+  )
+  found = [defense.prepare(rng.stream(key, "targets"), secrets) for key in keys]
+  codes = jax.tree.map(lambda *a: np.stack(a), *[p.codes for p in found])
+  return jnp.stack([jnp.asarray(p.targets) for p in found]), codes
+
+
 def _reads_gradients(config):
   """Whether an attack takes its known samples from the recorded rows."""
   if not config.record.epochs or config.record.messages == "averaged":
     return False
   return any(
-    name == "all"
+    name in configs.SETS
     or "gradients" in attacks.build(name, **{"steps": 1, **own}).needs
     for _, name, own in configs.labelled(config.attacks)
   )

@@ -15,6 +15,7 @@ from vfl_jax import federation as federations
 from vfl_jax import mapping
 from vfl_jax import nets
 from vfl_jax import rng
+from vfl_jax import samples
 from vfl_jax import tables
 from vfl_jax import train
 from vfl_jax.information import noise
@@ -72,9 +73,9 @@ def information(config: Any, workdir, f: federations.Federation, progress):
   )
   if tables.exists(workdir, "information") or not estimators:
     return
-  held = federations.held_out(f, options.samples, f.keys[0])
+  held = samples.held_out(f, options.samples, f.keys[0])
   # as many of both, so that n is not what tells the two curves apart
-  trained = federations.trained_on(f, len(held[1]), f.keys[0])
+  trained = samples.trained_on(f, len(held[1]), f.keys[0])
   reason = too_few(held[1])
   if reason:
     tables.set_status(workdir, "running", no_information=reason)
@@ -89,8 +90,8 @@ def information(config: Any, workdir, f: federations.Federation, progress):
   work = itertools.product(
     stages, (("trained on", *trained), ("held out", *held))
   )
-  for (epoch, variables, chosen), (samples, inputs, labels) in work:
-    progress.advance(f"{len(labels)} samples {samples}, epoch {epoch}")
+  for (epoch, variables, chosen), (which, inputs, labels) in work:
+    progress.advance(f"{len(labels)} samples {which}, epoch {epoch}")
     seeds = (  # made when asked for, so that one seed's layers are held
       _places(f, mapping.take(variables, seed), inputs)
       for seed in range(len(f.keys))
@@ -108,14 +109,14 @@ def information(config: Any, workdir, f: federations.Federation, progress):
     rows += [
       {
         "quantity": "I(T;Y)",
-        "samples": samples,
+        "samples": which,
         "epoch": epoch,
         "cut": f.net.cut,
         **row,
       }
       for row in found
     ]
-    if options.noise and epoch == last and samples == "held out":
+    if options.noise and epoch == last and which == "held out":
       rows += _input_information(config, f, inputs)
   tables.write(workdir, "information", rows)
 

@@ -44,18 +44,19 @@ class Sent(NamedTuple):
 
 def scan(
   recorder: Recorder,
-  body: Callable[[PyTree, jax.Array], tuple[PyTree, PyTree, Sent]],
+  body: Callable[[PyTree, tuple], tuple[PyTree, PyTree, Sent]],
   state: PyTree,
-  order: jax.Array,
+  batches: tuple[jax.Array, jax.Array],
   total: int,
 ) -> tuple[PyTree, PyTree, PyTree]:
   """An epoch, recorded.
 
   Args:
     recorder: what to keep.
-    body: `body(state, rows) -> (state, metrics, sent)`, one step.
+    body: `body(state, (number, rows)) -> (state, metrics, sent)`, one step.
     state: before the epoch.
-    order: rows of each batch, `[steps, batch]`.
+    batches: numbers of the steps, `[steps]`, and rows of each batch,
+      `[steps, batch]`.
     total: training rows.
 
   Returns:
@@ -65,7 +66,7 @@ def scan(
     "rows"}` by step where they are averaged.
   """
   if recorder.averaged:
-    return _averaged(recorder, body, state, order)
+    return _averaged(recorder, body, state, batches)
   count = len(recorder.rows)
   slots = jnp.full(total, count)  # rows that are not recorded: past the end
   slots = slots.at[recorder.rows].set(jnp.arange(count))
@@ -79,14 +80,16 @@ def scan(
       for k in range(recorder.passive)
     )
 
-  shapes = jax.eval_shape(lambda *a: shown(body(*a)[2]), state, order[0])
+  first = jax.tree.map(lambda a: a[0], batches)
+  shapes = jax.eval_shape(lambda *a: shown(body(*a)[2]), state, first)
   empty = jax.tree.map(
     lambda a: jnp.full((count, *a.shape[1:]), jnp.nan, a.dtype), shapes
   )
 
-  def step(carry, rows):
+  def step(carry, batch):
     state, kept = carry
-    state, metrics, sent = body(state, rows)
+    rows = batch[1]
+    state, metrics, sent = body(state, batch)
     kept = jax.tree.map(
       lambda all_rows, own: all_rows.at[slots[rows]].set(own, mode="drop"),
       kept,
@@ -94,28 +97,30 @@ def scan(
     )
     return (state, kept), metrics
 
-  (state, kept), metrics = jax.lax.scan(step, (state, empty), order)
+  (state, kept), metrics = jax.lax.scan(step, (state, empty), batches)
   return state, metrics, kept
 
 
-def _averaged(recorder, body, state, order):
-  steps, batch = order.shape
-  kept_steps = min(steps, -(-len(recorder.rows) // batch))
+def _averaged(recorder, body, state, batches):
+  steps, size = batches[1].shape
+  kept_steps = min(steps, -(-len(recorder.rows) // size))
 
-  def step(state, rows):
-    state, metrics, sent = body(state, rows)
+  def step(state, batch):
+    state, metrics, sent = body(state, batch)
+    rows = batch[1]
     seen = tuple(
       {"gradients": sent.gradients[k], "bottoms": sent.bottoms[k], "rows": rows}
       for k in range(recorder.passive)
     )
     return state, (metrics, seen)
 
-  def unseen(state, rows):
-    state, metrics, _ = body(state, rows)
+  def unseen(state, batch):
+    state, metrics, _ = body(state, batch)
     return state, metrics
 
-  state, (first, kept) = jax.lax.scan(step, state, order[:kept_steps])
-  state, rest = jax.lax.scan(unseen, state, order[kept_steps:])
+  cut = lambda part: jax.tree.map(lambda a: a[part], batches)
+  state, (first, kept) = jax.lax.scan(step, state, cut(slice(kept_steps)))
+  state, rest = jax.lax.scan(unseen, state, cut(slice(kept_steps, None)))
   metrics = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), first, rest)
   return state, metrics, kept
 

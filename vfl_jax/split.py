@@ -1,8 +1,7 @@
-"""The cut turns one model into bottoms and a top; the protocol is a vjp.
+"""The cut turns one model into bottoms and a top.
 
 Stages `[:cut]` exist once per feature-holding party, stages `[cut:]` once, at
-the active party, on the merged embeddings. One training step is what travels:
-embeddings up, the gradient of the loss with respect to them down.
+the active party, on the merged embeddings.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,8 +15,8 @@ from jaxtyping import Float
 from jaxtyping import Int
 
 from vfl_jax import models
+from vfl_jax import ports
 from vfl_jax import rng
-from vfl_jax import types
 from vfl_jax.models import stages
 
 PyTree = Any
@@ -34,7 +33,11 @@ class Net(NamedTuple):
     init_top: `init_top(key, embeddings) -> variables` of the top alone.
     bottom: `bottom(variables, x, train=False, start=0, stop=None) ->
       (h, stats)`; the stages `[start:stop]` of those below the cut.
-    top: `top(variables, embeddings, train=False) -> (logits, stats)`.
+    top: `top(variables, embeddings) -> scores` of the model in use.
+    forward: `forward(variables, embeddings, moment) -> (logits, stats, cost)`
+      of the top in training; the cost is a defence's, in nats.
+    penalty: `penalty(variables, embeddings, targets, moment) -> cost`, a
+      defence's too; targets `[n, classes]`.
     activations: `activations(variables, inputs) -> (bottoms, top)`: per party
       the outputs of layers 0 (its input) to `cut`; then the merged layers
       `cut` to the last.
@@ -48,12 +51,20 @@ class Net(NamedTuple):
   init: Callable[..., PyTree]
   init_top: Callable[..., PyTree]
   bottom: Callable[..., tuple[PyTree, PyTree]]
-  top: Callable[..., tuple[jax.Array, PyTree]]
+  top: Callable[..., jax.Array]
+  forward: Callable[..., tuple[jax.Array, PyTree, jax.Array]]
+  penalty: Callable[..., jax.Array]
   activations: Callable[..., tuple[tuple, tuple]]
   loss: Callable[..., jax.Array]
 
 
-def at(model: models.Model, cut: int, parties: int) -> Net:
+def at(
+  model: models.Model,
+  cut: int,
+  parties: int,
+  defense: ports.Defense = ports.Defense(),  # noqa: B008
+  passive: int | None = None,
+) -> Net:
   """Split a model.
 
   Args:
@@ -61,6 +72,8 @@ def at(model: models.Model, cut: int, parties: int) -> Net:
     cut: number of stages the parties hold, 0 to `len(model.stages)`. At 0 raw
       slices go up; at the end each party's logits go up and are summed.
     parties: number of feature holders.
+    defense: its guard becomes part of the top, its `decode` of the top's use.
+    passive: parties the guard is against, the first ones; None for all.
 
   Raises:
     ValueError: cut or parties out of range.
@@ -81,6 +94,8 @@ def at(model: models.Model, cut: int, parties: int) -> Net:
   if parties < 1:
     raise ValueError(f"data.parties is {parties}; at least 1 must hold data.")
   below, above = model.stages[:cut], model.stages[cut:]
+  guard = defense.guard if cut else None
+  guarded = parties if passive is None else passive
 
   def merge(outputs: Sequence[PyTree]) -> PyTree:
     if not below:
@@ -100,23 +115,54 @@ def at(model: models.Model, cut: int, parties: int) -> Net:
 
   def init_top(key, embeddings):
     merged = jax.eval_shape(lambda *h: merge(h), *embeddings)
-    return _init(above, key, merged, None)[0]
+    variables = _init(above, key, merged, None)[0]
+    if guard is not None and guard.init is not None:
+      drawn = guard.init(
+        rng.stream(key, "guard"), embeddings[:guarded], model.num_classes
+      )
+      variables["params"]["guard"] = drawn
+    return variables
 
   def bottom(variables, x, train=False, start=0, stop=None):
     y, stats = _run(below[start:stop], variables, x, train)
     return y[-1], {**variables["stats"], **stats}
 
-  def top(variables, embeddings, train=False):
-    y, stats = _run(above, variables, merge(embeddings), train)
-    return y[-1], stats
+  def guarding(variables, embeddings, moment):
+    """What the top gets of the embeddings, and what that costs."""
+    if guard is None or guard.apply is None:
+      return embeddings, jnp.float32(0.0)
+    passed, cost = guard.apply(
+      variables["params"].get("guard"), tuple(embeddings[:guarded]), moment
+    )
+    return (*passed, *embeddings[guarded:]), cost
+
+  def forward(variables, embeddings, moment=None):
+    embeddings, cost = guarding(variables, embeddings, moment)
+    y, stats = _run(above, variables, merge(embeddings), True)
+    return y[-1], {**variables["stats"], **stats}, cost
+
+  def penalty(variables, embeddings, targets, moment):
+    if guard is None or guard.penalty is None:
+      return jnp.float32(0.0)
+    params = variables["params"].get("guard")
+    return guard.penalty(params, embeddings[:guarded], targets, moment)
+
+  def top(variables, embeddings):
+    embeddings, _ = guarding(variables, embeddings, None)
+    y, _ = _run(above, variables, merge(embeddings), False)
+    if defense.decode is None:
+      return y[-1]
+    return defense.decode(variables["stats"]["codes"], y[-1])
 
   def activations(variables, inputs):
     bottoms = tuple(
       _run(below, variables["bottoms"][k], x, False)[0]
       for k, x in enumerate(inputs)
     )
-    merged = merge([layers[-1] for layers in bottoms])
-    return bottoms, _run(above, variables["top"], merged, False)[0]
+    last, _ = guarding(
+      variables["top"], [layers[-1] for layers in bottoms], None
+    )
+    return bottoms, _run(above, variables["top"], merge(last), False)[0]
 
   return Net(
     model,
@@ -126,6 +172,8 @@ def at(model: models.Model, cut: int, parties: int) -> Net:
     init_top,
     bottom,
     top,
+    forward,
+    penalty,
     activations,
     cross_entropy,
   )
@@ -162,85 +210,15 @@ def cross_entropy(
   targets: Int[Array, " batch"] | Float[Array, "batch classes"],
 ) -> Float[Array, ""]:
   """Mean cross entropy in nats; labels `[n]` or distributions `[n, c]`."""
-  log_probabilities = jax.nn.log_softmax(logits)
-  if targets.ndim == 1:
-    targets = jax.nn.one_hot(targets, logits.shape[-1], dtype=logits.dtype)
-  return -jnp.mean(jnp.sum(targets * log_probabilities, -1))
+  targets = one_hot(targets, logits.shape[-1])
+  return -jnp.mean(jnp.sum(targets * jax.nn.log_softmax(logits), -1))
 
 
-def exchange(
-  net: Net,
-  variables: PyTree,
-  inputs: Sequence[PyTree],
-  targets: jax.Array,
-  transmit: Callable[[tuple], tuple] | None = None,
-):
-  """One round of the protocol, up to the gradients coming down.
-
-  Args:
-    net: the split model.
-    variables: of all parties.
-    inputs: features per party.
-    targets: labels or soft targets.
-    transmit: what is sent in the place of the embeddings; None is the honest
-      protocol.
-
-  Returns:
-    `(messages, pulls, top_gradient, stats, metrics)`: what travelled; per
-    party the function that turns its cut gradient into the gradient of its
-    parameters; the top's gradient; new normalisation statistics; the loss
-    (nats) and the logits.
-  """
-  embeddings, pulls, bottom_stats = [], [], []
-  for k, x in enumerate(inputs):
-    h, pull, stats = party_forward(net, variables["bottoms"][k], x)
-    embeddings.append(h)
-    pulls.append(pull)
-    bottom_stats.append(stats)
-  sent = tuple(embeddings)
-  if transmit is not None:
-    sent = transmit(sent)
-  top_gradient, gradients, top_stats, metrics = active_step(
-    net, variables["top"], sent, targets
-  )
-  messages = types.Messages(sent, gradients)
-  stats = {"bottoms": tuple(bottom_stats), "top": top_stats}
-  return messages, tuple(pulls), top_gradient, stats, metrics
-
-
-def party_forward(net: Net, variables: PyTree, x: PyTree):
-  """A party's half of a round: `(h, pull, stats)`; h is all that leaves it."""
-
-  def forward(params):
-    return net.bottom({**variables, "params": params}, x, train=True)
-
-  h, pull, stats = jax.vjp(forward, variables["params"], has_aux=True)
-  return h, lambda gradient: pull(gradient)[0], stats
-
-
-def active_step(net: Net, variables: PyTree, embeddings, targets):
-  """The active party's half: its gradient, the messages down, its metrics.
-
-  At cut 0 raw slices came up and nothing goes down: a tuple of None.
-  """
-
-  def objective(params, embeddings):
-    logits, stats = net.top(
-      {**variables, "params": params}, embeddings, train=True
-    )
-    return net.loss(logits, targets), (stats, logits)
-
-  args = (variables["params"], embeddings)
-  if net.cut:
-    (loss, (stats, logits)), (gradient, messages) = jax.value_and_grad(
-      objective, argnums=(0, 1), has_aux=True
-    )(*args)
-  else:
-    (loss, (stats, logits)), gradient = jax.value_and_grad(
-      objective, has_aux=True
-    )(*args)
-    messages = (None,) * len(embeddings)
-  return gradient, messages, stats, (loss, logits)
+def one_hot(targets: jax.Array, classes: int) -> jax.Array:
+  """Labels `[n]` as distributions `[n, classes]`, which stay as they are."""
+  if targets.ndim > 1:
+    return targets
+  return jax.nn.one_hot(targets, classes, dtype=jnp.float32)
 
 
 def _init(chain, key, x, party):

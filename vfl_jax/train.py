@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from vfl_jax import mapping
 from vfl_jax import optimizers
+from vfl_jax import ports
+from vfl_jax import protocol
 from vfl_jax import recording
 from vfl_jax import rng
 from vfl_jax import split
@@ -28,7 +29,8 @@ class Learner(NamedTuple):
   """Compiled functions of one experiment; every array has a seed axis first.
 
   Attributes:
-    init: `init(keys, inputs) -> state`.
+    init: `init(keys, inputs, codes=()) -> state`; codes are what a defence has
+      prepared.
     epoch: `epoch(state, inputs, targets, keys, epoch) -> (state, metrics)`.
     recording_epoch: the same with what `recording.scan` keeps as a third
       result. Where a party sends something else than its embeddings it has a
@@ -59,72 +61,15 @@ class Swap(NamedTuple):
   send: Callable[..., PyTree]
 
 
-def step(net, rules, defense, state, inputs, targets, transmit=None):
-  """One round of the protocol and one update of every party.
-
-  Returns:
-    `(state, metrics, sent)`, see `recording.Sent`.
-  """
-  variables = state["variables"]
-  messages, pulls, top_gradient, stats, (loss, logits) = split.exchange(
-    net, variables, inputs, targets, transmit
-  )
-  down, defense_state = messages.gradients, state["defense"]
-  if defense is not None and net.cut:
-    down, defense_state = defense.update(down, defense_state, labels=targets)
-  if net.cut:
-    gradients = tuple(pull(g) for pull, g in zip(pulls, down, strict=True))
-  else:  # nothing came down, and there is nothing to train below
-    gradients = tuple(v["params"] for v in variables["bottoms"])
-
-  def updated(rule, values, gradient, optimizer_state, new_stats):
-    change, optimizer_state = rule.update(
-      gradient, optimizer_state, values["params"]
-    )
-    params = optax.apply_updates(values["params"], change)
-    return {"params": params, "stats": new_stats}, optimizer_state
-
-  bottoms = [
-    updated(*args)
-    for args in zip(
-      rules.bottoms,
-      variables["bottoms"],
-      gradients,
-      state["optimizer"]["bottoms"],
-      stats["bottoms"],
-      strict=True,
-    )
-  ]
-  top, top_state = updated(
-    rules.top,
-    variables["top"],
-    top_gradient,
-    state["optimizer"]["top"],
-    stats["top"],
-  )
-  state = {
-    "variables": {"bottoms": tuple(b[0] for b in bottoms), "top": top},
-    "optimizer": {"bottoms": tuple(b[1] for b in bottoms), "top": top_state},
-    "defense": defense_state,
-  }
-  hard = targets if targets.ndim == 1 else jnp.argmax(targets, -1)
-  metrics = {
-    "loss": loss,
-    "accuracy": jnp.mean(jnp.argmax(logits, -1) == hard),
-  }
-  sent = recording.Sent(
-    messages._replace(gradients=down), gradients, variables["bottoms"]
-  )
-  return state, metrics, sent
-
-
 def make(
   net: split.Net,
   rules: optimizers.Optimizers,
   *,
   batch_size: int,
   steps: int,
-  defense: optax.GradientTransformationExtraArgs | None = None,
+  epochs: int = 1,
+  defense: ports.Defense = ports.Defense(),  # noqa: B008
+  passive: int | None = None,
   recorder: recording.Recorder = recording.Recorder(),  # noqa: B008
   swap: Swap | None = None,
 ) -> Learner:
@@ -135,27 +80,47 @@ def make(
     rules: each party's own optimiser.
     batch_size: rows per step.
     steps: steps per epoch; the remainder of a permutation is dropped.
-    defense: transformation of the messages going down, labels at hand.
+    epochs: of the training, for defences that change along it.
+    defense: what the active party does about its labels.
+    passive: parties it is against, the first ones; None for all.
     recorder: what `recording_epoch` keeps.
     swap: what malicious parties do in it.
   """
   how = mapping.method(net.model.convolutional)
 
-  def init(keys, inputs):
+  def init(keys, inputs, codes=()):
     example = jax.tree.map(
       lambda a: jax.ShapeDtypeStruct((2, *a.shape[1:]), a.dtype),
       tuple(inputs),
     )
     drawn = [net.init(rng.stream(key, "init"), example) for key in keys]
     variables = jax.tree.map(lambda *a: jnp.asarray(np.stack(a)), *drawn)
+    if jax.tree.leaves(codes):
+      variables["top"]["stats"]["codes"] = jax.tree.map(jnp.asarray, codes)
+    total = jax.tree.leaves(inputs)[0].shape[0]
 
     def states(key, variables):
-      noise = defense.init(rng.stream(key, "defense")) if defense else ()
+      own = ()
+      if defense.gradient is not None and net.cut:
+        own = defense.gradient.init(
+          ports.Start(rng.stream(key, "defense"), sent(variables), total)
+        )
       return {
         "variables": variables,
         "optimizer": rules.init(variables),
-        "defense": noise,
+        "defense": own,
       }
+
+    def sent(variables):
+      """Shapes of the messages of a step."""
+      batch = jax.tree.map(
+        lambda a: jax.ShapeDtypeStruct((batch_size, *a.shape[1:]), a.dtype),
+        tuple(inputs),
+      )
+      return tuple(
+        jax.eval_shape(net.bottom, v, x)[0]
+        for v, x in zip(variables["bottoms"], batch, strict=True)
+      )[:passive]
 
     return jax.jit(jax.vmap(states))(keys, variables)
 
@@ -163,29 +128,40 @@ def make(
     inputs, total = tuple(inputs), targets.shape[0]
     order = jax.random.permutation(rng.stream(key, "shuffle", epoch), total)
     order = order[: steps * batch_size].reshape(steps, batch_size)
+    numbers = epoch * steps + jnp.arange(steps)
 
-    def body(state, rows):
+    def body(state, batch):
+      number, rows = batch
       transmit = None
       if swap is not None and record:
         transmit = _swapping(net, swap, state["variables"], inputs, rows, known)
-      after, metrics, sent = step(
+      moment = ports.Moment(
+        rng.stream(key, "moment", number),
+        jnp.minimum(number / (epochs * steps), 1.0),
+        rows,
+      )
+      after, metrics, sent = protocol.step(
         net,
         rules,
         defense,
         state,
         mapping.take(inputs, rows),
         targets[rows],
-        transmit,
+        moment=moment,
+        passive=passive,
+        transmit=transmit,
       )
       if swap is not None and transmit is not None:
         after = _held(swap.parties, state, after)
       return after, metrics, sent
 
     if record:
-      state, metrics, kept = recording.scan(recorder, body, state, order, total)
+      state, metrics, kept = recording.scan(
+        recorder, body, state, (numbers, order), total
+      )
       return state, jax.tree.map(jnp.mean, metrics), kept
     state, metrics = jax.lax.scan(
-      lambda s, rows: body(s, rows)[:2], state, order
+      lambda s, batch: body(s, batch)[:2], state, (numbers, order)
     )
     return state, jax.tree.map(jnp.mean, metrics)
 
@@ -203,7 +179,7 @@ def make(
           net.bottom(v, x_k)[0]
           for v, x_k in zip(variables["bottoms"], x, strict=True)
         )
-        return net.top(variables["top"], h)[0]
+        return net.top(variables["top"], h)
 
       return mapping.chunked(block, tuple(inputs), EVALUATION_ROWS)
 

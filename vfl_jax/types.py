@@ -1,4 +1,4 @@
-"""The words every room shares: data, messages, views, attacks, defences.
+"""The words every room shares: data, messages, views, attacks.
 
 Nothing here imports another module of this package. A type is where a rule of
 the threat model is written down: a `View` has no label field, so an attack
@@ -233,25 +233,6 @@ class Attack(NamedTuple):
   send: Callable[..., PyTree] | None = None
   turns: Callable[[int], int] = lambda classes: 1
   features: bool = False
-
-
-class Defense(NamedTuple):
-  """A defence, as optional pure functions, one per port of the training step.
-
-  Attributes:
-    configure: `configure(model_keywords) -> model_keywords` before building
-      (the cut is a defence of this kind).
-    targets: `targets(key, labels, num_classes) -> labels or soft targets`,
-      drawn once per training row before training starts.
-    gradient: an `optax.GradientTransformationExtraArgs` over the tuple of
-      messages going down; `labels=` is passed as an extra argument.
-    guarantee: one sentence on what is proved, or that nothing is.
-  """
-
-  configure: Callable[[dict[str, Any]], dict[str, Any]] | None = None
-  targets: Callable[[Array, Array, int], Array] | None = None
-  gradient: Any = None
-  guarantee: str = "no formal guarantee"
 
 
 class MIEstimate(NamedTuple):

@@ -14,6 +14,8 @@ import pytest
 
 from vfl_jax import models
 from vfl_jax import optimizers
+from vfl_jax import protocol
+from vfl_jax import ports
 from vfl_jax import split
 from vfl_jax import train
 from vfl_jax.models import convolution
@@ -83,7 +85,7 @@ def test_same_steps_outside_a_loop(benchmark, name, monkeypatch):
 
   @jax.jit
   def step(state, x, y):
-    return train.step(net, rules, None, state, x, y)[:2]
+    return protocol.step(net, rules, ports.Defense(), state, x, y)[:2]
 
   blocks = [slice(i * BATCH, (i + 1) * BATCH) for i in range(STEPS)]
   batches = [

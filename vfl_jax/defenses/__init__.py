@@ -1,78 +1,74 @@
 """Defences: optional pure functions, one per port of the training step."""
 
-from collections.abc import Sequence
-
-import jax
-import optax
-
+from vfl_jax import ports
 from vfl_jax import registry
-from vfl_jax import types
-from vfl_jax.defenses.cut import cut
-from vfl_jax.defenses.gradient import gaussian
-from vfl_jax.defenses.gradient import laplace
+from vfl_jax.defenses.chaining import chain
+from vfl_jax.defenses.reduction import average
+from vfl_jax.defenses.reduction import compression
+from vfl_jax.defenses.reduction import discrete
+from vfl_jax.defenses.reduction import ppdl
+from vfl_jax.defenses.reduction import sign
+from vfl_jax.defenses.reduction import sparsification
+from vfl_jax.defenses.configuration import cut
+from vfl_jax.defenses.configuration import fedpass
+from vfl_jax.defenses.label import cae
+from vfl_jax.defenses.label import dcae
+from vfl_jax.defenses.label import kdk
 from vfl_jax.defenses.label import label_dp
+from vfl_jax.defenses.shaped import marvell
+from vfl_jax.defenses.merging import lcd
+from vfl_jax.defenses.mixing import mixup
+from vfl_jax.defenses.noise import gaussian
+from vfl_jax.defenses.noise import grad_perturb
+from vfl_jax.defenses.noise import isotropic
+from vfl_jax.defenses.noise import laplace
+from vfl_jax.defenses.noise import max_norm
+from vfl_jax.defenses.noise import perpendicular
+from vfl_jax.defenses.representation import adversarial
+from vfl_jax.defenses.representation import dcor
+from vfl_jax.defenses.representation import mid
+from vfl_jax.defenses.representation import peloss
 
 __all__ = ["DEFENSES", "build", "chain"]
 
 DEFENSES = {
+  # configuration
   "cut": cut,
+  "fedpass": fedpass,
+  # gradients
   "gaussian": gaussian,
   "laplace": laplace,
+  "isotropic": isotropic,
+  "max_norm": max_norm,
+  "perpendicular": perpendicular,
+  "grad_perturb": grad_perturb,
+  "marvell": marvell,
+  "compression": compression,
+  "sparsification": sparsification,
+  "discrete": discrete,
+  "sign": sign,
+  "ppdl": ppdl,
+  "average": average,
+  # labels
   "label_dp": label_dp,
+  "kdk": kdk,
+  "cae": cae,
+  "dcae": dcae,
+  "lcd": lcd,
+  # embeddings and inputs
+  "mid": mid,
+  "dcor": dcor,
+  "peloss": peloss,
+  "adversarial": adversarial,
+  "mixup": mixup,
 }
 
 
-def build(name: str, **keywords) -> types.Defense:
+def build(name: str, **keywords) -> ports.Defense:
   """The named defence.
 
   Raises:
     ValueError: unknown name, or a value the builder refuses.
   """
-  return registry.build("defense", DEFENSES, name, **keywords)
-
-
-def chain(defenses: Sequence[types.Defense]) -> types.Defense:
-  """One defence that applies the given ones in order at every port.
-
-  >>> chain([cut(advance=1), cut(advance=2)]).configure({"cut": 4})
-  {'cut': 1}
-  """
-
-  def fold(port):
-    return [getattr(d, port) for d in defenses if getattr(d, port)]
-
-  def configure(keywords):
-    for function in fold("configure"):
-      keywords = function(keywords)
-    return keywords
-
-  targets = fold("targets")
-  if len(targets) > 1:
-    raise ValueError(
-      f"{len(targets)} defences replace the training targets; take one."
-    )
-  gradients = fold("gradient")
-  return types.Defense(
-    configure=configure,
-    targets=targets[0] if targets else None,
-    gradient=_in_order(gradients) if gradients else None,
-    guarantee=" ".join(d.guarantee for d in defenses),
-  )
-
-
-def _in_order(transformations):
-  """`optax.chain`, but each one's state starts from a key of its own."""
-
-  def init(key):
-    return tuple(
-      t.init(jax.random.fold_in(key, i)) for i, t in enumerate(transformations)
-    )
-
-  def update(messages, state, params=None, **extra):
-    following = []
-    for transformation, s in zip(transformations, state, strict=True):
-      messages, s = transformation.update(messages, s, params, **extra)
-      following.append(s)
-    return messages, tuple(following)
-
-  return optax.GradientTransformationExtraArgs(init, update)
+  built = registry.build("defense", DEFENSES, name, **keywords)
+  return built._replace(name=name)

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 from flax import linen as nn
 import jax
+import jax.numpy as jnp
 
 from vfl_jax.models import convolution
 from vfl_jax.models import stages
 
-NORMS = ("batch", "group", "none")
+NORMS = ("batch", "group", "none", "passport")
 
 
 def table(module: nn.Module, name: str, shape: tuple[int, ...]) -> jax.Array:
@@ -23,12 +24,27 @@ def table(module: nn.Module, name: str, shape: tuple[int, ...]) -> jax.Array:
 
 
 class Norm(nn.Module):
-  """Batch normalisation, group normalisation (at most 8 groups), or nothing."""
+  """Batch normalisation, group normalisation (at most 8 groups), or nothing.
+
+  With "passport" it is batch normalisation whose scale and shift are computed
+  from fixed random vectors s, the holder's secret: gamma = Avg(D(E(s W))) with
+  the kernel W of the layer before and two small trained maps D and E, beta
+  likewise (Gu et al. 2023, "FedPass", equation 4).
+  """
 
   kind: str
 
   @nn.compact
-  def __call__(self, x, train):
+  def __call__(self, x, train, kernel=None):
+    if self.kind == "passport":
+      y = nn.BatchNorm(
+        use_running_average=not train,
+        momentum=0.9,
+        use_scale=False,
+        use_bias=False,
+      )(x)
+      scale = Passport(x.shape[-1], name="scale_of")(kernel)
+      return y * scale + Passport(x.shape[-1], name="shift_of")(kernel)
     if self.kind == "batch":
       return nn.BatchNorm(use_running_average=not train, momentum=0.9)(x)
     if self.kind == "group":
@@ -38,6 +54,27 @@ class Norm(nn.Module):
     if self.kind == "none":
       return x
     raise ValueError(f"model.norm is {self.kind!r}; take one of {NORMS}.")
+
+
+class Passport(nn.Module):
+  """A vector of one number per channel from secret random ones."""
+
+  channels: int
+  copies: int = 4
+
+  @nn.compact
+  def __call__(self, kernel=None):
+    if kernel is None:
+      kernel = jnp.eye(self.channels)
+    # a map that is the same everywhere, but for what lies at its rim
+    kernel = kernel.reshape(-1, *kernel.shape[-2:]).sum(0)
+    secret = self.variable(
+      "batch_stats", "passport", jnp.zeros, (self.copies, kernel.shape[0])
+    )
+    code = nn.Dense(max(4, self.channels // 4), name="encoder")(
+      secret.value @ kernel
+    )
+    return nn.Dense(self.channels, name="decoder")(nn.leaky_relu(code)).mean(0)
 
 
 class Conv(nn.Module):
@@ -58,6 +95,12 @@ class Conv(nn.Module):
     return y
 
 
+def normed(layer: nn.Module, norm: str, x: jax.Array, train: bool) -> jax.Array:
+  """A layer's output, normalised; called within a compact module."""
+  y = layer(x)  # pyright: ignore
+  return Norm(norm)(y, train, layer.variables["params"]["kernel"])
+
+
 class ConvBlock(nn.Module):
   """Convolution-norm-ReLU once per entry of `channels`, then 2x2 pooling."""
 
@@ -69,8 +112,8 @@ class ConvBlock(nn.Module):
   @nn.compact
   def __call__(self, x, train):
     for channels in self.channels:
-      x = Conv(channels, self.size, bias=self.norm == "none")(x)
-      x = nn.relu(Norm(self.norm)(x, train))
+      conv = Conv(channels, self.size, bias=self.norm == "none")
+      x = nn.relu(normed(conv, self.norm, x, train))
     return convolution.pool(x, self.pool)
 
 
@@ -82,8 +125,8 @@ class Dense(nn.Module):
 
   @nn.compact
   def __call__(self, x, train):
-    x = nn.Dense(self.width)(x.reshape(len(x), -1))
-    return nn.relu(Norm(self.norm)(x, train))
+    x = x.reshape(len(x), -1)
+    return nn.relu(normed(nn.Dense(self.width), self.norm, x, train))
 
 
 class Linear(nn.Module):

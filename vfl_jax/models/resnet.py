@@ -26,7 +26,7 @@ class Block(nn.Module):
   def __call__(self, x, train):
     def conv_norm(x, size, stride):
       conv = layers.Conv(self.channels, size, stride, self.norm == "none")
-      return layers.Norm(self.norm)(conv(x), train)
+      return layers.normed(conv, self.norm, x, train)
 
     y = nn.relu(conv_norm(x, 3, self.stride))
     y = conv_norm(y, 3, 1)

@@ -124,6 +124,9 @@ def _draw(generator, name: str, leaf) -> np.ndarray:
   elif name.endswith("table"):
     scale = 1.0 / np.sqrt(leaf.shape[-1])
     values = scale * generator.standard_normal(leaf.shape, np.float32)
+  elif name == "passport":
+    means = generator.uniform(-1, 1, (leaf.shape[0], 1))
+    values = means + generator.standard_normal(leaf.shape)
   elif name in ("scale", "var"):
     values = np.ones(leaf.shape)
   elif name in ("bias", "mean"):
@@ -131,6 +134,6 @@ def _draw(generator, name: str, leaf) -> np.ndarray:
   else:
     raise ValueError(
       f"no initialisation is known for a parameter called {name!r}; use "
-      "kernel, *table, scale, var, bias or mean."
+      "kernel, *table, passport, scale, var, bias or mean."
     )
   return np.asarray(values, leaf.dtype)

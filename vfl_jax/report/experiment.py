@@ -44,6 +44,8 @@ def contents(workdir: pathlib.Path, config: Any) -> dict[str, Any]:
     "exposure": leakages.exposure(tables.read(workdir, "exposure")),
     "oracle": bool(config["evaluate"]["oracle"]),
     "active": leakages.active(tables.read(workdir, "active")),
+    "privacy": tables.read(workdir, "privacy").to_dict("records"),
+    "defended": _defended(tables.read(workdir, "defenses")),
     "cost": tables.read(workdir, "cost").to_dict("records"),
     "controlled": set(attacks.loc[attacks["what"] == "no-VFL", "attack"])
     if len(attacks)
@@ -51,6 +53,23 @@ def contents(workdir: pathlib.Path, config: Any) -> dict[str, Any]:
     "budgets": tables.status(workdir).get("budgets", {}),
     "skipped": tables.status(workdir).get("skipped", {}),
   }
+
+
+def _defended(frame: pd.DataFrame) -> list[dict[str, Any]]:
+  """What defences say of themselves, over seeds."""
+  if frame.empty:
+    return []
+  return [
+    {
+      "quantity": quantity,
+      "party": party,
+      "value": own["value"].mean(),
+      "half": leakages.half_width(own["value"]),
+    }
+    for (quantity, party), own in frame.groupby(
+      ["quantity", "party"], sort=False
+    )
+  ]
 
 
 def trends(frame: pd.DataFrame) -> list[dict[str, Any]]:

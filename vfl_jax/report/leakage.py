@@ -58,6 +58,14 @@ def is_oracle(attack: str) -> bool:
   return attack.endswith("(oracle)")
 
 
+def half_width(values: pd.Series) -> float:
+  """Of the 95 % Student t interval of a mean; NaN for one value."""
+  if len(values) < 2:
+    return float("nan")
+  error = float(values.std()) / len(values) ** 0.5
+  return float(stats.t.ppf(0.975, len(values) - 1)) * error
+
+
 def exposure(frame: pd.DataFrame) -> list[Any]:
   """What features are rebuilt to, beside their mean, by party and metric."""
   if frame.empty:
@@ -66,17 +74,13 @@ def exposure(frame: pd.DataFrame) -> list[Any]:
   groups = frame.groupby(["attack", "party", "metric"], sort=False)
   for (attack, party, metric), group in groups:
     own = group[group["what"] == "attack"]["value"]
-    half = float("nan")
-    if len(own) > 1:
-      error = float(own.std()) / len(own) ** 0.5
-      half = float(stats.t.ppf(0.975, len(own) - 1)) * error
     found.append(
       {
         "attack": attack,
         "party": party,
         "metric": metric,
         "value": own.mean(),
-        "half": half,
+        "half": half_width(own),
         "mean": group[group["what"] == "mean"]["value"].mean(),
         "n": int(group["n"].iloc[0]),
       }

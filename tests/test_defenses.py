@@ -1,0 +1,709 @@
+"""Defences: known laws, exact counts, bounds, and every pair of them."""
+
+import itertools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import optimize
+from scipy import stats
+
+from tests import examples
+from vfl_jax import attacks
+from vfl_jax import config as configs
+from vfl_jax import defenses
+from vfl_jax import optimizers
+from vfl_jax import ports
+from vfl_jax import protocol
+from vfl_jax import registry
+from vfl_jax import rng
+from vfl_jax import split
+from vfl_jax import train
+from vfl_jax.defenses import accounting
+from vfl_jax.defenses import merging
+from vfl_jax.defenses import messages
+from vfl_jax.defenses import reduction
+from vfl_jax.defenses import representation
+from vfl_jax.defenses import shaped
+
+N, BATCH, CLASSES = 48, 12, 4
+# strengths at which a defence does nothing at all
+IDENTITIES = {
+  "cut": {"advance": 0},
+  "gaussian": {"scale": 0.0},
+  "laplace": {"scale": 0.0},
+  "isotropic": {"ratio": 0.0},
+  "perpendicular": {"low": 0.0, "high": 0.0},
+  "marvell": {"strength": 0.0},
+  "compression": {"share": 1.0},
+  "sparsification": {"share": 1.0},
+  "mid": {"weight": 0.0},
+  "dcor": {"weight": 0.0},
+  "peloss": {"weight": 0.0},
+  "adversarial": {"weight": 0.0},
+}
+FOR_TWO = ("marvell",)
+
+
+def sent(name, message, key=0, labels=None, steps=1, **options):
+  """What a gradient defence makes of one party's message, step by step."""
+  transformation = defenses.build(name, **options).gradient
+  start = ports.Start(jax.random.key(key), (message,), len(message))
+  state, found = transformation.init(start), []
+  for _ in range(steps):
+    (out,), state = transformation.update(
+      (message,),
+      state,
+      labels=labels,
+      rows=jnp.arange(len(message)),
+      regrade=lambda weights: (weights,),
+    )
+    found.append(np.asarray(out))
+  return found[0] if steps == 1 else found
+
+
+def normal(shape, seed=0):
+  return jnp.asarray(np.random.default_rng(seed).normal(size=shape), "float32")
+
+
+def federation(names, classes=CLASSES, model="mlp", cut=2, secrets=None):
+  """A tiny training under the named defences: learner, state, arguments."""
+  chain = defenses.chain(
+    [defenses.build(n, **o) for n, o in configs.pieces(names)]
+  )
+  keywords = chain.configure({"cut": cut, "norm": "batch"})
+  built, inputs = examples.build(model, 2, keywords["norm"], classes, N)
+  net = split.at(built, keywords["cut"], 2, chain)
+  labels = np.arange(N) % classes
+  keys = jnp.stack([rng.root(s) for s in range(2)])
+  targets, codes = jnp.tile(jnp.asarray(labels), (2, 1)), ()
+  if chain.prepare:
+    found = [
+      chain.prepare(k, ports.Secrets(labels, classes, secrets)) for k in keys
+    ]
+    targets = jnp.stack([jnp.asarray(p.targets) for p in found])
+    codes = jax.tree.map(lambda *a: np.stack(a), *[p.codes for p in found])
+  rule = optimizers.build("sgd", learning_rate=0.01, steps=100)
+  learner = train.make(
+    net,
+    optimizers.Optimizers.same(rule, 2),
+    batch_size=BATCH,
+    steps=N // BATCH,
+    epochs=2,
+    defense=chain,
+  )
+  return learner, learner.init(keys, inputs, codes), (inputs, targets, keys)
+
+
+# --- laws -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+  ("name", "law"),
+  [
+    ("gaussian", stats.norm(scale=0.5)),
+    ("laplace", stats.laplace(scale=0.5)),
+  ],
+)
+def test_noise_has_the_stated_law_and_keys_differ(name, law):
+  zeros = jnp.zeros((200, 100))
+  first, second = sent(name, zeros, scale=0.5, steps=2)
+  other = sent(name, zeros, key=1, scale=0.5)
+  # P(sqrt(n) D > 1.95) is .001 (Kolmogorov)
+  bound = 1.95 / math.sqrt(first.size)
+  for draw in (first, second, other):
+    assert stats.kstest(draw.ravel(), law.cdf).statistic < bound
+  for a, b in ((first, second), (first, other)):
+    assert abs(np.corrcoef(a.ravel(), b.ravel())[0, 1]) < 0.04  # 5 / sqrt(n)
+
+
+def test_parties_and_vmapped_seeds_draw_apart():
+  transformation = defenses.build("gaussian", scale=1.0).gradient
+  both = (jnp.zeros((50, 40)), jnp.zeros((50, 40)))
+
+  def one(key):
+    state = transformation.init(ports.Start(key, both, 50))
+    return transformation.update(both, state)[0]
+
+  draws = jax.vmap(one)(jax.random.split(jax.random.key(0), 2))
+  flat = [np.ravel(d[s]) for d in draws for s in range(2)]
+  for a, b in itertools.combinations(flat, 2):
+    assert abs(np.corrcoef(a, b)[0, 1]) < 0.11  # 5 / sqrt(n)
+
+
+def test_clipping_is_per_row_in_the_norm_of_its_noise():
+  rows = jnp.stack([jnp.full(400, 5.0), jnp.full(400, 1e-3)])
+  for name, norm in (("gaussian", 2), ("laplace", 1)):
+    clipped = sent(name, rows, scale=0.0, clip=1.0)
+    size = np.linalg.norm(clipped, ord=norm, axis=1)
+    assert size[0] == pytest.approx(1, rel=1e-5)
+    np.testing.assert_array_equal(clipped[1], rows[1])
+
+
+def test_isotropic_noise_has_the_largest_norm_of_the_batch():
+  g = normal((4000, 50)).at[0].set(10.0)
+  noise = sent("isotropic", g, ratio=2.0) - g
+  largest = float(jnp.linalg.norm(g, axis=1).max())
+  # the deviation of n = 200,000 draws: relative error 1 / sqrt(2n) = .0016
+  assert noise.std() == pytest.approx(2 * largest / math.sqrt(50), rel=0.01)
+
+
+@pytest.mark.parametrize("noise", ["along", "isotropic"])
+def test_max_norm_gives_every_row_the_largest_expected_square(noise):
+  row = normal((1, 20))
+  g = jnp.concatenate([jnp.tile(row, (20000, 1)), 3 * row])
+  out = sent("max_norm", g, noise=noise)
+  squares = (out[:-1] ** 2).sum(1)
+  expected = float((9 * row**2).sum())
+  assert abs(squares.mean() - expected) < 5 * squares.std() / math.sqrt(20000)
+  np.testing.assert_allclose(out[-1], g[-1], rtol=1e-5)  # the largest stays
+  cosines = out[:-1] @ np.asarray(row[0])
+  cosines /= np.linalg.norm(out[:-1], axis=1) * np.linalg.norm(row)
+  if noise == "along":
+    np.testing.assert_allclose(np.abs(cosines), 1, atol=1e-4)
+  else:
+    assert np.abs(cosines).mean() < 0.9
+
+
+def test_perpendicular_noise_is_orthogonal_and_of_a_uniform_norm():
+  g = normal((5000, 30))
+  noise = sent("perpendicular", g) - g
+  along = (noise * g).sum(1) / (
+    np.linalg.norm(noise, axis=1) * np.linalg.norm(g, axis=1)
+  )
+  assert np.abs(along).max() < 1e-4
+  size = np.linalg.norm(noise, axis=1) / np.linalg.norm(g, axis=1).max()
+  law = stats.uniform(1, 9)
+  assert stats.kstest(size, law.cdf).statistic < 1.95 / math.sqrt(5000)
+
+
+def test_grad_perturb_is_the_sum_over_the_gradients_of_all_classes():
+  """g + sum_c u_c g^(c) by one pass equals the sum by one pass per class."""
+  model, inputs = examples.build("mlp", 2, "none", CLASSES, BATCH)
+  net = split.at(model, 2, 2)
+  variables = net.init(rng.root(0), inputs)
+  h = tuple(
+    net.bottom(v, x)[0]
+    for v, x in zip(variables["bottoms"], inputs, strict=True)
+  )
+  regrade = protocol.regraded(net, variables["top"], h)
+  u = normal((BATCH, CLASSES))
+  together = regrade(u)
+  by_class = [
+    regrade(jnp.zeros((BATCH, CLASSES)).at[:, c].set(u[:, c]))
+    for c in range(CLASSES)
+  ]
+  for k in range(2):
+    np.testing.assert_allclose(
+      together[k], sum(part[k] for part in by_class), atol=1e-5
+    )
+  labels = jnp.arange(BATCH) % CLASSES
+  down = protocol.active_step(net, variables["top"], h, labels)[1]
+  own = regrade(jax.nn.one_hot(labels, CLASSES))
+  np.testing.assert_allclose(own[0], down[0], atol=1e-6)
+
+
+def test_grad_perturb_noise_is_laplace_by_class():
+  labels = jnp.zeros((5000, CLASSES))
+  noise = sent("grad_perturb", jnp.zeros((5000, CLASSES)), labels=labels)
+  law = stats.laplace(scale=2.0)
+  bound = 1.95 / math.sqrt(noise.size)
+  assert stats.kstest(noise.ravel(), law.cdf).statistic < bound
+
+
+# --- less of a gradient -----------------------------------------------------
+
+
+@pytest.mark.parametrize("share", [0.75, 0.5, 0.25, 0.1])
+@pytest.mark.parametrize("over", ["batch", "row"])
+def test_compression_keeps_its_share_exactly_and_the_largest(share, over):
+  g = normal((32, 40))
+  out = sent("compression", g, share=share, over=over)
+  kept = out != 0
+  np.testing.assert_array_equal(out[kept], np.asarray(g)[kept])
+  if over == "row":
+    assert (kept.sum(1) == round(share * 40)).all()
+    pairs = zip(np.abs(g), kept, strict=True)
+  else:
+    assert kept.sum() == round(share * g.size)
+    pairs = [(np.abs(g).ravel(), kept.ravel())]
+  for size, mine in pairs:
+    assert size[mine].min() >= size[~mine].max()
+
+
+def test_ties_are_broken_to_an_exact_count():
+  mask = reduction.largest(jnp.ones((3, 10)), 4)
+  assert (np.asarray(mask).sum(1) == 4).all()
+  size = jnp.asarray([[0.0, 0.0, 2.0, 0.0]])
+  assert np.asarray(reduction.largest(size, 2)).sum() == 2
+
+
+def test_sparsification_owes_what_it_did_not_send():
+  """All that was sent and what is still owed is all that came, per row."""
+  g = normal((16, 10))
+  for residual in ("row", "position"):
+    out = sent("sparsification", g, share=0.3, residual=residual, steps=4)
+    assert all((o != 0).sum() == round(0.3 * g.size) for o in out)
+    transformation = defenses.build(
+      "sparsification", share=0.3, residual=residual
+    ).gradient
+    state = transformation.init(ports.Start(jax.random.key(0), (g,), 16))
+    total = 0
+    for _ in range(4):
+      (o,), state = transformation.update((g,), state, rows=jnp.arange(16))
+      total = total + o
+    np.testing.assert_allclose(total + state[0], 4 * g, rtol=1e-4, atol=1e-5)
+
+
+def test_what_a_row_is_owed_follows_the_row_and_not_its_place():
+  transformation = defenses.build("sparsification", share=0.5).gradient
+  state = transformation.init(
+    ports.Start(jax.random.key(0), (jnp.zeros((2, 2)),), 4)
+  )
+  first = jnp.asarray([[3.0, 1.0], [2.0, 0.5]])
+  (out,), state = transformation.update((first,), state, rows=jnp.array([0, 3]))
+  np.testing.assert_array_equal(out, [[3, 0], [2, 0]])
+  nothing = jnp.zeros((2, 2))
+  (out,), _ = transformation.update((nothing,), state, rows=jnp.array([3, 1]))
+  np.testing.assert_array_equal(out, [[0, 0.5], [0, 0]])
+
+
+@pytest.mark.parametrize("clip", [True, False])
+def test_levels_are_exact(clip):
+  g = 0.02 * normal((50, 40))
+  out = sent("discrete", g, bound=0.03, bins=6, clip=clip)
+  levels = out / 0.01
+  np.testing.assert_allclose(levels, np.round(levels), atol=1e-5)
+  assert (np.abs(out).max() <= 0.03 + 1e-7) == clip
+  inside = np.abs(g) <= 0.03
+  assert np.abs(out - g)[inside].max() <= 0.005 + 1e-7
+
+
+def test_sign_and_average():
+  g = normal((8, 5))
+  out = sent("sign", g)
+  np.testing.assert_array_equal(np.sign(out), np.sign(g))
+  np.testing.assert_allclose(np.abs(out), np.abs(g).mean(), rtol=1e-6)
+  np.testing.assert_array_equal(sent("sign", g, size=2.0), 2 * np.sign(g))
+  np.testing.assert_allclose(
+    sent("average", g), np.tile(np.mean(g, 0), (8, 1)), rtol=1e-5
+  )
+
+
+def test_ppdl_is_the_published_walk():
+  """Never more than its share nor its bound; without noise, the threshold."""
+  g = 1e-3 * normal((6, 8))
+  share, clip, tau = 0.5, 1e-3, 1e-4
+  out = sent("ppdl", g, share=share)
+  assert np.abs(out).max() <= clip + 1e-9
+  assert 0 < (out != 0).sum() <= round(share * g.size)
+  # with hardly any noise: the elements over the threshold, in a random order
+  over = np.abs(np.asarray(g)) > tau
+  exact = sent("ppdl", g, epsilon=1e10, share=1.0)
+  np.testing.assert_array_equal(exact != 0, over)
+  np.testing.assert_allclose(
+    exact[over], np.clip(np.asarray(g)[over], -clip, clip), atol=1e-6
+  )
+
+
+# --- marvell ----------------------------------------------------------------
+
+
+def test_marvell_finds_the_best_noise_there_is():
+  """Against a search over its whole feasible set, four unknowns."""
+  generator = np.random.default_rng(0)
+  solve = jax.jit(
+    lambda share, gap, u, v, d, power: shaped.solve(
+      shaped.Statistics(share, gap, (u, v), d), power
+    ),
+    static_argnums=4,
+  )
+  for _ in range(60):
+    share = generator.uniform(0.05, 0.95)
+    u, v = 10 ** generator.uniform(-3, 1, 2)
+    gap = 10 ** generator.uniform(-2, 1)
+    d = int(generator.choice([1, 2, 10, 64]))
+    allowed = gap * generator.choice([0.1, 1.0, 4.0, 25.0])
+    about = shaped.Statistics(share, gap, (u, v), d)
+    found = jax.tree.map(float, solve(share, gap, u, v, d, allowed))
+    used = float(shaped.power(about, found))
+    assert used <= allowed * (1 + 1e-4)
+    for along, across in zip(found.along, found.across, strict=True):
+      assert along >= across - 1e-9 * allowed >= -1e-6
+    ours = float(shaped.divergence(about, found))
+    best = brute_force(about, allowed, generator)
+    assert ours <= best * 1.0001 + 1e-5
+
+
+def brute_force(about, allowed, generator):
+  """The least divergence found by random starts and a constrained search."""
+  share, d = about.share, about.width
+
+  def noise(z):
+    # any z is feasible: shares of the power, each of along at least across
+    z = np.exp(z - z.max())
+    z = z / z.sum() * allowed
+    across = z[0] / ((1 - share) * d), z[1] / (share * d)
+    along = across[0] + z[2] / (1 - share), across[1] + z[3] / share
+    return shaped.Noise(along, across)
+
+  def value(z):
+    return float(shaped.divergence(about, noise(z)))
+
+  starts = generator.normal(0, 4, (200, 4))
+  starts = sorted(starts, key=value)[:4]
+  searched = [
+    optimize.minimize(
+      value, start, method="Nelder-Mead", options={"maxiter": 600}
+    ).fun
+    for start in starts
+  ]
+  return min(searched)
+
+
+def test_marvell_hides_what_it_says_it_hides():
+  """On gradients as it takes them to be, AUC stays below the bound."""
+  from sklearn import metrics
+
+  generator = np.random.default_rng(1)
+  positive = np.arange(4000) % 4 == 0
+  g = np.where(positive[:, None], 1.0, -0.3) + 0.2 * generator.normal(
+    size=(4000, 8)
+  )
+  labels = jax.nn.one_hot(positive.astype(int), 2)
+  bounds, measured = [], []
+  for strength in (0.5, 2.0, 8.0):
+    transformation = defenses.build("marvell", strength=strength).gradient
+    message = (jnp.asarray(g, jnp.float32),)
+    state = transformation.init(ports.Start(jax.random.key(0), message, 4000))
+    (out,), state = transformation.update(message, state, labels=labels)
+    said = defenses.build("marvell").report(state)
+    bounds.append(float(said["AUC bound"][0]))
+    along = np.asarray(out) @ np.ones(8)
+    measured.append(metrics.roc_auc_score(positive, along))
+    power = ((np.asarray(out) - g) ** 2).sum(1).mean()
+    gap = ((g[positive].mean(0) - g[~positive].mean(0)) ** 2).sum()
+    assert power == pytest.approx(strength * gap, rel=0.15)
+  assert bounds == sorted(bounds, reverse=True)
+  # 4,000 rows: the error of an AUC is about .01
+  assert all(m <= b + 0.03 for m, b in zip(measured, bounds, strict=True))
+
+
+# --- labels -----------------------------------------------------------------
+
+
+def test_label_dp_keeps_a_label_with_its_exact_probability():
+  epsilon, classes, n = 1.0, 5, 40000
+  labels = np.arange(n) % classes
+  prepared = defenses.build("label_dp", epsilon=epsilon).prepare(
+    rng.root(0), ports.Secrets(labels, classes)
+  )
+  noisy = prepared.targets
+  keep = np.exp(epsilon) / (np.exp(epsilon) + classes - 1)
+  error = np.sqrt(keep * (1 - keep) / n)
+  assert abs((noisy == labels).mean() - keep) < 4 * error
+  changed = (noisy - labels)[noisy != labels] % classes
+  shares = np.bincount(changed, minlength=classes)[1:] / len(changed)
+  assert np.abs(shares - 0.25).max() < 0.02
+
+
+@pytest.mark.parametrize("taught", [True, False])
+def test_rows_of_kdk_sum_to_one_with_the_truth_as_mode(taught):
+  labels = np.arange(200) % 5
+  # classes 0 and 1 look alike to the active party, 2, 3 and 4 too
+  features = np.asarray(normal((200, 6))) + 4 * (labels < 2)[:, None]
+  secrets = ports.Secrets(labels, 5, features if taught else None)
+  targets = (
+    defenses.build("kdk", k=2, epsilon=0.4)
+    .prepare(rng.root(0), secrets)
+    .targets
+  )
+  np.testing.assert_allclose(targets.sum(1), 1, rtol=1e-6)
+  np.testing.assert_array_equal(targets.argmax(1), labels)
+  assert ((targets > 0).sum(1) == 2).all()
+  other = np.where(np.eye(5)[labels] > 0, 0, targets).argmax(1)
+  alike = (other < 2) == (labels < 2)
+  assert alike.mean() > 0.9 if taught else 0.2 < alike.mean() < 0.6
+
+
+@pytest.mark.parametrize("classes", [2, 10])
+def test_a_code_is_undone_on_argmax_and_hides_the_label(classes):
+  labels = np.arange(50) % classes
+  built = defenses.build("cae")
+  prepared = built.prepare(rng.root(1), ports.Secrets(labels, classes))
+  np.testing.assert_allclose(prepared.targets.sum(1), 1, rtol=1e-5)
+  logits = jnp.log(prepared.targets + 1e-12)
+  decoded = np.asarray(built.decode(prepared.codes, logits))
+  np.testing.assert_array_equal(decoded.argmax(1), labels)
+  assert (prepared.targets.argmax(1) == labels).mean() < 0.6
+
+
+def test_pairs_of_classes_that_look_alike_are_merged():
+  labels = np.arange(400) % 4
+  centres = np.array([[3, 0], [0, 3], [3.0, 0.5], [0.5, 3.0]])
+  features = centres[labels] + 0.1 * np.asarray(normal((400, 2)))
+  merged = merging.pairs(rng.root(0), ports.Secrets(labels, 4, features))
+  assert merged[0] == merged[2] and merged[1] == merged[3]
+  assert merged[0] != merged[1]
+  drawn = merging.pairs(rng.root(0), ports.Secrets(labels, 6))
+  assert sorted(np.bincount(drawn)) == [2, 2, 2]
+
+
+def test_lcd_trains_bottoms_on_merged_labels_and_then_no_more():
+  learner, state, args = federation(({"name": "lcd", "share": 0.5},))
+  before = jax.tree.map(np.asarray, state["variables"])
+  state, metrics = learner.epoch(state, *args, 0)  # progress 0 to .5
+  middle = jax.tree.map(np.asarray, state["variables"])
+  state, _ = learner.epoch(state, *args, 1)
+  after = jax.tree.map(np.asarray, state["variables"])
+  moved = lambda a, b, part: any(
+    np.any(x != y)
+    for x, y in zip(
+      jax.tree.leaves(a[part]), jax.tree.leaves(b[part]), strict=True
+    )
+  )
+  assert moved(before, middle, "bottoms") and moved(middle, after, "top")
+  assert not moved(middle, after, "bottoms")
+  assert np.isfinite(metrics["loss"]).all()
+
+
+# --- embeddings -------------------------------------------------------------
+
+
+def test_distance_correlation_is_zero_for_independent_and_one_for_affine():
+  x = normal((1500, 3))
+  y = normal((1500, 2), seed=1)
+  rotation, _ = np.linalg.qr(np.asarray(normal((3, 3), seed=2)))
+  dcor = representation.distance_correlation
+  assert float(dcor(x, 2 * x @ rotation + 1)) == pytest.approx(1, abs=1e-4)
+  assert float(dcor(x, y)) < 0.02
+  # its gradient is finite where samples coincide, as labels do
+  labels = jax.nn.one_hot(jnp.arange(30) % 3, 3)
+  gradient = jax.grad(lambda h: dcor(h, labels))(jnp.ones((30, 4)))
+  assert np.isfinite(gradient).all()
+
+
+def test_the_bottleneck_divergence_is_that_of_gaussians():
+  mean, log = jnp.float32(0.7), jnp.float32(-0.4)
+  x = np.linspace(-12, 12, 200001)
+  p = stats.norm(0.7, math.exp(-0.4))
+  truth = np.trapezoid(p.pdf(x) * (p.logpdf(x) - stats.norm.logpdf(x)), x)
+  ours = float(representation.gaussian_divergence(mean, log))
+  assert ours == pytest.approx(truth, abs=1e-4)
+
+
+def test_a_reversed_gradient_is_reversed():
+  f = lambda x: (3 * representation.reversed_gradient(x, 2.0)).sum()
+  value, gradient = jax.value_and_grad(f)(jnp.ones(2))
+  assert float(value) == 6
+  np.testing.assert_array_equal(gradient, [-6, -6])
+
+
+def test_peloss_is_the_energy_of_pairs_of_one_class():
+  targets = jax.nn.one_hot(jnp.array([0, 0, 1]), 2)
+  h = jnp.array([[0.0], [0.5], [0.6]])
+  of = lambda **o: float(
+    defenses.build("peloss", **o).guard.penalty({}, (h,), targets, None)
+  )
+  assert of(weight=2.0) == pytest.approx(2 * 1 / 0.5)
+  assert of(weight=2.0, pairs="sum") == pytest.approx(2 * 2 / 0.5)
+
+
+def test_mixup_mixes_samples_of_all_parties_alike():
+  moment = ports.Moment(jax.random.key(0), jnp.float32(0), jnp.arange(40))
+  ids = jnp.arange(40.0)
+  x = (ids[:, None], jnp.stack([ids, -ids], 1)[:, :, None])
+  mixed, targets = defenses.build("mixup", per="row").inputs(
+    moment, x, jax.nn.one_hot(jnp.arange(40), 40)
+  )
+  np.testing.assert_allclose(mixed[0][:, 0], mixed[1][:, 0, 0], rtol=1e-6)
+  np.testing.assert_allclose(targets.sum(1), 1, rtol=1e-6)
+  np.testing.assert_allclose(mixed[0][:, 0], targets @ ids, rtol=1e-5)
+  assert (np.asarray(targets)[np.arange(40), np.arange(40)] >= 0.5).all()
+
+
+# --- privacy ----------------------------------------------------------------
+
+
+def releases(**changes):
+  usual = dict(
+    epochs=30,
+    steps=600,
+    batch_size=64,
+    rows=1280,
+    normalised=False,
+    mixed=False,
+  )
+  return ports.Releases(**{**usual, **changes})
+
+
+def test_epsilons_are_the_closed_forms():
+  pytest.importorskip("dp_accounting")
+  rule = defenses.build("gaussian", scale=2.0, clip=0.5).guarantees
+  own, composed, everything = rule(releases())
+  for guarantee, count in ((own, 1), (composed, 30), (everything, 600 * 64)):
+    # Balle and Wang 2018, theorem 8, with sensitivity 2 * clip * sqrt(count)
+    mu = 2 * 0.5 * math.sqrt(count) / 2.0
+    e = guarantee.epsilon
+    delta = stats.norm.cdf(mu / 2 - e / mu) - math.exp(
+      e + stats.norm.logcdf(-mu / 2 - e / mu)
+    )
+    assert delta == pytest.approx(guarantee.delta, rel=1e-3)
+  coupled = rule(releases(normalised=True))
+  assert coupled[0].epsilon > own.epsilon
+  assert "its batch" in coupled[0].scope
+  own, composed, _ = defenses.build("laplace", scale=2.0, clip=0.5).guarantees(
+    releases()
+  )
+  assert (own.epsilon, own.delta) == (0.5, 0.0)
+  assert composed.epsilon < 15  # better than adding up
+  exact = defenses.build("label_dp", epsilon=0.7).guarantees(releases())
+  assert [(g.epsilon, g.delta) for g in exact] == [(0.7, 0.0)]
+  noisy = defenses.build("grad_perturb", epsilon=0.7).guarantees(releases())
+  assert noisy[0].epsilon == 0.7 and not noisy[0].delta
+
+
+def test_without_a_clip_nothing_is_promised():
+  assert defenses.build("gaussian", scale=1.0).guarantees is None
+  assert defenses.build("grad_perturb").guarantees(releases(mixed=True)) == []
+  assert accounting.DELTA < 1 / 10000
+
+
+# --- all of them ------------------------------------------------------------
+
+BAD = [
+  ("gaussian", {"scale": -1.0}, "at least 0"),
+  ("laplace", {"clip": -1.0}, "at least 0"),
+  ("isotropic", {"ratio": -0.5}, "at least 0"),
+  ("perpendicular", {"low": 3.0, "high": 2.0}, "at least 3"),
+  ("grad_perturb", {"epsilon": 0.0}, "above 0"),
+  ("marvell", {"strength": -1.0}, "at least 0"),
+  ("compression", {"share": 0.0}, "at most 1"),
+  ("compression", {"share": 1.5}, "at most 1"),
+  ("sparsification", {"share": -0.1}, "at most 1"),
+  ("discrete", {"bins": 7}, "even number"),
+  ("discrete", {"bound": 0.0}, "above 0"),
+  ("sign", {"size": -1.0}, "at least 0"),
+  ("ppdl", {"share": 2.0}, "at most 1"),
+  ("ppdl", {"epsilon": 0.0}, "above 0"),
+  ("label_dp", {"epsilon": 0.0}, "above 0"),
+  ("kdk", {"k": 1}, "at least 2"),
+  ("kdk", {"k": 2, "epsilon": 0.5}, "mode"),
+  ("cae", {"confusion": 3.0}, "0 to 2"),
+  ("lcd", {"share": 1.0}, "below 1"),
+  ("mid", {"weight": -1.0}, "at least 0"),
+  ("dcor", {"weight": -1.0}, "at least 0"),
+  ("peloss", {"weight": -1.0}, "at least 0"),
+  ("adversarial", {"hidden": 0}, "at least 1"),
+  ("mixup", {"alpha": 0.0}, "above 0"),
+  ("cut", {"advance": -1}, "at least 0"),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "said"), BAD)
+def test_bad_strengths_are_refused_with_the_range(name, options, said):
+  with pytest.raises(ValueError, match=said):
+    defenses.build(name, **options)
+
+
+def test_defences_that_do_not_apply_are_refused():
+  for name, classes, kind, said in (
+    ("marvell", 10, "rows", "two classes"),
+    ("lcd", 5, "rows", "even number"),
+    ("lcd", 2, "rows", "even number"),
+    ("kdk", 2, "rows", "2 to 2"),
+    ("mixup", 2, "tokens", "ids"),
+  ):
+    with pytest.raises(ValueError, match=said):
+      defenses.build(name).check(classes, kind)
+  both = defenses.chain([defenses.build("cae"), defenses.build("kdk")])
+  with pytest.raises(ValueError, match="needs labels"):
+    both.prepare(rng.root(0), ports.Secrets(np.arange(8) % 4, 4))
+
+
+@pytest.mark.parametrize("name", defenses.DEFENSES)
+def test_every_defence_trains_in_one_program(name):
+  classes = 2 if name in FOR_TWO else CLASSES
+  learner, state, args = federation((name,), classes)
+  for epoch in range(2):
+    state, metrics = learner.epoch(state, *args, epoch)
+    assert np.isfinite(metrics["loss"]).all()
+  assert train.finite(state["variables"]).all()
+  scores = learner.predict(state["variables"], args[0])
+  assert scores.shape == (2, N, classes) and np.isfinite(scores).all()
+  assert learner.epoch._cache_size() == 1
+  built = defenses.build(name)
+  for _, attack, own in configs.labelled(built.adaptive):
+    attacks.build(attack, **{"steps": 9, **own})
+
+
+@pytest.mark.parametrize("name", IDENTITIES)
+def test_no_strength_is_no_defence_bit_for_bit(name):
+  classes = 2 if name in FOR_TWO else CLASSES
+  ends = []
+  for names in ((), ({"name": name, **IDENTITIES[name]},)):
+    learner, state, args = federation(names, classes)
+    for epoch in range(2):
+      state, _ = learner.epoch(state, *args, epoch)
+    ends.append(state["variables"])
+  jax.tree.map(np.testing.assert_array_equal, *ends)
+
+
+@pytest.mark.parametrize("model", ["lenet", "transformer", "deepfm"])
+@pytest.mark.parametrize("name", ["compression", "mid", "gaussian", "fedpass"])
+def test_messages_that_are_not_flat_are_defended_too(name, model):
+  learner, state, args = federation((name,), model=model, cut=2)
+  state, metrics = learner.epoch(state, *args, 0)
+  assert np.isfinite(metrics["loss"]).all()
+
+
+def test_a_mask_travels_along_untouched():
+  message = {"x": normal((4, 3, 2)), "mask": jnp.ones((4, 3))}
+  matrix, back = messages.rows(message)
+  assert matrix.shape == (4, 6)
+  out = back(matrix + 1)
+  np.testing.assert_array_equal(out["mask"], message["mask"])
+  np.testing.assert_allclose(out["x"], message["x"] + 1, rtol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", defenses.DEFENSES)
+def test_every_pair_goes_together_or_is_refused(first):
+  """Traced, not run: shapes, ports and codes of all pairs in both orders."""
+  soft = {"kdk", "cae", "dcae"}
+  for second in defenses.DEFENSES:
+    two = {first, second} & set(FOR_TWO)
+    classes = 2 if two else CLASSES
+    pair = ({"name": first}, {"name": second})
+    if two:
+      pair = tuple(
+        {**p, "k": 2, "epsilon": 0.4} if p["name"] == "kdk" else p for p in pair
+      )
+      if "lcd" in (first, second):
+        continue  # one wants two classes, the other four
+    if first == "cut" == second:
+      pair = ({"name": "cut"},)
+    labels = {"label_dp", "lcd"} | soft
+    if first in soft and second in labels:
+      with pytest.raises(ValueError, match="needs labels"):
+        federation(pair, classes)
+      continue
+    if first == "lcd" and second in soft:
+      with pytest.raises(ValueError, match="needs hard labels"):
+        learner, state, args = federation(pair, classes)
+        jax.eval_shape(learner.epoch, state, *args, 0)
+      continue
+    learner, state, args = federation(pair, classes)
+    after, metrics = jax.eval_shape(learner.epoch, state, *args, 0)
+    assert metrics["loss"].shape == (2,)
+    same = lambda a, b: a.shape == b.shape and a.dtype == b.dtype
+    assert all(jax.tree.leaves(jax.tree.map(same, after, state)))
+
+
+def test_the_registry_checks_kinds():
+  with pytest.raises(ValueError, match="did you mean 'gaussian'"):
+    registry.lookup(defenses.DEFENSES, "defense", "gausian")
+  with pytest.raises(ValueError, match="it takes"):
+    defenses.build("max_norm", noise="sideways")

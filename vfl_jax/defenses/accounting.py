@@ -1,0 +1,132 @@
+"""What noise on clipped gradients proves about labels, by epochs and steps.
+
+Changing one label changes that row's gradient by at most twice the clip. Three
+readings, from the least to the most that a party gets:
+
+- one release of the row's gradient;
+- all of them, one an epoch. A row is in one batch of every epoch, so there is
+  no amplification by subsampling;
+- everything, where the label also reaches the other rows' gradients through
+  the weights of the top, which are trained on it without noise: then any row of
+  any step may change, each by at most twice the clip.
+
+The first two take the top's weights as given. Where the top normalises by
+batch, rows of one batch depend on each other's labels at once, and a release
+is that of the batch.
+"""
+
+from collections.abc import Callable, Sequence
+import functools
+import math
+
+from vfl_jax import ports
+
+DELTA = 1e-5
+
+Rule = Callable[[ports.Releases], Sequence[ports.Guarantee]]
+
+
+def gaussian(scale: float, clip: float) -> Rule:
+  """Of Gaussian noise of this deviation on rows of at most this L2 norm."""
+
+  def epsilon(releases, changed):
+    import dp_accounting
+
+    # compositions of Gaussians are one Gaussian: deviations add in squares
+    moved = 2 * clip * math.sqrt(changed * releases)
+    return dp_accounting.get_epsilon_gaussian(scale / moved, DELTA), DELTA
+
+  return functools.partial(_readings, epsilon, "L2")
+
+
+def laplace(scale: float, clip: float) -> Rule:
+  """Of Laplace noise of this scale on rows of at most this L1 norm."""
+
+  def epsilon(releases, changed):
+    return _composed(2 * clip * changed / scale, releases)
+
+  return functools.partial(_readings, epsilon, "L1")
+
+
+def exact(epsilon: float) -> Rule:
+  """Of labels that are replaced once, before anything is computed of them."""
+
+  def rule(releases):
+    del releases
+    return [
+      ports.Guarantee(
+        "one training label, against everything all parties ever get", epsilon
+      )
+    ]
+
+  return rule
+
+
+def noisy_labels(epsilon: float) -> Rule:
+  """Of gradients under a one-hot label with Laplace noise, drawn per release.
+
+  They follow from the noisy labels and the top's weights, so that batch
+  normalisation does no harm, and nothing is proved of what the weights carry.
+  """
+
+  def rule(about):
+    if about.mixed:
+      return []
+    given = "the top's weights given"
+    return [
+      ports.Guarantee(
+        f"one label, by one release of its batch; {given}", epsilon
+      ),
+      ports.Guarantee(
+        f"one label, by {about.epochs} releases of its batch; {given}",
+        *_composed(epsilon, about.epochs),
+      ),
+    ]
+
+  return rule
+
+
+def _composed(epsilon, releases):
+  """Laplace mechanisms of so much each: the better of two bounds."""
+  try:
+    import dp_accounting
+  except ImportError:
+    return epsilon * releases, 0.0
+  accountant = dp_accounting.rdp.RdpAccountant()
+  accountant.compose(dp_accounting.LaplaceDpEvent(1 / epsilon), releases)
+  composed = float(accountant.get_epsilon(DELTA))
+  pure = epsilon * releases
+  return (composed, DELTA) if composed < pure else (pure, 0.0)
+
+
+def _readings(epsilon, norm, about: ports.Releases):
+  """The three readings, or what is missing to compute them."""
+  try:
+    import dp_accounting  # noqa: F401
+  except ImportError:
+    return [
+      ports.Guarantee(
+        "not computed: pip install 'vfl_jax[dp]' for the accounting", math.nan
+      )
+    ]
+  coupled = about.normalised or about.mixed
+  changed = about.batch_size if coupled else 1
+  of = "the gradients of its batch" if coupled else "its gradient"
+  given = f"the top's weights given, {norm} clip per row"
+  found = []
+  for scope, releases, rows in (
+    (f"one label, by one release of {of}; {given}", 1, changed),
+    (
+      f"one label, by {about.epochs} releases of {of}; {given}",
+      about.epochs,
+      changed,
+    ),
+    (
+      f"one label, by everything one party gets in {about.steps} steps",
+      about.steps,
+      about.batch_size,
+    ),
+  ):
+    value, delta = epsilon(releases, rows)
+    found.append(ports.Guarantee(scope, float(value), delta))
+  return found

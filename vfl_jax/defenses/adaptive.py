@@ -1,0 +1,17 @@
+"""Attacks that know a defence, entries as in a config's `attacks`."""
+
+# what a defence leaves in the embeddings is read by heads of every depth
+COMPLETION = {
+  "name": "passive_completion",
+  "label": "adaptive completion",
+  "variants": (
+    ("frozen", 0, 1.0),
+    ("frozen", 1, 1.0),
+    ("frozen", -1, 1.0),
+    ("finetuned", 1, 1.0),
+    ("finetuned", -1, 1.0),
+  ),
+}
+# several recorded epochs are several looks at one label: noise averages out
+SEVERAL_LOOKS = ("direction", "hint", "gradient_clustering")
+STRONGER = (COMPLETION, "hint", "direction")

@@ -1,0 +1,185 @@
+"""Noise on the cut gradients."""
+
+import math
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from vfl_jax import ports
+from vfl_jax.defenses import adaptive
+from vfl_jax.defenses import accounting
+from vfl_jax.defenses import messages
+
+
+def gaussian(*, scale: float = 1e-3, clip: float = 0.0) -> ports.Defense:
+  """Gaussian noise of standard deviation `scale` on every element.
+
+  Args:
+    scale: of the noise, in units of the gradient (Fu et al. try 1e-4 to 1e-1).
+    clip: bound on each row's Euclidean norm before the noise; 0 is none, and
+      then there is no privacy guarantee.
+
+  Raises:
+    ValueError: a negative scale or clip.
+
+  Source: Fu et al. 2022, section 6; Dwork and Roth 2014 for the guarantee.
+  """
+  _not_negative("gaussian", scale, clip)
+  if not scale and not clip:
+    return ports.Defense()
+
+  def noised(key, g):
+    g = messages.clipped(g, clip)
+    return g + scale * jax.random.normal(key, g.shape, g.dtype)
+
+  return ports.Defense(
+    gradient=messages.random(noised),
+    guarantees=accounting.gaussian(scale, clip) if clip and scale else None,
+    adaptive=adaptive.SEVERAL_LOOKS,
+  )
+
+
+def laplace(*, scale: float = 1e-3, clip: float = 0.0) -> ports.Defense:
+  """Laplace noise of scale `scale` on every element.
+
+  Args:
+    scale: of the noise, in units of the gradient.
+    clip: bound on each row's L1 norm before the noise; 0 is none.
+
+  Raises:
+    ValueError: a negative scale or clip.
+
+  Source: as `gaussian`.
+  """
+  _not_negative("laplace", scale, clip)
+  if not scale and not clip:
+    return ports.Defense()
+
+  def noised(key, g):
+    g = messages.clipped(g, clip, order=1)
+    return g + scale * jax.random.laplace(key, g.shape, g.dtype)
+
+  return ports.Defense(
+    gradient=messages.random(noised),
+    guarantees=accounting.laplace(scale, clip) if clip and scale else None,
+    adaptive=adaptive.SEVERAL_LOOKS,
+  )
+
+
+def isotropic(*, ratio: float = 1.0) -> ports.Defense:
+  """Gaussian noise whose norm is `ratio` times the largest of the batch.
+
+  Its standard deviation is ratio * max norm / sqrt(d).
+
+  Raises:
+    ValueError: a negative ratio.
+
+  Source: Li et al. 2022, section 5 ("iso").
+  """
+  messages.within("isotropic", "ratio", ratio, 0, math.inf)
+  if not ratio:
+    return ports.Defense()
+
+  def noised(key, g):
+    deviation = ratio * messages.norms(g).max() / math.sqrt(g.shape[1])
+    return g + deviation * jax.random.normal(key, g.shape, g.dtype)
+
+  return ports.Defense(
+    gradient=messages.random(noised), adaptive=adaptive.SEVERAL_LOOKS
+  )
+
+
+def max_norm(
+  *, noise: Literal["along", "isotropic"] = "along"
+) -> ports.Defense:
+  """Noise that gives every row the largest expected squared norm of the batch.
+
+  Args:
+    noise: "along" the row itself, as published, by which its direction up to
+      the sign stays; "isotropic" is what some frameworks ship under the name.
+
+  Source: Li et al. 2022, section 4.1.
+  """
+
+  def noised(key, g):
+    norm = messages.norms(g)
+    missing = jnp.maximum(norm.max() ** 2 - norm**2, 0.0)
+    if noise == "along":
+      draw = jax.random.normal(key, (len(g), 1), g.dtype)
+      return g * (1 + draw * jnp.sqrt(missing) / jnp.maximum(norm, 1e-30))
+    draw = jax.random.normal(key, g.shape, g.dtype)
+    return g + draw * jnp.sqrt(missing / g.shape[1])
+
+  return ports.Defense(
+    gradient=messages.random(noised),
+    adaptive=("direction", "gradient_clustering"),
+  )
+
+
+def perpendicular(*, low: float = 1.0, high: float = 10.0) -> ports.Defense:
+  """Noise at right angles to each row, of a random norm.
+
+  Args:
+    low: least norm of the noise, as a multiple of the largest of the batch.
+    high: largest norm.
+
+  Raises:
+    ValueError: not 0 <= low <= high.
+
+  Source: the code of Li et al. 2022 ("gradient_perp_masking").
+  """
+  messages.within("perpendicular", "low", low, 0, math.inf)
+  messages.within("perpendicular", "high", high, low, math.inf)
+  if not high:
+    return ports.Defense()
+
+  def noised(key, g):
+    where, how_far = jax.random.split(key)
+    noise = jax.random.normal(where, g.shape, g.dtype)
+    along = (noise * g).sum(1, keepdims=True)
+    square = jnp.maximum((g**2).sum(1, keepdims=True), 1e-30)
+    noise = noise - g * along / square
+    size = jax.random.uniform(how_far, (len(g), 1), g.dtype, low, high)
+    length = jnp.maximum(messages.norms(noise), 1e-30)
+    return g + noise / length * size * messages.norms(g).max()
+
+  return ports.Defense(
+    gradient=messages.random(noised), adaptive=adaptive.SEVERAL_LOOKS
+  )
+
+
+def grad_perturb(*, epsilon: float = 1.0) -> ports.Defense:
+  """The gradients of all classes, in random amounts, added to a row's own.
+
+  g + sum_c u_c g^(c) with u_c ~ Laplace(2 / epsilon) and g^(c) the gradient
+  were c the label. The loss is linear in the one-hot label, so that this is
+  the gradient under a label with Laplace noise on it: one more pass back
+  through the top, for any number of classes.
+
+  Raises:
+    ValueError: epsilon is not positive.
+
+  Source: Yang et al. 2022, "Differentially private label protection in split
+  learning" (TPSL).
+  """
+  messages.above("grad_perturb", "epsilon", epsilon)
+
+  def update(sent, state, params=None, *, labels, regrade, **extra):
+    del params, extra
+    key, state = messages.following(state)
+    u = 2 / epsilon * jax.random.laplace(key, labels.shape, jnp.float32)
+    noise = regrade(u)
+    return jax.tree.map(jnp.add, tuple(sent), tuple(noise)), state
+
+  return ports.Defense(
+    gradient=optax.GradientTransformationExtraArgs(messages.keyed, update),
+    guarantees=accounting.noisy_labels(epsilon),
+    adaptive=adaptive.SEVERAL_LOOKS,
+  )
+
+
+def _not_negative(name, scale, clip):
+  messages.within(name, "scale", scale, 0, math.inf)
+  messages.within(name, "clip", clip, 0, math.inf)

@@ -1,0 +1,252 @@
+"""Less of the cut gradients: fewer elements, levels, or none of a row's own."""
+
+import math
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from vfl_jax import ports
+from vfl_jax.defenses import adaptive
+from vfl_jax.defenses import messages
+
+
+def compression(
+  *, share: float = 0.25, over: Literal["batch", "row"] = "batch"
+) -> ports.Defense:
+  """Only the largest elements, exactly so many of them; the rest are zero.
+
+  Args:
+    share: of the elements that are kept (Fu et al.: .75, .5, .25, .1).
+    over: the elements of the whole batch compete (Fu et al.), or those of each
+      row.
+
+  Raises:
+    ValueError: a share outside (0, 1].
+
+  Source: Fu et al. 2022, section 6.
+  """
+  _share("compression", share)
+  if share == 1:
+    return ports.Defense()
+
+  def kept(g):
+    flat = g if over == "row" else g.reshape(1, -1)
+    count = max(1, round(share * flat.shape[1]))
+    return jnp.where(largest(jnp.abs(flat), count), flat, 0.0).reshape(g.shape)
+
+  return ports.Defense(
+    gradient=messages.plain(kept), adaptive=("direct", "hint")
+  )
+
+
+def sparsification(
+  *,
+  share: float = 0.25,
+  residual: Literal["row", "position", "none"] = "row",
+) -> ports.Defense:
+  """The largest elements of gradient plus what of it was not sent before.
+
+  Args:
+    share: of the elements of a batch that are sent.
+    residual: what was not sent is added to the next gradient of the same "row"
+      of the data; public code adds it to whatever row has the same "position"
+      in the next batch; or it is dropped ("none").
+
+  Raises:
+    ValueError: a share outside (0, 1].
+
+  Source: Aji and Heafield 2017, as in public VFL code.
+  """
+  _share("sparsification", share)
+  if share == 1:
+    return ports.Defense()
+
+  def init(start):
+    height = (lambda n: start.total) if residual == "row" else (lambda n: n)
+    return tuple(
+      jax.tree.map(lambda a: jnp.zeros((height(len(a)), *a.shape[1:])), message)
+      for message in start.messages
+    )
+
+  def update(sent, state, params=None, *, rows, **extra):
+    del params, extra
+    found, left = [], []
+    for message, before in zip(sent, state, strict=True):
+      owed = before
+      if residual == "row":
+        owed = jax.tree.map(lambda a: a[rows], before)
+      whole = jax.tree.map(jnp.add, message, owed)
+      matrix, back = messages.rows(whole)
+      count = max(1, round(share * matrix.size))
+      flat = matrix.reshape(1, -1)
+      kept = largest(jnp.abs(flat), count).reshape(matrix.shape)
+      found.append(back(jnp.where(kept, matrix, 0.0)))
+      rest = back(jnp.where(kept, 0.0, matrix))
+      if residual == "row":
+        rest = jax.tree.map(lambda a, r: a.at[rows].set(r), before, rest)
+      elif residual == "none":
+        rest = before
+      left.append(rest)
+    return tuple(found), tuple(left)
+
+  return ports.Defense(
+    gradient=optax.GradientTransformationExtraArgs(init, update),
+    adaptive=("direct", "hint"),
+  )
+
+
+def discrete(
+  *, bound: float = 0.03, bins: int = 12, clip: bool = True
+) -> ports.Defense:
+  """Elements rounded to multiples of 2 * bound / bins ("multistep").
+
+  Args:
+    bound: of the levels, in units of the gradient (Fu et al.: .03, and .001
+      on Criteo).
+    bins: between -bound and bound (Fu et al.: 6 to 24).
+    clip: elements beyond the bound become the bound; public code lets them be
+      larger multiples.
+
+  Raises:
+    ValueError: a bound that is not positive, or bins not even and positive
+      (zero and both bounds are levels).
+
+  Source: Dryden et al. 2016, as in Fu et al. 2022, section 6 ("DiscreteSGD").
+  """
+  messages.above("discrete", "bound", bound)
+  if bins < 2 or bins % 2:
+    raise ValueError(
+      f"defence 'discrete': bins is {bins}; take an even number from 2, so "
+      "that zero and both bounds are levels."
+    )
+  step = 2 * bound / bins
+
+  def rounded(g):
+    g = jnp.clip(g, -bound, bound) if clip else g
+    return jnp.round(g / step) * step
+
+  return ports.Defense(gradient=messages.plain(rounded), adaptive=("hint",))
+
+
+def sign(*, size: float = 0.0) -> ports.Defense:
+  """The sign of every element, times one size.
+
+  Args:
+    size: of all elements; 0 takes the mean size of those of the batch, so that
+      learning rates keep their meaning.
+
+  Raises:
+    ValueError: a negative size.
+
+  Source: Bernstein et al. 2018, "signSGD".
+  """
+  messages.within("sign", "size", size, 0, math.inf)
+
+  def signed(g):
+    return jnp.sign(g) * (size or jnp.abs(g).mean())
+
+  return ports.Defense(
+    gradient=messages.plain(signed), adaptive=("direction", "direct")
+  )
+
+
+def average() -> ports.Defense:
+  """Every row gets the mean of its batch: nothing of its own comes down.
+
+  What a batch has in common still does, and bottoms still learn a little.
+  """
+
+  def mean(g):
+    return jnp.broadcast_to(g.mean(0), g.shape)
+
+  return ports.Defense(
+    gradient=messages.plain(mean),
+    adaptive=("hint", adaptive.COMPLETION),
+  )
+
+
+def ppdl(
+  *,
+  epsilon: float = 1.8,
+  clip: float = 1e-3,
+  threshold: float = 1e-4,
+  share: float = 0.75,
+) -> ports.Defense:
+  """Elements that pass a noisy threshold, with noise; the rest are zero.
+
+  In a random order each element's size, bounded by `clip` and with noise, is
+  compared with the threshold, whose noise is drawn anew after each one that
+  passes; it ends after a share of them has. With the published numbers the
+  noise is a million times the bound: what is sent are random signs.
+
+  Args:
+    epsilon: eight ninths for the choice, two ninths for the values, as
+      published (which is more than one).
+    clip: bound on elements, and on what is sent.
+    threshold: that an element has to pass.
+    share: of the elements of a batch that are sent.
+
+  Raises:
+    ValueError: a share outside (0, 1], or another number not positive.
+
+  Source: Shokri and Shmatikov 2015, algorithm 2, as in Fu et al. 2022. It
+  claims a guarantee per element and step; none is claimed here.
+  """
+  _share("ppdl", share)
+  messages.above("ppdl", "epsilon", epsilon)
+  messages.above("ppdl", "clip", clip)
+  messages.within("ppdl", "threshold", threshold, 0, math.inf)
+
+  def chosen(key, g):
+    shuffle, gate, own, value = jax.random.split(key, 4)
+    flat = g.reshape(-1)
+    count = max(1, round(share * flat.size))
+    unit = 2.0 * count * 9 / (8 * epsilon)
+    order = jax.random.permutation(shuffle, flat.size)
+    gates = threshold + unit * jax.random.laplace(gate, flat.shape)
+    bounded = jnp.clip(flat, -clip, clip)
+    size = jnp.abs(bounded) + 2 * unit * jax.random.laplace(own, flat.shape)
+
+    def look(taken, size):
+      passes = (size >= gates[taken]) & (taken < count)
+      return taken + passes, passes
+
+    _, passed = jax.lax.scan(look, jnp.int32(0), size[order], unroll=8)
+    passed = jnp.zeros(flat.shape, bool).at[order].set(passed)
+    noise = 2.0 * count * 9 / (2 * epsilon)
+    noisy = flat + noise * jax.random.laplace(value, flat.shape)
+    return jnp.where(passed, jnp.clip(noisy, -clip, clip), 0.0).reshape(g.shape)
+
+  return ports.Defense(
+    gradient=messages.random(chosen), adaptive=("hint", "direction")
+  )
+
+
+def largest(size: jax.Array, count: int) -> jax.Array:
+  """Which `count` elements of each row are the largest, `[n, d]` of bool.
+
+  Exactly so many: of equal ones the first. The bound is found bit by bit, as
+  floats that are not negative are ordered as their bits are; a sort takes
+  several times as long.
+  """
+  bits = jax.lax.bitcast_convert_type(size.astype(jnp.float32), jnp.uint32)
+
+  def narrower(i, bound):
+    higher = bound | (jnp.uint32(1) << (30 - i).astype(jnp.uint32))
+    enough = (bits >= higher).sum(1, keepdims=True) >= count
+    return jnp.where(enough, higher, bound)
+
+  start = jnp.zeros((len(size), 1), jnp.uint32)
+  bound = jax.lax.fori_loop(0, 31, narrower, start)
+  more, equal = bits > bound, bits == bound
+  room = count - more.sum(1, keepdims=True)
+  return more | (equal & (jnp.cumsum(equal, 1) <= room))
+
+
+def _share(name, share):
+  if not 0 < share <= 1:
+    raise ValueError(
+      f"defence {name!r}: share is {share}; take above 0 and at most 1."
+    )

@@ -1,0 +1,250 @@
+"""What embeddings may say of labels: penalties and a bottleneck.
+
+All of them act on the embeddings of passive parties, at the active party, and
+reach the bottoms through the gradients that come down.
+"""
+
+import math
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from vfl_jax import nets
+from vfl_jax import ports
+from vfl_jax import rng
+from vfl_jax.defenses import adaptive
+from vfl_jax.defenses import messages
+
+
+def mid(*, weight: float = 0.01) -> ports.Defense:
+  """A variational bottleneck between every embedding and the top.
+
+  z = mean(h) + deviation(h) * noise, both linear in h along its last axis, and
+  the divergence of z from a standard normal is added to the loss. The model in
+  use takes the mean.
+
+  Args:
+    weight: of the divergence (nats per sample; published: .001 to 1).
+
+  Raises:
+    ValueError: a negative weight.
+
+  Source: Zou et al. 2023, "Mutual information regularization for vertical
+  federated learning".
+  """
+  messages.within("mid", "weight", weight, 0, math.inf)
+  if not weight:
+    return ports.Defense()
+
+  def init(key, embeddings, num_classes):
+    del num_classes
+    generator = rng.generator(key)
+
+    def maps(leaf):
+      d = leaf.shape[-1]
+      near = 0.1 / np.sqrt(d) * generator.standard_normal((2, d, d))
+      return {
+        "mean": {
+          "kernel": np.float32(np.eye(d) + near[0]),
+          "bias": np.zeros(d, np.float32),
+        },
+        "log_deviation": {
+          "kernel": np.float32(near[1]),
+          "bias": np.full(d, -1.0, np.float32),
+        },
+      }
+
+    return [[maps(leaf) for leaf in messages.leaves(h)[0]] for h in embeddings]
+
+  def apply(params, embeddings, moment):
+    found, cost = [], jnp.float32(0.0)
+    for k, (maps, h) in enumerate(zip(params, embeddings, strict=True)):
+      leaves, back = messages.leaves(h)
+      parts = []
+      for i, (own, leaf) in enumerate(zip(maps, leaves, strict=True)):
+        mean = leaf @ own["mean"]["kernel"] + own["mean"]["bias"]
+        if moment is None:
+          parts.append(mean)
+          continue
+        logs = own["log_deviation"]
+        log = jnp.clip(leaf @ logs["kernel"] + logs["bias"], -8.0, 4.0)
+        noise = jax.random.normal(
+          rng.stream(moment.key, "mid", k, i), leaf.shape, leaf.dtype
+        )
+        parts.append(mean + jnp.exp(log) * noise)
+        cost += gaussian_divergence(mean, log).sum() / len(leaf)
+      found.append(back(parts))
+    return tuple(found), weight * cost
+
+  return ports.Defense(
+    guard=ports.Guard(init=init, apply=apply), adaptive=adaptive.STRONGER
+  )
+
+
+def dcor(
+  *, weight: float = 0.1, form: Literal["log", "squared"] = "log"
+) -> ports.Defense:
+  """The distance correlation of embeddings and labels, added to the loss.
+
+  Args:
+    weight: of the mean over passive parties (published: 1e-4 to 1).
+    form: "log" of the distance correlation, as published, or its "squared".
+
+  Raises:
+    ValueError: a negative weight.
+
+  Source: Sun et al. 2022, "Label leakage and protection from forward embedding
+  in vertical federated learning"; Szekely et al. 2007.
+  """
+  messages.within("dcor", "weight", weight, 0, math.inf)
+  if not weight:
+    return ports.Defense()
+
+  def penalty(params, embeddings, targets, moment):
+    del params, moment
+    squares = [
+      distance_correlation(messages.rows(h)[0], targets) for h in embeddings
+    ]
+    if form == "log":  # of the root
+      squares = [0.5 * jnp.log(square + 1e-8) for square in squares]
+    return weight * sum(squares) / len(squares)
+
+  return ports.Defense(
+    guard=ports.Guard(penalty=penalty), adaptive=adaptive.STRONGER
+  )
+
+
+def peloss(
+  *, weight: float = 2.0, pairs: Literal["mean", "sum"] = "mean"
+) -> ports.Defense:
+  """Samples of one class repel each other, as charges do.
+
+  Args:
+    weight: alpha of the paper, of the inverse distances.
+    pairs: their "mean" over the pairs of one class in a batch, which does not
+      grow with the batch, or their "sum".
+
+  Raises:
+    ValueError: a negative weight.
+
+  Source: Zheng et al. 2023, "Reducing label leakage in split learning via
+  potential energy loss".
+  """
+  messages.within("peloss", "weight", weight, 0, math.inf)
+  if not weight:
+    return ports.Defense()
+
+  def penalty(params, embeddings, targets, moment):
+    del params, moment
+    own = jnp.argmax(targets, -1)
+    same = (own[:, None] == own[None, :]) & ~jnp.eye(len(own), dtype=bool)
+    total = jnp.float32(0.0)
+    for h in embeddings:
+      gaps = distances(messages.rows(h)[0])
+      energy = jnp.where(same, 1 / jnp.maximum(gaps, 1e-3), 0.0).sum()
+      total += (
+        energy / jnp.maximum(same.sum(), 1) if pairs == "mean" else energy
+      )
+    return weight * total
+
+  return ports.Defense(
+    guard=ports.Guard(penalty=penalty), adaptive=adaptive.STRONGER
+  )
+
+
+def adversarial(*, weight: float = 1.0, hidden: int = 64) -> ports.Defense:
+  """A head that reads labels off each embedding, against its gradient.
+
+  The head trains to read them; what goes down from it is reversed.
+
+  Args:
+    weight: of the reversed gradient.
+    hidden: width of the head's hidden layer.
+
+  Raises:
+    ValueError: a negative weight, or no width.
+
+  Source: Ganin et al. 2016 for the reversal, as in public VFL code.
+  """
+  messages.within("adversarial", "weight", weight, 0, math.inf)
+  messages.within("adversarial", "hidden", hidden, 1, math.inf)
+  if not weight:
+    return ports.Defense()
+
+  def init(key, embeddings, num_classes):
+    draw, _ = nets.perceptron(num_classes, (hidden,))
+    return [
+      jax.tree.map(
+        np.asarray,
+        draw(
+          rng.stream(key, "adversary", k), jnp.zeros((2, messages.width(h)))
+        ),
+      )
+      for k, h in enumerate(embeddings)
+    ]
+
+  def penalty(params, embeddings, targets, moment):
+    del moment
+    total = jnp.float32(0.0)
+    for own, h in zip(params, embeddings, strict=True):
+      matrix, _ = messages.rows(h)
+      _, apply = nets.perceptron(targets.shape[-1], (hidden,))
+      logs = jax.nn.log_softmax(apply(own, reversed_gradient(matrix, weight)))
+      total -= (targets * logs).sum(1).mean()
+    return total
+
+  return ports.Defense(
+    guard=ports.Guard(init=init, penalty=penalty), adaptive=adaptive.STRONGER
+  )
+
+
+def gaussian_divergence(mean: jax.Array, log_deviation: jax.Array) -> jax.Array:
+  """KL(N(mean, deviation^2) || N(0, 1)) in nats, by element."""
+  return 0.5 * (mean**2 + jnp.exp(2 * log_deviation) - 1 - 2 * log_deviation)
+
+
+def distances(x: jax.Array) -> jax.Array:
+  """Euclidean distances of all pairs of rows; a gradient of 0 where they are 0.
+
+  >>> distances(jnp.array([[0.0], [3.0]])).tolist()
+  [[0.0, 3.0], [3.0, 0.0]]
+  """
+  square = ((x[:, None, :] - x[None, :, :]) ** 2).sum(-1)
+  apart = square > 0
+  return jnp.where(apart, jnp.sqrt(jnp.where(apart, square, 1.0)), 0.0)
+
+
+def distance_correlation(x: jax.Array, y: jax.Array) -> jax.Array:
+  """The squared distance correlation of two samples `[n, d]`, in [0, 1].
+
+  Source: Szekely, Rizzo and Bakirov 2007, definition 4.
+  """
+
+  def centred(a):
+    gaps = distances(a)
+    means = gaps.mean(0)
+    return gaps - means[:, None] - means[None, :] + means.mean()
+
+  a, b = centred(x), centred(y)
+  scale = jnp.sqrt((a**2).mean() * (b**2).mean())
+  return jnp.maximum((a * b).mean(), 0.0) / jnp.maximum(scale, 1e-12)
+
+
+@jax.custom_vjp
+def reversed_gradient(x: jax.Array, weight: float) -> jax.Array:
+  """x; what flows back is reversed, times the weight."""
+  del weight
+  return x
+
+
+def _forward(x, weight):
+  return x, weight
+
+
+def _backward(weight, gradient):
+  return -weight * gradient, None
+
+
+reversed_gradient.defvjp(_forward, _backward)

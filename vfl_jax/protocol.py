@@ -1,0 +1,228 @@
+"""The protocol is a vjp: what travels in one step, and every party's update.
+
+Embeddings go up, the gradient of the loss with respect to them comes down, and
+nothing else crosses between parties.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from vfl_jax import optimizers
+from vfl_jax import ports
+from vfl_jax import recording
+from vfl_jax import split
+from vfl_jax import types
+
+PyTree = Any
+
+
+def step(
+  net: split.Net,
+  rules: optimizers.Optimizers,
+  defense: ports.Defense,
+  state: PyTree,
+  inputs: tuple,
+  targets: jax.Array,
+  *,
+  moment: ports.Moment | None = None,
+  passive: int | None = None,
+  transmit: Callable[[tuple], tuple] | None = None,
+):
+  """One round of the protocol and one update of every party.
+
+  Args:
+    net: the split model.
+    rules: each party's own optimiser.
+    defense: what the active party does about its labels.
+    state: before the step.
+    inputs: of the batch, a tuple over parties.
+    targets: of the batch.
+    moment: needed by most defences.
+    passive: parties that the defence is against, the first ones; None for all.
+    transmit: see `exchange`.
+
+  Returns:
+    `(state, metrics, sent)`, see `recording.Sent`.
+  """
+  variables = state["variables"]
+  if defense.targets:
+    codes = variables["top"]["stats"]["codes"]
+    targets = defense.targets(codes, moment, targets)
+  if defense.inputs:
+    shares = split.one_hot(targets, net.model.num_classes)
+    inputs, targets = defense.inputs(moment, inputs, shares)
+  messages, pulls, top_gradient, stats, (loss, logits) = exchange(
+    net, variables, inputs, targets, transmit, moment
+  )
+  down, defense_state = messages.gradients, state["defense"]
+  if defense.gradient is not None and net.cut:
+    regrade = regraded(net, variables["top"], messages.embeddings, moment)
+    theirs, defense_state = defense.gradient.update(
+      down[:passive],
+      defense_state,
+      labels=split.one_hot(targets, net.model.num_classes),
+      rows=None if moment is None else moment.rows,
+      regrade=lambda weights: regrade(weights)[:passive],
+    )
+    down = (*theirs, *down[len(theirs) :])
+  if net.cut:
+    gradients = tuple(pull(g) for pull, g in zip(pulls, down, strict=True))
+  else:  # nothing came down, and there is nothing to train below
+    gradients = tuple(v["params"] for v in variables["bottoms"])
+
+  def updated(rule, values, gradient, optimizer_state, new_stats):
+    change, optimizer_state = rule.update(
+      gradient, optimizer_state, values["params"]
+    )
+    params = optax.apply_updates(values["params"], change)
+    return {"params": params, "stats": new_stats}, optimizer_state
+
+  bottoms = [
+    updated(*args)
+    for args in zip(
+      rules.bottoms,
+      variables["bottoms"],
+      gradients,
+      state["optimizer"]["bottoms"],
+      stats["bottoms"],
+      strict=True,
+    )
+  ]
+  top, top_state = updated(
+    rules.top,
+    variables["top"],
+    top_gradient,
+    state["optimizer"]["top"],
+    stats["top"],
+  )
+  if defense.silent:
+    before = zip(
+      variables["bottoms"], state["optimizer"]["bottoms"], strict=True
+    )
+    assert moment is not None
+    quiet = defense.silent(moment.progress)
+    bottoms = _unless(quiet, bottoms, list(before))
+    seen = (down, gradients)
+    nothing = jax.tree.map(lambda g: jnp.full_like(g, jnp.nan), seen)
+    down, gradients = _unless(quiet, seen, nothing)
+  state = {
+    "variables": {"bottoms": tuple(b[0] for b in bottoms), "top": top},
+    "optimizer": {"bottoms": tuple(b[1] for b in bottoms), "top": top_state},
+    "defense": defense_state,
+  }
+  hard = targets if targets.ndim == 1 else jnp.argmax(targets, -1)
+  metrics = {
+    "loss": loss,
+    "accuracy": jnp.mean(jnp.argmax(logits, -1) == hard),
+  }
+  sent = recording.Sent(
+    messages._replace(gradients=down), gradients, variables["bottoms"]
+  )
+  return state, metrics, sent
+
+
+def _unless(quiet, new, old):
+  return jax.tree.map(lambda a, b: jnp.where(quiet, b, a), new, old)
+
+
+def exchange(
+  net: split.Net,
+  variables: PyTree,
+  inputs: Sequence[PyTree],
+  targets: jax.Array,
+  transmit: Callable[[tuple], tuple] | None = None,
+  moment: ports.Moment | None = None,
+):
+  """One round of the protocol, up to the gradients coming down.
+
+  Args:
+    net: the split model.
+    variables: of all parties.
+    inputs: features per party.
+    targets: labels or soft targets.
+    transmit: what is sent in the place of the embeddings; None is the honest
+      protocol.
+    moment: for a defence that draws.
+
+  Returns:
+    `(messages, pulls, top_gradient, stats, metrics)`: what travelled; per
+    party the function that turns its cut gradient into the gradient of its
+    parameters; the top's gradient; new normalisation statistics; the loss
+    (nats) and the logits.
+  """
+  embeddings, pulls, bottom_stats = [], [], []
+  for k, x in enumerate(inputs):
+    h, pull, stats = party_forward(net, variables["bottoms"][k], x)
+    embeddings.append(h)
+    pulls.append(pull)
+    bottom_stats.append(stats)
+  sent = tuple(embeddings)
+  if transmit is not None:
+    sent = transmit(sent)
+  top_gradient, gradients, top_stats, metrics = active_step(
+    net, variables["top"], sent, targets, moment
+  )
+  messages = types.Messages(sent, gradients)
+  stats = {"bottoms": tuple(bottom_stats), "top": top_stats}
+  return messages, tuple(pulls), top_gradient, stats, metrics
+
+
+def party_forward(net: split.Net, variables: PyTree, x: PyTree):
+  """A party's half of a round: `(h, pull, stats)`; h is all that leaves it."""
+
+  def forward(params):
+    return net.bottom({**variables, "params": params}, x, train=True)
+
+  h, pull, stats = jax.vjp(forward, variables["params"], has_aux=True)
+  return h, lambda gradient: pull(gradient)[0], stats
+
+
+def active_step(
+  net: split.Net, variables: PyTree, embeddings, targets, moment=None
+):
+  """The active party's half: its gradient, the messages down, its metrics.
+
+  At cut 0 raw slices came up and nothing goes down: a tuple of None.
+  """
+
+  def objective(params, embeddings):
+    now = {**variables, "params": params}
+    logits, stats, cost = net.forward(now, embeddings, moment)
+    loss = net.loss(logits, targets)
+    shares = split.one_hot(targets, logits.shape[-1])
+    cost += net.penalty(now, embeddings, shares, moment)
+    return loss + cost, (stats, logits, loss)
+
+  args = (variables["params"], embeddings)
+  if net.cut:
+    (_, (stats, logits, loss)), (gradient, messages) = jax.value_and_grad(
+      objective, argnums=(0, 1), has_aux=True
+    )(*args)
+  else:
+    (_, (stats, logits, loss)), gradient = jax.value_and_grad(
+      objective, has_aux=True
+    )(*args)
+    messages = (None,) * len(embeddings)
+  return gradient, messages, stats, (loss, logits)
+
+
+def regraded(
+  net: split.Net, variables: PyTree, embeddings, moment=None
+) -> Callable:
+  """`regrade(weights [n, classes]) -> gradients` by each party's embeddings.
+
+  Of the loss under these weights of the classes, in which it is linear.
+  """
+
+  def regrade(weights):
+    def objective(embeddings):
+      logits, _, _ = net.forward(variables, embeddings, moment)
+      return net.loss(logits, weights)
+
+    return jax.grad(objective)(embeddings)
+
+  return regrade
