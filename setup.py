@@ -8,7 +8,9 @@ EXTRAS = {
   "cuda": ["jax[cuda13]"],
   "tpu": ["jax[tpu]"],
   "tf": ["tensorflow", "importlib_resources"],  # only to prepare TFDS sets
+  "dp": ["dp-accounting>=0.6"],
   "test": [
+    "dp-accounting>=0.6",
     "pytest>=8.2",
     "pytest-xdist>=3.5",
     "hypothesis>=6.100",
