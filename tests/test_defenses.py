@@ -270,6 +270,21 @@ def test_what_a_row_is_owed_follows_the_row_and_not_its_place():
   np.testing.assert_array_equal(out, [[0, 0.5], [0, 0]])
 
 
+@pytest.mark.parametrize("n", [2, 3, 64, 65, 1000])
+def test_an_order_holds_every_number_once_and_differs_by_key(n):
+  found = [reduction.shuffled(jax.random.key(k), n) for k in range(200)]
+  orders = [np.asarray(order) for order, _ in found]
+  for order, inverse in found:
+    np.testing.assert_array_equal(order[inverse], np.arange(len(order)))
+  kept = np.stack([order[order < n] for order in orders])
+  assert kept.shape == (200, n)
+  if n >= 64:  # who comes first is uniform: chi-squared over eight parts
+    parts = np.bincount(kept[:, 0] * 8 // n, minlength=8)
+    assert stats.chisquare(parts).pvalue > 1e-4
+    ranks = np.corrcoef(kept[:-1].ravel(), kept[1:].ravel())[0, 1]
+    assert abs(ranks) < 5 / math.sqrt(199 * n)
+
+
 @pytest.mark.parametrize("clip", [True, False])
 def test_levels_are_exact(clip):
   g = 0.02 * normal((50, 40))

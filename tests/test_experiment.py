@@ -78,6 +78,37 @@ def test_everything_is_left_behind(finished):
   assert "this is a reduced one" in html
 
 
+def test_defences_are_reported_and_met_by_attacks_that_know_them(tmp_path):
+  config = common.experiment("tiny", "step")
+  config.model = configs.model("mlp", hidden=(16,))
+  config.defenses = (
+    "cut",
+    {"name": "gaussian", "scale": 2.0, "clip": 0.1},
+    "mid",
+    "cae",
+  )
+  config.attacks = ("adaptive",)
+  config.compensation = ("fresh_top",)
+  config.record.epochs = (0,)
+  config.train.steps_per_epoch = 3
+  experiment.run(configs.validate(config), tmp_path)
+  privacy = tables.read(tmp_path, "privacy")
+  noise = privacy[privacy["defense"].str.startswith("gaussian")]
+  assert len(noise) == 3 and (noise["epsilon"] > 0).all()
+  assert noise["scope"].str.contains("gradients of its batch").sum() == 2
+  others = privacy[~privacy["defense"].str.startswith("gaussian")]
+  assert set(others["scope"]) == {"no formal guarantee"}
+  met = set(tables.read(tmp_path, "attacks")["attack"])
+  assert {"adaptive completion", "hint", "similarity", "direction"} <= met
+  html = (tmp_path / "report.html").read_text("utf-8")
+  assert "Defences, and what they prove" in html
+  # a run that is loaded predicts with what the defence had prepared
+  loaded = experiment.load(tmp_path)
+  test = loaded.federation.dataset.test
+  scores = np.asarray(loaded.predict(test.inputs))
+  assert scores.shape == (1, len(test.labels), 10)
+
+
 def test_tables_are_tidy(finished):
   attacks = tables.read(finished, "attacks")
   assert set(attacks["what"]) == {

@@ -10,7 +10,7 @@ from vfl_jax.defenses import adaptive
 from vfl_jax.defenses import messages
 
 
-def lcd(*, weight: float = 1.0, share: float = 0.7) -> ports.Defense:
+def lcd(*, weight: float = 10.0, share: float = 0.7) -> ports.Defense:
   """Two classes under one label while bottoms train; then the top alone.
 
   For the first part of the training pairs of classes share a label, and
@@ -22,8 +22,9 @@ def lcd(*, weight: float = 1.0, share: float = 0.7) -> ports.Defense:
   random.
 
   Args:
-    weight: of the centre loss, the mean squared distance from the centre
-      (published: 1 and 10).
+    weight: of the centre loss, the squared distance from the centre per
+      element (the published 1 and 10 are of its sum, under which the bottom of
+      a wide map does not train).
     share: of the training that goes to merged labels.
 
   Raises:
@@ -72,7 +73,7 @@ def lcd(*, weight: float = 1.0, share: float = 0.7) -> ports.Defense:
     for centres, h in zip(params, embeddings, strict=True):
       matrix, _ = messages.rows(h)
       gap = matrix - centres[jnp.minimum(labels, len(centres) - 1)]
-      total += (gap**2).sum(1).mean()
+      total += (gap**2).mean()
     return weight * jnp.where(merging(moment), total, 0.0)
 
   return ports.Defense(

@@ -114,7 +114,7 @@ def following(state: KeyState) -> tuple[jax.Array, KeyState]:
 
 def norms(matrix: jax.Array) -> jax.Array:
   """Euclidean norms of the rows, `[n, 1]`."""
-  return jnp.linalg.norm(matrix, axis=1, keepdims=True)
+  return jnp.sqrt(jnp.einsum("nd,nd->n", matrix, matrix))[:, None]
 
 
 def clipped(matrix: jax.Array, bound: float, order: int = 2) -> jax.Array:

@@ -138,12 +138,12 @@ def perpendicular(*, low: float = 1.0, high: float = 10.0) -> ports.Defense:
   def noised(key, g):
     where, how_far = jax.random.split(key)
     noise = jax.random.normal(where, g.shape, g.dtype)
-    along = (noise * g).sum(1, keepdims=True)
-    square = jnp.maximum((g**2).sum(1, keepdims=True), 1e-30)
-    noise = noise - g * along / square
+    norm = messages.norms(g)
+    along = jnp.einsum("nd,nd->n", noise, g)[:, None]
+    noise = noise - g * (along / jnp.maximum(norm**2, 1e-30))
     size = jax.random.uniform(how_far, (len(g), 1), g.dtype, low, high)
     length = jnp.maximum(messages.norms(noise), 1e-30)
-    return g + noise / length * size * messages.norms(g).max()
+    return g + noise * (size * norm.max() / length)
 
   return ports.Defense(
     gradient=messages.random(noised), adaptive=adaptive.SEVERAL_LOOKS
