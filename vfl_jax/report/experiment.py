@@ -45,7 +45,7 @@ def contents(workdir: pathlib.Path, config: Any) -> dict[str, Any]:
     "oracle": bool(config["evaluate"]["oracle"]),
     "active": leakages.active(tables.read(workdir, "active")),
     "privacy": tables.read(workdir, "privacy").to_dict("records"),
-    "defended": _defended(tables.read(workdir, "defenses")),
+    "defended": _defended(tables.read(workdir, "defenses"), leakage),
     "cost": tables.read(workdir, "cost").to_dict("records"),
     "controlled": set(attacks.loc[attacks["what"] == "no-VFL", "attack"])
     if len(attacks)
@@ -55,12 +55,29 @@ def contents(workdir: pathlib.Path, config: Any) -> dict[str, Any]:
   }
 
 
-def _defended(frame: pd.DataFrame) -> list[dict[str, Any]]:
-  """What defences say of themselves, over seeds."""
+def _defended(
+  frame: pd.DataFrame, leakage: pd.DataFrame
+) -> list[dict[str, Any]]:
+  """What defences say of themselves, over seeds, beside what was measured."""
   if frame.empty:
     return []
+
+  def measured(quantity, party):
+    if leakage.empty or "AUC" not in quantity:
+      return None
+    read = leakage[
+      (leakage["party"].astype(str) == str(party))
+      & (leakage["metric"] == "auc")
+      & leakage["ceiling_score"].isna()  # those that read gradients
+    ]
+    if read.empty:
+      return None
+    best = read.loc[read["attack_score"].idxmax()]
+    return {"attack": best["attack"], "score": best["attack_score"]}
+
   return [
     {
+      "measured": measured(quantity, party),
       "quantity": quantity,
       "party": party,
       "value": own["value"].mean(),
