@@ -582,7 +582,15 @@ def test_epsilons_are_the_closed_forms():
 
 def test_without_a_clip_nothing_is_promised():
   assert defenses.build("gaussian", scale=1.0).guarantees is None
-  assert defenses.build("grad_perturb").guarantees(releases(mixed=True)) == []
+  for name, options, about in (
+    ("grad_perturb", {}, {"mixed": True}),
+    ("gaussian", {"clip": 1.0}, {"after": ("marvell",)}),
+    ("label_dp", {}, {"before": ("lcd",)}),
+  ):
+    (said,) = defenses.build(name, **options).guarantees(releases(**about))
+    assert "no formal guarantee" in said.scope and math.isnan(said.epsilon)
+  readers = {n for n in defenses.DEFENSES if defenses.build(n).reads}
+  assert readers == {"marvell", "grad_perturb"}
   assert accounting.DELTA < 1 / 10000
 
 

@@ -56,6 +56,8 @@ def privacy(config: Any, setup: federations.Setup) -> list[dict[str, Any]]:
       rows=len(setup.targets[0]),
       normalised=_normalises(setup),
       mixed=any(getattr(d, port) for d in others for port in _PRIVATE),
+      before=tuple(d.name for d in built[:i] if d.prepare),
+      after=tuple(d.name for d in built[i + 1 :] if d.reads),
     )
     found = defense.guarantees(about) if defense.guarantees else ()
     found = found or [ports.Guarantee("no formal guarantee", float("nan"))]

@@ -94,6 +94,8 @@ class Releases(NamedTuple):
     rows: training rows.
     normalised: whether the top normalises by batch, so that rows meet there.
     mixed: whether another defence lets rows of a batch meet.
+    before: names of earlier defences that prepare with the labels.
+    after: names of later ones that read labels, or the top, at each step.
   """
 
   epochs: int
@@ -102,6 +104,8 @@ class Releases(NamedTuple):
   rows: int
   normalised: bool
   mixed: bool
+  before: tuple[str, ...] = ()
+  after: tuple[str, ...] = ()
 
 
 class Guarantee(NamedTuple):
@@ -135,6 +139,8 @@ class Defense(NamedTuple):
       arguments are `labels` (`[n, classes]`), `rows` (of the batch) and
       `regrade`: `regrade(weights [n, classes]) -> messages`, the gradients of
       the loss under these weights of the classes.
+    reads: whether the gradient port reads labels, or `regrade`: behind noise it
+      would undo what the noise proves.
     silent: `silent(progress) -> bool`, whether nothing goes down any more; the
       bottoms then stay as they are.
     decode: `decode(codes, logits) -> scores` of the model in use.
@@ -153,6 +159,7 @@ class Defense(NamedTuple):
   targets: Callable[..., Array] | None = None
   guard: Guard | None = None
   gradient: Any = None
+  reads: bool = False
   silent: Callable[[Array], Array] | None = None
   decode: Callable[[PyTree, Array], Array] | None = None
   check: Callable[[int, str], None] | None = None

@@ -51,8 +51,9 @@ def laplace(scale: float, clip: float) -> Rule:
 def exact(epsilon: float) -> Rule:
   """Of labels that are replaced once, before anything is computed of them."""
 
-  def rule(releases):
-    del releases
+  def rule(about):
+    if about.before:
+      return [_spoilt(f"{', '.join(about.before)} has seen the true labels")]
     return [
       ports.Guarantee(
         "one training label, against everything all parties ever get", epsilon
@@ -70,8 +71,8 @@ def noisy_labels(epsilon: float) -> Rule:
   """
 
   def rule(about):
-    if about.mixed:
-      return []
+    if about.mixed or about.after:
+      return [_spoilt("another defence acts on the gradients or on rows")]
     given = "the top's weights given"
     return [
       ports.Guarantee(
@@ -84,6 +85,10 @@ def noisy_labels(epsilon: float) -> Rule:
     ]
 
   return rule
+
+
+def _spoilt(reason: str) -> ports.Guarantee:
+  return ports.Guarantee(f"no formal guarantee here: {reason}", math.nan)
 
 
 def _composed(epsilon, releases):
@@ -109,6 +114,9 @@ def _readings(epsilon, norm, about: ports.Releases):
         "not computed: pip install 'vfl_jax[dp]' for the accounting", math.nan
       )
     ]
+  if about.after:
+    names = ", ".join(about.after)
+    return [_spoilt(f"{names} reads labels behind the noise; put it before")]
   coupled = about.normalised or about.mixed
   changed = about.batch_size if coupled else 1
   of = "the gradients of its batch" if coupled else "its gradient"

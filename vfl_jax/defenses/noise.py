@@ -175,6 +175,7 @@ def grad_perturb(*, epsilon: float = 1.0) -> ports.Defense:
 
   return ports.Defense(
     gradient=optax.GradientTransformationExtraArgs(messages.keyed, update),
+    reads=True,
     guarantees=accounting.noisy_labels(epsilon),
     adaptive=adaptive.SEVERAL_LOOKS,
   )

@@ -105,6 +105,7 @@ def marvell(*, strength: float = 1.0) -> ports.Defense:
 
   return ports.Defense(
     gradient=optax.GradientTransformationExtraArgs(init, update),
+    reads=True,
     check=_two_classes,
     report=report,
     adaptive=("norm", "direction", "hint"),
