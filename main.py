@@ -2,6 +2,7 @@
 
 No flags: digits. Override any key, e.g. `--config.train.epochs=5`."""
 
+import importlib
 import sys
 from typing import NoReturn
 
@@ -29,13 +30,11 @@ def main(argv: list[str]) -> None:
     config = configs.validate(configs.load(_CONFIG.value, _overrides))
   except (ValueError, FileNotFoundError) as error:
     _refuse(error)
-  from vfl_jax import calibration
   from vfl_jax import console
-  from vfl_jax import experiment
   from vfl_jax import lifecycle
   from vfl_jax import workdir
 
-  work = {"experiment": experiment, "calibration": calibration}[config.kind]
+  work = importlib.import_module(f"vfl_jax.{config.kind}")
   folder = _WORKDIR.value or f"runs/{config.name}-{configs.digest(config)}"
   try:
     if _DRY_RUN.value:

@@ -11,8 +11,8 @@ from scipy import optimize
 from scipy import stats
 
 from tests import examples
+from vfl_jax import entries
 from vfl_jax import attacks
-from vfl_jax import config as configs
 from vfl_jax import defenses
 from vfl_jax import optimizers
 from vfl_jax import ports
@@ -71,7 +71,7 @@ def normal(shape, seed=0):
 def federation(names, classes=CLASSES, model="mlp", cut=2, secrets=None):
   """A tiny training under the named defences: learner, state, arguments."""
   chain = defenses.chain(
-    [defenses.build(n, **o) for n, o in configs.pieces(names)]
+    [defenses.build(n, **o) for n, o in entries.pieces(names)]
   )
   keywords = chain.configure({"cut": cut, "norm": "batch"})
   built, inputs = examples.build(model, 2, keywords["norm"], classes, N)
@@ -658,7 +658,7 @@ def test_every_defence_trains_in_one_program(name):
   assert scores.shape == (2, N, classes) and np.isfinite(scores).all()
   assert learner.epoch._cache_size() == 1
   built = defenses.build(name)
-  for _, attack, own in configs.labelled(built.adaptive):
+  for _, attack, own in entries.labelled(built.adaptive):
     attacks.build(attack, **{"steps": 9, **own})
 
 

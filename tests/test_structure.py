@@ -10,7 +10,16 @@ PACKAGE = ROOT / "vfl_jax"
 
 # each room may import rooms of earlier lines, never of its own line
 LAYERS = [
-  {"types", "registry", "rng", "tables", "schemas", "programs", "ports"},
+  {
+    "types",
+    "registry",
+    "rng",
+    "tables",
+    "schemas",
+    "programs",
+    "ports",
+    "entries",
+  },
   {"mapping", "plots"},
   {"nets", "report"},
   {
@@ -36,6 +45,8 @@ LAYERS = [
   {"compensation", "leakage", "malicious", "exposure"},
   {"measure", "attacking", "guarding"},
   {"experiment"},
+  {"pool", "tradeoff"},
+  {"study"},
 ]
 
 

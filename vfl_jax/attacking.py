@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from vfl_jax import entries
 from vfl_jax import attacks as attack_registry
 from vfl_jax import checks
-from vfl_jax import config as configs
 from vfl_jax import evaluate
 from vfl_jax import exposure
 from vfl_jax import federation as federations
@@ -87,21 +87,21 @@ def _chosen(config, setup, f):
     config.evaluate.label_prior,
     checks.local_optimizer(config, f.passive),
   )
-  entries = configs.labelled(config.attacks)
-  asked = {name for _, name, _ in entries} & set(configs.SETS)
-  entries = [e for e in entries if e[1] not in asked]
+  listed = entries.labelled(config.attacks)
+  asked = {name for _, name, _ in listed} & set(entries.SETS)
+  listed = [e for e in listed if e[1] not in asked]
   if "adaptive" in asked:
-    known = [label for label, _, _ in entries]
-    entries += [
+    known = [label for label, _, _ in listed]
+    listed += [
       entry
-      for entry in configs.labelled(setup.defense.adaptive)
+      for entry in entries.labelled(setup.defense.adaptive)
       if entry[0] not in known
     ]
   if "all" in asked:
-    listed = [name for _, name, _ in entries]
-    entries += [(n, n, {}) for n in attack_registry.ATTACKS if n not in listed]
+    named = [name for _, name, _ in listed]
+    listed += [(n, n, {}) for n in attack_registry.ATTACKS if n not in named]
   chosen, skipped = {}, {}
-  for label, name, own in entries:
+  for label, name, own in listed:
     attack = attack_registry.build(
       name,
       **{

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 import pandas as pd
 
-from vfl_jax import config as configs
+from vfl_jax import entries
 from vfl_jax import console
 from vfl_jax import information
 from vfl_jax import lifecycle
@@ -103,8 +103,8 @@ def _work(config, workdir, progress):
   tables.write_metrics(workdir, rows)  # without a torn last line
   done = {tuple(r[k] for k in ("estimator", *CELL)) for r in rows}
   estimators = [
-    (configs.label(n, o), n, o)
-    for _, n, o in configs.labelled(config.estimators)
+    (entries.label(n, o), n, o)
+    for _, n, o in entries.labelled(config.estimators)
   ]
   grid = cells(config)
   progress.phase("calibration", len(grid) * len(estimators), len(done))

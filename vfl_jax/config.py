@@ -12,12 +12,8 @@ from typing import Any
 
 import ml_collections
 
+from vfl_jax import entries
 from vfl_jax import schemas
-
-
-# names that stand for several attacks: every one that can run, and those that
-# know the defences of the config
-SETS = ("all", "adaptive")
 
 
 def defaults(kind: str = "experiment") -> Any:
@@ -27,7 +23,7 @@ def defaults(kind: str = "experiment") -> Any:
   scikit-learn.
 
   Args:
-    kind: "experiment" or "calibration".
+    kind: "experiment", "calibration" or "study".
 
   >>> defaults().data.name, defaults("calibration").grid.classes
   ('digits', (2, 10, 100))
@@ -163,62 +159,6 @@ def from_json(text: str) -> Any:
   return ml_collections.ConfigDict(tuples(json.loads(text)))
 
 
-def pieces(entries: Any) -> list[tuple[str, dict[str, Any]]]:
-  """`(name, overrides)` of entries that are names or dicts with a name.
-
-  >>> pieces(("cut", {"name": "gaussian", "scale": 0.1}))
-  [('cut', {}), ('gaussian', {'scale': 0.1})]
-  """
-  found = []
-  for entry in entries:
-    if isinstance(entry, str):
-      found.append((entry, {}))
-      continue
-    if not isinstance(entry, (Mapping, ml_collections.ConfigDict)):
-      raise ValueError(f"entry {entry!r} must be a name or a dict.")
-    entry = dict(entry)
-    if "name" not in entry:
-      raise ValueError(f"entry {entry} needs a 'name'.")
-    found.append((entry.pop("name"), entry))
-  return found
-
-
-def label(name: str, options: Mapping[str, Any]) -> str:
-  """A piece with what is set of it.
-
-  >>> label("mine", {"critic": "concatenated"})
-  'mine (critic=concatenated)'
-  """
-  said = ", ".join(f"{key}={value}" for key, value in options.items())
-  return f"{name} ({said})" if said else name
-
-
-def labelled(entries: Any) -> list[tuple[str, str, dict[str, Any]]]:
-  """`(label, name, overrides)` of entries; a name used once is its label.
-
-  An entry may bring a label of its own, `{"name": ..., "label": ...}`.
-
-  Raises:
-    ValueError: two entries of one label.
-
-  >>> labelled(("norm", "hint", {"name": "hint", "known": 3}))[1:]
-  [('hint', 'hint', {}), ('hint (known=3)', 'hint', {'known': 3})]
-  """
-  names = [name for name, _ in pieces(entries)]
-  found = []
-  for name, own in pieces(entries):
-    given = own.pop("label", "")
-    if not isinstance(given, str):
-      raise ValueError(f"the label of {name!r} is {given!r}; it is a text.")
-    usual = label(name, own) if names.count(name) > 1 else name
-    found.append((given or usual, name, own))
-  labels = [said for said, _, _ in found]
-  for said in labels:
-    if labels.count(said) > 1:
-      raise ValueError(f"{said!r} is listed twice; its numbers would mix.")
-  return found
-
-
 def validate(config: Any) -> Any:
   """The config with its cut resolved, once everything in it is possible.
 
@@ -235,7 +175,11 @@ def validate(config: Any) -> Any:
       raise ValueError(
         f"kind is {kind!r}; take one of {', '.join(schemas.KINDS)}."
       )
-    check = {"experiment": _experiment, "calibration": _calibration}[kind]
+    check = {
+      "experiment": _experiment,
+      "calibration": _calibration,
+      "study": _study,
+    }[kind]
     return check(ml_collections.ConfigDict(config.to_dict()))
   except (TypeError, AttributeError) as error:  # a value of an odd shape
     raise ValueError(
@@ -259,10 +203,10 @@ def _experiment(config: Any) -> Any:
   checks.keys(config, defaults(), "", models.options(config.model.name))
   parties = config.data.parties
   checks.ranges(config)
-  overrides = pieces(config.train.overrides)
+  overrides = entries.pieces(config.train.overrides)
   checks.overrides(config.train, defaults().train, overrides, parties)
   registry.lookup(tasks.TASKS, "task", config.task.name)
-  for _, name, overrides in labelled(config.information.estimators):
+  for _, name, overrides in entries.labelled(config.information.estimators):
     information.build(name, **overrides)
   header = data.describe(config.data)
   classes = tasks.build(config.task, header.num_classes).num_classes
@@ -294,7 +238,7 @@ def _experiment(config: Any) -> Any:
       f"{length}, or -1 for its reference cut {built.reference_cut}."
     )
   chain = defenses.chain(
-    [defenses.build(n, **o) for n, o in pieces(config.defenses)]
+    [defenses.build(n, **o) for n, o in entries.pieces(config.defenses)]
   )
   if chain.check:
     chain.check(classes, reads)
@@ -315,8 +259,8 @@ def _experiment(config: Any) -> Any:
     config.evaluate.label_prior,
     checks.local_optimizer(config, passive),
   )
-  for _, name, overrides in labelled(config.attacks):
-    if name in SETS:
+  for _, name, overrides in entries.labelled(config.attacks):
+    if name in entries.SETS:
       continue
     attack = attacks.build(
       name, **{"steps": config.evaluate.attack_steps, **overrides}
@@ -333,6 +277,39 @@ def _calibration(config: Any) -> Any:
 
   checks.keys(config, defaults("calibration"), "", ())
   checks.grid(config)
-  for _, name, overrides in labelled(config.estimators):
+  for _, name, overrides in entries.labelled(config.estimators):
     information.build(name, **overrides)
   return config
+
+
+def _study(config: Any) -> Any:
+  from vfl_jax import checks
+
+  checks.study(config, defaults("study"))
+  seen: dict[str, Any] = {}
+  for entry in config.cells:
+    labels = dict(entry["labels"])
+    try:
+      same = seen.setdefault(digest(cell(config, entry)), labels)
+    except ValueError as error:
+      raise ValueError(f"cell {labels}: {error}") from error
+    if same is not labels:
+      raise ValueError(
+        f"cells {labels} and {same} are the same experiment; remove one."
+      )
+  return config
+
+
+def cell(study: Any, entry: Mapping[str, Any]) -> Any:
+  """The validated config of one experiment of a study.
+
+  Args:
+    study: a config of kind "study".
+    entry: one of its `cells`.
+
+  Raises:
+    ValueError: it is impossible, see `validate`.
+  """
+  config = ml_collections.ConfigDict(study.bases[entry["base"]].to_dict())
+  assign(config, entry.get("set", {}))
+  return validate(config)

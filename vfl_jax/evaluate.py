@@ -174,6 +174,22 @@ def table(
   return rows
 
 
+def gains(group: Any) -> tuple[Any, str, Any]:
+  """Attack minus its strongest control, of one attack, party and metric.
+
+  Args:
+    group: a data frame with columns seed, draw, what and value.
+
+  Returns:
+    The values by trial and what they are of, the control with the highest mean
+    over trials, and the gain over it by seed, auxiliary draws averaged.
+  """
+  table = group.pivot(index=["seed", "draw"], columns="what", values="value")
+  strongest = table[[c for c in CONTROLS if c in table]].mean().idxmax()
+  gain = table["attack"] - table[strongest]
+  return table, strongest, gain.groupby("seed").mean()
+
+
 def advantage(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
   """Leakage advantage: attack minus its strongest control, paired by trial.
 
@@ -194,11 +210,7 @@ def advantage(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
   results = []
   groups = frame.groupby(["attack", "party", "rows", "metric"], sort=False)
   for (attack, party, where, metric), group in groups:
-    table = group.pivot(index=["seed", "draw"], columns="what", values="value")
-    held = table[[c for c in CONTROLS if c in table]]
-    strongest = held.mean().idxmax()
-    gains = table["attack"] - table[strongest]
-    seeds = gains.groupby("seed").mean()
+    table, strongest, seeds = gains(group)
     mean, low, high = interval(seeds.tolist())
     results.append(
       {

@@ -1,6 +1,7 @@
 """Features exposed to the active party, beside the labels exposed to others."""
 
 from collections.abc import Callable, Mapping
+import functools
 from typing import Any
 
 import jax
@@ -123,10 +124,11 @@ def scores(
 
 def _sent(f, variables, x, height):
   """Vectors of what a party sends; ids that it sends raw are counted."""
-  height = height if not f.net.cut else 0
-  encode = jax.jit(
-    lambda v, x: mapping.chunked(
-      lambda x: nets.vectors(f.net.bottom(v, x)[0], height), x, 500
-    )
+  return _encoded(f.net.bottom, height if not f.net.cut else 0, variables, x)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _encoded(bottom, height, variables, x):
+  return mapping.chunked(
+    lambda x: nets.vectors(bottom(variables, x)[0], height), x, 500
   )
-  return encode(variables, x)

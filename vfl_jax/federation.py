@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from vfl_jax import entries
 from vfl_jax import attacks
 from vfl_jax import checks
-from vfl_jax import config as configs
 from vfl_jax import data
 from vfl_jax import defenses
 from vfl_jax import models
@@ -215,7 +215,7 @@ def _setup(config) -> Setup:
       f"{len(dataset.train.labels)} training rows; take fewer."
     )
   defense = defenses.chain(
-    [defenses.build(n, **o) for n, o in configs.pieces(config.defenses)]
+    [defenses.build(n, **o) for n, o in entries.pieces(config.defenses)]
   )
   assert defense.configure is not None
   options = defense.configure(dict(config.model))
@@ -308,9 +308,9 @@ def _reads_gradients(config):
   if not config.record.epochs or config.record.messages == "averaged":
     return False
   return any(
-    name in configs.SETS
+    name in entries.SETS
     or "gradients" in attacks.build(name, **{"steps": 1, **own}).needs
-    for _, name, own in configs.labelled(config.attacks)
+    for _, name, own in entries.labelled(config.attacks)
   )
 
 
@@ -325,7 +325,7 @@ def rules(
     steps: of an epoch.
     local: malicious optimisers by party.
   """
-  own = dict(configs.pieces(options.overrides))
+  own = dict(entries.pieces(options.overrides))
 
   def of(holder, local=None):
     values = {key: options[key] for key in checks.OPTIMIZER_KEYS}

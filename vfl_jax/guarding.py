@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from vfl_jax import config as configs
+from vfl_jax import entries
 from vfl_jax import defenses
 from vfl_jax import federation as federations
 from vfl_jax import mapping
@@ -43,7 +43,7 @@ def report(
 
 def privacy(config: Any, setup: federations.Setup) -> list[dict[str, Any]]:
   """What is proved of label privacy, a row per statement."""
-  pieces = configs.pieces(config.defenses)
+  pieces = entries.pieces(config.defenses)
   built = [defenses.build(name, **options) for name, options in pieces]
   steps = federations.steps_per_epoch(config, len(setup.targets[0]))
   rows = []
@@ -62,7 +62,7 @@ def privacy(config: Any, setup: federations.Setup) -> list[dict[str, Any]]:
     found = defense.guarantees(about) if defense.guarantees else ()
     found = found or [ports.Guarantee("no formal guarantee", float("nan"))]
     rows += [
-      {"defense": configs.label(name, options), **statement._asdict()}
+      {"defense": entries.label(name, options), **statement._asdict()}
       for statement in found
     ]
   return rows

@@ -49,7 +49,8 @@ def complete(
     return workdir / "report.html"
   programs.use_cache()
   programs.make_room()
-  jax.config.update("jax_default_matmul_precision", config.precision)
+  if "precision" in config:  # a study has none of its own
+    jax.config.update("jax_default_matmul_precision", config.precision)
   before = tables.status(workdir).get("seconds", 0)
   started = time.time()
   tables.set_status(workdir, "running", digest=configs.digest(config))

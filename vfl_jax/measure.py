@@ -7,8 +7,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from vfl_jax import entries
 from vfl_jax import compensation as compensations
-from vfl_jax import config as configs
 from vfl_jax import cost
 from vfl_jax import evaluate
 from vfl_jax import federation as federations
@@ -43,6 +43,7 @@ def main_task(config: Any, workdir, federation, predict) -> None:
         {
           "rows": name,
           "metric": metric,
+          "primary": metric == config.evaluate.metric,
           "mean": mean,
           "low": low,
           "high": high,
@@ -67,7 +68,7 @@ def information(config: Any, workdir, f: federations.Federation, progress):
   `information.epochs` by the first one.
   """
   options = config.information
-  estimators = configs.labelled(options.estimators)
+  estimators = entries.labelled(options.estimators)
   progress.phase(
     "information", 2 + 2 * len({*options.epochs} - {config.train.epochs})
   )

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 import collections.abc
 import difflib
+import functools
 import importlib
 import inspect
 import types
@@ -12,6 +13,9 @@ from typing import Any
 
 def build(kind: str, entries: Mapping[str, Any], name: str, *args, **keywords):
   """What the named builder makes, its keywords checked before the call.
+
+  Asked again for the same, it gives the same: functions that are one and the
+  same share their compiled programs from experiment to experiment.
 
   Args:
     kind: what is built, for error messages: "attack", say.
@@ -41,7 +45,22 @@ def build(kind: str, entries: Mapping[str, Any], name: str, *args, **keywords):
       raise ValueError(
         f"{kind} {name!r}: {key} is {value!r}; it takes {_said(hint)}."
       )
-  return builder(*args, **keywords)
+  try:
+    return _built(builder, args, tuple(sorted(map(_frozen, keywords.items()))))
+  except TypeError:  # something that cannot be a key
+    return builder(*args, **keywords)
+
+
+def _frozen(value: Any) -> Any:
+  """Lists as tuples, at any depth."""
+  if isinstance(value, (list, tuple)):
+    return tuple(map(_frozen, value))
+  return value
+
+
+@functools.lru_cache(maxsize=1024, typed=True)
+def _built(builder, args, keywords):
+  return builder(*args, **dict(keywords))
 
 
 def lookup(entries: Mapping[str, Any], kind: str, name: str) -> Any:

@@ -106,4 +106,21 @@ CALIBRATION: dict[str, Any] = {
   "fit": {"steps": 400, "batch": 128, "folds": 4, "width": 256},
 }
 
-KINDS = {"experiment": EXPERIMENT, "calibration": CALIBRATION}
+# many experiments, read side by side
+STUDY: dict[str, Any] = {
+  "kind": "study",
+  "name": "study",
+  "profile": "full",
+  "question": "tradeoff",  # what is read from the cells, see vfl_jax.study
+  "workers": 0,  # experiments at a time; 0: one per core
+  "bases": {},  # configs of experiments, by name
+  # {"labels": {...}, "base": "NAME", "set": {"dotted.key": value}}, where
+  # "set" may be left out
+  "cells": (),
+}
+
+KINDS = {
+  "experiment": EXPERIMENT,
+  "calibration": CALIBRATION,
+  "study": STUDY,
+}

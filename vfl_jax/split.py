@@ -123,10 +123,6 @@ def at(
       variables["params"]["guard"] = drawn
     return variables
 
-  def bottom(variables, x, train=False, start=0, stop=None):
-    y, stats = _run(below[start:stop], variables, x, train)
-    return y[-1], {**variables["stats"], **stats}
-
   def guarding(variables, embeddings, moment):
     """What the top gets of the embeddings, and what that costs."""
     if guard is None or guard.apply is None:
@@ -170,13 +166,25 @@ def at(
     parties,
     init,
     init_top,
-    bottom,
+    _bottom(below),
     top,
     forward,
     penalty,
     activations,
     cross_entropy,
   )
+
+
+@functools.lru_cache
+def _bottom(below):
+  """One function for one list of stages, whatever is above it: attacks on it
+  are compiled once for all experiments of a process."""
+
+  def bottom(variables, x, train=False, start=0, stop=None):
+    y, stats = _run(below[start:stop], variables, x, train)
+    return y[-1], {**variables["stats"], **stats}
+
+  return bottom
 
 
 def together(variables: Sequence[Any]) -> Any:

@@ -15,6 +15,7 @@ from vfl_jax.plots import compensation
 from vfl_jax.plots import information
 from vfl_jax.plots import leakage
 from vfl_jax.plots import style
+from vfl_jax.plots import tradeoff
 from vfl_jax.plots import training
 from vfl_jax.plots.information import final
 from vfl_jax.plots.style import spread
@@ -32,6 +33,8 @@ FIGURES = {
   "attacks": ("attacks", leakage.attacks),
   "calibration": ("calibration", calibration.calibration),
   "calibration_errors": ("calibration", calibration.calibration_errors),
+  "cut_alone": ("tradeoff", tradeoff.cut_alone),
+  "pareto": ("tradeoff", tradeoff.pareto),
 }
 
 

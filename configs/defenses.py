@@ -1,0 +1,29 @@
+"""Every defence over its strengths, alone and with the cut advanced.
+
+python main.py --config=configs/defenses.py:cpu
+"""
+
+from configs import common
+from configs import credit_default_mlp
+from configs import default
+from configs import fashion_mnist_lenet
+from configs import ranges
+from vfl_jax import config as configs
+
+_CLASSES = {"digits": 10, "credit_default": 2, "fashion_mnist": 10}
+_CONFIGS = default, credit_default_mlp, fashion_mnist_lenet
+_CPU = {
+  "digits": {"train.epochs": 20},
+  "credit_default": {"train.epochs": 10},
+  "fashion_mnist": {"train.epochs": 6, "data.train_size": 5000},
+}
+
+
+def get_config(arg: str = ""):
+  config = configs.defaults("study")
+  config.name = "defenses"
+  for name, module in zip(_CLASSES, _CONFIGS):
+    config.bases[name] = ranges.measured(module, arg, _CPU[name])
+  config.cells = ranges.defended(_CLASSES)
+  step = {"cells": config.cells[:5] + config.cells[-1:], "workers": 1}
+  return common.argued(config, arg, {"cpu": {}, "step": step})

@@ -1,0 +1,115 @@
+"""The defences that studies compare, each over its range of strengths."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from vfl_jax import config as configs
+
+# the weakest first
+STRENGTHS: dict[str, tuple[dict[str, Any], ...]] = {
+  "gaussian": ({"scale": 0.001}, {"scale": 0.01}, {"scale": 0.1}),
+  "laplace": ({"scale": 0.001}, {"scale": 0.01}, {"scale": 0.1}),
+  "isotropic": ({"ratio": 0.3}, {"ratio": 1.0}, {"ratio": 3.0}),
+  "max_norm": ({"noise": "along"}, {"noise": "isotropic"}),
+  "perpendicular": ({"high": 3.0}, {"high": 10.0}),
+  "grad_perturb": ({"epsilon": 10.0}, {"epsilon": 3.0}, {"epsilon": 1.0}),
+  "marvell": ({"strength": 0.1}, {"strength": 1.0}, {"strength": 10.0}),
+  "compression": ({"share": 0.5}, {"share": 0.25}, {"share": 0.1}),
+  "sparsification": ({"share": 0.5}, {"share": 0.25}, {"share": 0.1}),
+  "discrete": ({"bins": 24}, {"bins": 12}, {"bins": 6}),
+  "sign": ({},),
+  "ppdl": ({"share": 0.75}, {"share": 0.25}),
+  "average": ({},),
+  "label_dp": ({"epsilon": 4.0}, {"epsilon": 2.0}, {"epsilon": 1.0}),
+  "kdk": ({"epsilon": 0.15}, {"epsilon": 0.3}, {"epsilon": 0.45}),
+  "cae": ({"confusion": 0.5}, {"confusion": 1.0}, {"confusion": 2.0}),
+  "dcae": ({"confusion": 1.0},),
+  "lcd": ({"weight": 1.0}, {"weight": 10.0}),
+  "mid": ({"weight": 0.001}, {"weight": 0.01}, {"weight": 0.1}),
+  "dcor": ({"weight": 0.01}, {"weight": 0.1}, {"weight": 1.0}),
+  "peloss": ({"weight": 0.2}, {"weight": 2.0}),
+  "adversarial": ({"weight": 0.1}, {"weight": 1.0}, {"weight": 10.0}),
+  "mixup": ({"alpha": 0.2}, {"alpha": 1.0}),
+  "fedpass": ({},),
+}
+_MANY_CLASSES, _TWO_CLASSES = ("lcd",), ("marvell",)
+
+# what is measured of every defence: the active party has features of its own,
+# the top does not normalise (which hides gradients), attackers know one label
+# of each class, and whoever knows a defence attacks too
+_MEASURED = {
+  "data.active_features": True,
+  "model.norm": "none",
+  "train.optimizer": "adam",
+  "train.learning_rate": 0.002,
+  "train.batch_size": 64,
+  "information.estimators": (),
+  "compensation": (),
+  "attacks": (
+    "passive_completion",
+    "norm",
+    "direction",
+    "gradient_clustering",
+    "feature_inversion",
+    "adaptive",
+  ),
+  "evaluate.aux_per_class": 1,
+  "record.samples": 500,
+}
+
+
+def measured(module: Any, arg: str, cpu: dict[str, Any]) -> Any:
+  """An experiment as the studies of defences measure it.
+
+  Args:
+    module: of its config.
+    arg: the study's argument, whose profile is the experiment's too.
+    cpu: dotted keys that the profile "cpu" sets.
+  """
+  profile = arg.split(",")[0]
+  config = module.get_config(profile if profile in ("cpu", "step") else "")
+  configs.assign(config, _MEASURED)
+  if profile == "cpu":
+    configs.assign(config, {"evaluate.attack_steps": 400, **cpu})
+  last = config.train.epochs - 1
+  config.record.epochs = tuple(sorted({0, last // 2, last}))
+  return config
+
+
+def defended(
+  bases: Mapping[str, int], advances: tuple[int, ...] = (0, 1, 2, 3)
+) -> tuple[dict[str, Any], ...]:
+  """Cells of a study: no defence and every defence, at every cut.
+
+  Args:
+    bases: class counts of the experiments, by name.
+    advances: stages by which the cut moves towards the inputs.
+  """
+  return tuple(
+    {
+      "labels": {
+        "data": base,
+        "defense": name,
+        "strength": ", ".join(map(str, options.values())),
+        "advance": advance,
+      },
+      "base": base,
+      "set": {"defenses": (*_moved(advance), *_entry(name, options, classes))},
+    }
+    for base, classes in bases.items()
+    for name, strengths in {"none": ({},), **STRENGTHS}.items()
+    if name not in (_MANY_CLASSES if classes == 2 else _TWO_CLASSES)
+    for options in strengths
+    for advance in advances
+  )
+
+
+def _moved(advance):
+  return ({"name": "cut", "advance": advance},) if advance else ()
+
+
+def _entry(name, options, classes):
+  if name == "none":
+    return ()
+  own = {"k": 2} if name == "kdk" and classes == 2 else {}
+  return ({"name": name, **own, **options},)

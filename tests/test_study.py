@@ -1,0 +1,328 @@
+"""Studies: many experiments, each on its own, read side by side."""
+
+import os
+import pathlib
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from vfl_jax import config as configs
+from vfl_jax import console
+from vfl_jax import defenses
+from vfl_jax import experiment
+from vfl_jax import registry
+from vfl_jax import models
+from vfl_jax import pool
+from vfl_jax import split
+from vfl_jax import study
+from vfl_jax import tables
+from vfl_jax import tradeoff
+from vfl_jax import types
+from vfl_jax.report import tradeoff as reports
+
+
+def dies(*, steps: int = 1, oracle: bool = False) -> types.Attack:
+  """An attack that takes its process with it."""
+  del steps, oracle
+
+  def infer(key, view):
+    os._exit(9)
+
+  return types.Attack(frozenset({"bottom"}), infer, "none", compiled=False)
+
+
+def fails(*, steps: int = 1, oracle: bool = False) -> types.Attack:
+  """An attack that raises."""
+  del steps, oracle
+
+  def infer(key, view):
+    raise RuntimeError("nothing to be had")
+
+  return types.Attack(frozenset({"bottom"}), infer, "none", compiled=False)
+
+
+def small(cells, **values):
+  base = configs.defaults()
+  configs.assign(
+    base,
+    {
+      "seeds": 2,
+      "data.train_size": 200,
+      "data.test_size": 100,
+      "data.active_features": True,
+      "model.hidden": (8, 8),
+      "train.epochs": 1,
+      "information.estimators": (),
+      "compensation": (),
+      "attacks": ("passive_completion", "feature_inversion"),
+      "evaluate.attack_steps": 2,
+    },
+  )
+  config = configs.defaults("study")
+  config.bases.digits = base
+  config.cells = tuple(cells)
+  config.workers = 1
+  configs.assign(config, values)
+  return config
+
+
+def cell(defense="none", strength="", advance=0, base="digits", **more):
+  own = () if defense == "none" else ({"name": defense, "scale": strength},)
+  moved = ({"name": "cut", "advance": advance},) if advance else ()
+  labels = dict(data=base, defense=defense, strength=strength, advance=advance)
+  return {
+    "labels": labels,
+    "base": base,
+    "set": {"defenses": (*moved, *own), **more},
+  }
+
+
+GRID = (
+  cell(),
+  cell(advance=1),
+  cell("gaussian", 0.1),
+  cell("gaussian", 0.1, advance=1),
+)
+
+
+def test_a_study_ends_in_tables_figures_and_a_report(tmp_path, capsys):
+  config = configs.validate(small(GRID))
+  path = study.run(config, tmp_path)
+  cells = tables.read(tmp_path, "tradeoff")
+  assert len(cells) == 4 and tables.read(tmp_path, "failed").empty
+  assert set(cells["defense"]) == {"none", "gaussian"}
+  # what is collected is what the experiments say themselves
+  for one in study.cells(config):
+    own = tables.read(study.folder(tmp_path, one), "main")
+    row = cells[
+      (cells["defense"] == one.labels["defense"])
+      & (cells["advance"] == one.labels["advance"])
+    ].iloc[0]
+    assert row["utility"] == pytest.approx(own.loc[0, "mean"], abs=1e-5)
+    wire = tables.read(study.folder(tmp_path, one), "cost")
+    assert row["up_bytes"] == wire["up_bytes"].sum()
+  questions = tables.read(tmp_path, "advances")["question"].value_counts()
+  assert questions.to_dict() == {"alone": 1, "on top": 1, "instead": 1}
+  html = path.read_text("utf-8")
+  assert html.count("data:image/svg+xml") == 2
+  assert "Does advancing the cut dominate other defences on digits?" in html
+  console.summary(tmp_path)
+  assert "Advancing the cut" in capsys.readouterr().out
+
+
+def test_cells_that_are_done_are_not_done_again(tmp_path, monkeypatch):
+  config = configs.validate(small(GRID[:2]))
+  first, second = study.cells(config)
+  experiment.run(first.config, study.folder(tmp_path, first))
+  ran = []
+  run = experiment.run
+  monkeypatch.setattr(
+    experiment, "run", lambda c, w: (ran.append(pathlib.Path(w)), run(c, w))
+  )
+  study.run(config, tmp_path)
+  assert ran == [study.folder(tmp_path, second)]
+  assert len(tables.read(tmp_path, "tradeoff")) == 2
+
+
+def test_one_that_fails_is_listed_and_stops_no_other(tmp_path):
+  bad = cell(advance=1, attacks=("test_study:fails",))
+  config = configs.validate(small((bad, GRID[0])))
+  path = study.run(config, tmp_path)
+  failed = tables.read(tmp_path, "failed")
+  assert failed["reason"].tolist() == ["RuntimeError: nothing to be had"]
+  assert tables.read(tmp_path, "tradeoff")["advance"].tolist() == [0]
+  html = path.read_text("utf-8")
+  assert "1 experiment failed" in html and "nothing to be had" in html
+
+
+def test_where_all_fail_the_study_says_so(tmp_path):
+  bad = cell(attacks=("test_study:fails",))
+  with pytest.raises(RuntimeError, match="all cells failed.*nothing to be"):
+    study.run(configs.validate(small((bad,))), tmp_path)
+  assert tables.status(tmp_path)["state"] == "failed"
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_takes_only_its_own_experiment(
+  tmp_path, monkeypatch
+):
+  here = str(pathlib.Path(__file__).parent)
+  monkeypatch.setenv("PYTHONPATH", f"{here}{os.pathsep}{pathlib.Path.cwd()}")
+  bad = cell(advance=1, attacks=("test_study:dies",))
+  config = configs.validate(small((bad, *GRID[2:], GRID[0]), workers=2))
+  study.run(config, tmp_path)
+  failed = tables.read(tmp_path, "failed")
+  assert failed["advance"].tolist() == [1]
+  assert "process died" in failed.loc[0, "reason"]
+  assert len(tables.read(tmp_path, "tradeoff")) == 3
+
+
+@pytest.mark.slow
+def test_processes_give_what_one_process_gives(tmp_path):
+  for workers in (1, 2):
+    config = configs.validate(small(GRID, workers=workers))
+    study.run(config, tmp_path / str(workers))
+  one, two = (
+    tables.read(tmp_path / w, "tradeoff").sort_values(tradeoff.CELL)
+    for w in "12"
+  )
+  pd.testing.assert_frame_equal(
+    one.reset_index(drop=True), two.reset_index(drop=True)
+  )
+
+
+@pytest.mark.parametrize(
+  "change, said",
+  [
+    (lambda c: c.bases.__delattr__("digits"), "bases is empty"),
+    (lambda c: c.update(cells=()), "cells is empty"),
+    (lambda c: c.update(workers=-1), "workers is -1; take at least 1"),
+    (lambda c: c.update(question="tradeof"), "did you mean 'tradeoff'"),
+    (lambda c: c.update(cells=(cell(base="digts"),)), "mean 'digits'"),
+    (lambda c: c.update(cells=({"base": "digits"},)), "must have the keys"),
+    (lambda c: c.update(cells=(cell(), cell())), "are the same experiment"),
+    (
+      lambda c: c.update(cells=(cell(), {"labels": {}, "base": "digits"})),
+      "labelled unlike the first",
+    ),
+    (
+      lambda c: c.update(cells=(cell("gaussian", -1.0),)),
+      "cell .*gaussian.*scale is -1.0",
+    ),
+    (
+      lambda c: c.update(cells=(cell(**{"train.epoch": 1}),)),
+      "Did you mean 'epochs'",
+    ),
+  ],
+)
+def test_bad_studies_are_refused_in_one_sentence(change, said):
+  config = small((cell(),))
+  with config.unlocked():
+    change(config)
+  with pytest.raises(ValueError, match=said):
+    configs.validate(config)
+
+
+def test_one_description_is_one_object_and_so_one_program():
+  build = registry.build
+
+  def maker(*, sizes: tuple[int, ...] = (), scale: float = 1.0):
+    return object()
+
+  known = {"maker": maker}
+  first = build("thing", known, "maker", sizes=[1, 2])
+  assert build("thing", known, "maker", sizes=(1, 2)) is first
+  assert build("thing", known, "maker", sizes=(1, 3)) is not first
+  one, other = (
+    split.at(
+      models.build("mlp", 10, hidden=(8,)), 1, 2, defenses.build(name, **own)
+    )
+    for name, own in (("mid", {"weight": 0.1}), ("gaussian", {"scale": 0.1}))
+  )
+  assert one.bottom is other.bottom and one.top is not other.top
+
+
+def test_workers_take_no_core_twice(monkeypatch):
+  class Turns:
+    value = 0
+
+    def get_lock(self):
+      return __import__("contextlib").nullcontext()
+
+  taken = []
+  monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2, 3, 4})
+  monkeypatch.setattr(
+    os, "sched_setaffinity", lambda pid, cores: taken.append(set(cores))
+  )
+  turns = Turns()
+  for _ in range(2):
+    pool._begin(turns, 2)
+  assert taken == [{0, 2, 4}, {1, 3}]
+
+
+def measured(utilities, leakages):
+  return pd.Series(
+    {"utilities": np.array(utilities), "leakages": np.array(leakages)}
+  )
+
+
+@pytest.mark.parametrize(
+  "utility, leakage, verdict",
+  [
+    ((0.01, 0.011), (-0.2, -0.21), "dominates"),
+    ((0.01, -0.01), (-0.2, -0.21), "dominates"),
+    ((-0.1, -0.101), (-0.2, -0.21), "trade-off"),
+    ((0.01, -0.01), (0.2, -0.21), "not told apart"),
+    ((-0.1, -0.101), (0.2, -0.21), "dominated"),
+    ((-0.1, -0.101), (0.2, 0.2), "dominated"),
+  ],
+)
+def test_verdicts_are_of_paired_differences(utility, leakage, verdict):
+  base = measured((0.5, 0.9), (0.1, 0.7))  # far apart: pairing is all
+  moved = measured(
+    base["utilities"] + np.array(utility), base["leakages"] + np.array(leakage)
+  )
+  found = tradeoff.verdict(moved, base)
+  assert found["verdict"] == verdict
+  assert found["utility"] == pytest.approx(np.mean(utility))
+  assert found["leakage"] == pytest.approx(np.mean(leakage))
+
+
+def test_leakage_is_the_largest_advantage_over_the_strongest_control():
+  key = dict(data="d", defense="none", strength="", advance=0)
+  about = dict(party=0, rows="train", metric="accuracy", primary=True, draw=0)
+  values = {
+    ("passive_completion", "attack"): (0.8, 0.9),
+    ("passive_completion", "no-VFL"): (0.3, 0.4),
+    ("passive_completion", "features only"): (0.5, 0.6),
+    ("direction", "attack"): (0.7, 0.5),
+    ("direction", "features only"): (0.5, 0.6),
+  }
+  attacks = pd.DataFrame(
+    [
+      {**key, **about, "attack": a, "what": w, "seed": seed, "value": value}
+      for (a, w), both in values.items()
+      for seed, value in enumerate(both)
+    ]
+  )
+  main = pd.DataFrame(
+    [
+      {
+        **key,
+        "rows": "test",
+        "metric": "accuracy",
+        "primary": True,
+        "mean": 0.7,
+        "low": 0.6,
+        "high": 0.8,
+        "seeds": 2,
+        "seed0": 0.65,
+        "seed1": 0.75,
+      }
+    ]
+  )
+  exposure = pd.DataFrame(
+    [{**key, "metric": "unexplained", "what": "attack", "value": 0.25}]
+  )
+  cost = pd.DataFrame(
+    [{**key, "stage": "wire", "up_bytes": 8, "down_bytes": 4}] * 2
+  )
+  row = tradeoff.measured(main, attacks, exposure, cost).iloc[0]
+  assert row["completion"] == pytest.approx(0.3)
+  assert row["gradient"] == pytest.approx(0.05)
+  assert np.isnan(row["clustering"])
+  assert row["leakage"] == row["completion"]
+  assert row["attack"] == "passive_completion"
+  assert row["exposed"] == 0.75 and row["up_bytes"] == 16
+  assert row["utilities"].tolist() == [0.65, 0.75]
+
+
+def test_the_front_holds_what_nothing_beats():
+  cells = pd.DataFrame(
+    {
+      "utility": [0.9, 0.8, 0.8, 0.7, 0.9],
+      "leakage": [0.3, 0.1, 0.2, 0.1, 0.3],
+    }
+  )
+  assert reports.front(cells).index.tolist() == [0, 4, 1]

@@ -1,0 +1,66 @@
+"""Entries of a config: names, or dicts of a name and overrides."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import ml_collections
+
+# names that stand for several attacks: every one that can run, and those that
+# know the defences of the config
+SETS = ("all", "adaptive")
+
+
+def pieces(entries: Any) -> list[tuple[str, dict[str, Any]]]:
+  """`(name, overrides)` of entries that are names or dicts with a name.
+
+  >>> pieces(("cut", {"name": "gaussian", "scale": 0.1}))
+  [('cut', {}), ('gaussian', {'scale': 0.1})]
+  """
+  found = []
+  for entry in entries:
+    if isinstance(entry, str):
+      found.append((entry, {}))
+      continue
+    if not isinstance(entry, (Mapping, ml_collections.ConfigDict)):
+      raise ValueError(f"entry {entry!r} must be a name or a dict.")
+    entry = dict(entry)
+    if "name" not in entry:
+      raise ValueError(f"entry {entry} needs a 'name'.")
+    found.append((entry.pop("name"), entry))
+  return found
+
+
+def label(name: str, options: Mapping[str, Any]) -> str:
+  """A piece with what is set of it.
+
+  >>> label("mine", {"critic": "concatenated"})
+  'mine (critic=concatenated)'
+  """
+  said = ", ".join(f"{key}={value}" for key, value in options.items())
+  return f"{name} ({said})" if said else name
+
+
+def labelled(entries: Any) -> list[tuple[str, str, dict[str, Any]]]:
+  """`(label, name, overrides)` of entries; a name used once is its label.
+
+  An entry may bring a label of its own, `{"name": ..., "label": ...}`.
+
+  Raises:
+    ValueError: two entries of one label.
+
+  >>> labelled(("norm", "hint", {"name": "hint", "known": 3}))[1:]
+  [('hint', 'hint', {}), ('hint (known=3)', 'hint', {'known': 3})]
+  """
+  names = [name for name, _ in pieces(entries)]
+  found = []
+  for name, own in pieces(entries):
+    given = own.pop("label", "")
+    if not isinstance(given, str):
+      raise ValueError(f"the label of {name!r} is {given!r}; it is a text.")
+    usual = label(name, own) if names.count(name) > 1 else name
+    found.append((given or usual, name, own))
+  labels = [said for said, _, _ in found]
+  for said in labels:
+    if labels.count(said) > 1:
+      raise ValueError(f"{said!r} is listed twice; its numbers would mix.")
+  return found

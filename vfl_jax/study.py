@@ -1,0 +1,115 @@
+"""Many experiments read side by side: a base, and what each cell changes."""
+
+import os
+import pathlib
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from vfl_jax import config as configs
+from vfl_jax import console
+from vfl_jax import lifecycle
+from vfl_jax import pool
+from vfl_jax import tables
+from vfl_jax import tradeoff
+
+COLLECTED = ("main", "attacks", "leakage", "exposure", "privacy", "cost")
+READINGS = {"tradeoff": tradeoff.read}
+
+
+class Cell(NamedTuple):
+  """One experiment of a study.
+
+  Attributes:
+    labels: what sets it apart, columns of the study's tables.
+    config: the experiment's, validated.
+  """
+
+  labels: dict[str, Any]
+  config: Any
+
+
+def run(
+  config: Any, workdir: str | os.PathLike[str], progress: Any = None
+) -> pathlib.Path:
+  """Every cell that is not done, then the study's tables and its report.
+
+  Each cell is an experiment with a folder of its own, `runs/DIGEST`, that can
+  be run, read and resumed alone. What fails is listed and stops no other.
+
+  Args:
+    config: from `config.validate`, of kind "study".
+    workdir: created if need be; holds one study.
+    progress: a `console.Progress`; silent by default.
+
+  Returns:
+    The path of the report.
+
+  Raises:
+    Refused: the workdir belongs to another config or cannot be written.
+  """
+  return lifecycle.complete(config, workdir, progress, _work)
+
+
+def dry_run(config: Any) -> None:
+  """Print what the study would run."""
+  labels = pd.DataFrame([c["labels"] for c in config.cells])
+  counts = labels.nunique()
+  console.say(
+    f"{len(labels)} experiments: "
+    + ", ".join(f"{n} of {what}" for what, n in counts.items())
+    + f"; bases {', '.join(config.bases)}."
+  )
+
+
+def cells(config: Any) -> list[Cell]:
+  """The experiments of a validated study."""
+  return [
+    Cell(dict(entry["labels"]), configs.cell(config, entry))
+    for entry in config.cells
+  ]
+
+
+def folder(workdir: str | os.PathLike[str], cell: Cell) -> pathlib.Path:
+  """Where a cell of a study is."""
+  return pathlib.Path(workdir) / "runs" / configs.digest(cell.config)
+
+
+def _work(config, workdir, progress):
+  every = {folder(workdir, cell): cell for cell in cells(config)}
+  left = [path for path in every if not tables.finished(path)]
+  progress.phase("cells", len(every), len(every) - len(left))
+  failed = []
+
+  def done(path, reason):
+    labels = every[path].labels
+    if reason:
+      failed.append({**labels, "folder": path.name, "reason": reason})
+    progress.advance(
+      ", ".join(str(v) for v in labels.values() if v != "")
+      + (f": {reason}" if reason else "")
+    )
+
+  pool.run(
+    ((configs.as_json(every[path].config), path) for path in left),
+    min(config.workers or pool.room(), len(left)),
+    done,
+  )
+  tables.write(workdir, "failed", failed)
+  sound = {p: c for p, c in every.items() if tables.finished(p)}
+  if not sound:
+    raise RuntimeError(f"all cells failed, the first: {failed[0]['reason']}")
+  for name in COLLECTED:
+    frames = [(cell, tables.read(path, name)) for path, cell in sound.items()]
+    frames = [_labelled(f, cell.labels) for cell, f in frames if len(f)]
+    if frames:
+      rows = pd.concat(frames, ignore_index=True).to_dict("records")
+      tables.write(workdir, f"all_{name}", rows)
+  READINGS[config.question](workdir)
+
+
+def _labelled(frame, labels):
+  """A cell's table behind its labels; a column of the same name is "own"."""
+  front = pd.DataFrame([labels] * len(frame), index=frame.index)
+  clash = {name: f"own_{name}" for name in labels if name in frame}
+  return pd.concat([front, frame.rename(columns=clash)], axis=1)
