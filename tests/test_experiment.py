@@ -249,6 +249,27 @@ def test_no_path_of_attributes_leads_from_a_view_to_the_labels(finished):
   assert leaks(view._replace(embeddings={0: f.dataset.train}))
 
 
+@pytest.mark.parametrize("messages", ["per_sample", "averaged"])
+def test_whoever_knows_a_code_decodes_with_it(tmp_path, messages):
+  config = tiny(model__cut=6, record__samples=120, evaluate__aux_draws=2)
+  config.defenses = ("cae", {"name": "gaussian", "scale": 1e-6})
+  config.attacks = ("adaptive",)
+  config.record.messages = messages
+  config.compensation = ()
+  config.information.estimators = ()
+  experiment.run(configs.validate(config), tmp_path)
+  met = set(tables.read(tmp_path, "leakage")["attack"])
+  one, other = "decoding direct", "decoding batch_inversion"
+  if messages == "averaged":
+    one, other = other, one
+  assert one in met and other in tables.status(tmp_path)["skipped"]
+  config.attacks = ({"name": "direct", "code": True},)
+  config.defenses = ()
+  config.record.messages = "per_sample"
+  with pytest.raises(ValueError, match="no defence trains on a code"):
+    configs.validate(config)
+
+
 def test_every_attack_that_can_run_does_and_the_others_say_why(tmp_path):
   config = tiny(evaluate__aux_draws=2, record__samples=120)
   config.attacks = ("all",)

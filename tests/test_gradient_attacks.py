@@ -270,3 +270,35 @@ def test_needs_are_enforced_by_the_config():
     ValueError, match="rule is 'near'; it takes 'distance' or 'inner'"
   ):
     configs.validate(config)
+
+
+def test_a_known_code_is_read_through():
+  """Labels under a code that no class is the largest of its own in."""
+  generator = np.random.default_rng(0)
+  classes, rows = 5, 400
+  order = np.roll(np.arange(classes), 1)
+  code = 0.04 + 0.8 * np.eye(classes)[order]
+  labels = generator.integers(0, classes, rows)
+  logits = 6 * generator.standard_normal((rows, classes))
+  softmax = np.asarray(jax.nn.softmax(logits))
+  g = (softmax - code[labels]) / 8
+  view = victim(labels, g.astype(np.float32))
+  view = view._replace(
+    code=jnp.asarray(code), public=view.public._replace(batch_size=8)
+  )
+  # where the softmax has reached the code, every class explains the gradient
+  clear = softmax[np.arange(rows), order[labels]] < 0.8
+  assert clear.mean() > 0.7
+  blind = np.argmax(run("direct", view).train, 1)
+  assert (blind == order[labels])[clear].all()  # the disguise, not the label
+  told = run("direct", view, code=True)
+  assert (np.argmax(told.train, 1) == labels)[clear].all()
+  # under the identity it is the published rule
+  plain = view._replace(
+    code=jnp.eye(classes),
+    gradients={0: ((softmax - np.eye(classes)[labels]) / 8).astype("f4")},
+  )
+  found = [run("direct", plain, code=known) for known in (False, True)]
+  there = np.isfinite(np.asarray(found[0].train)).all(1)
+  one, two = (np.argmax(f.train, 1)[there] for f in found)
+  assert (one == two).all() and (one == labels[there]).all()

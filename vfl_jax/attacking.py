@@ -86,6 +86,7 @@ def _chosen(config, setup, f):
     config.record.messages if config.record.epochs else "",
     config.evaluate.label_prior,
     checks.local_optimizer(config, f.passive),
+    setup.defense.code is not None,
   )
   listed = entries.labelled(config.attacks)
   asked = {name for _, name, _ in listed} & set(entries.SETS)

@@ -258,6 +258,7 @@ def _experiment(config: Any) -> Any:
     config.record.messages if config.record.epochs else "",
     config.evaluate.label_prior,
     checks.local_optimizer(config, passive),
+    chain.code is not None,
   )
   for _, name, overrides in entries.labelled(config.attacks):
     if name in entries.SETS:

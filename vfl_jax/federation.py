@@ -73,6 +73,7 @@ class Federation:
     keys: one root key per seed.
     passive: number of passive parties, the first ones.
     batch_size: of the training.
+    code: what a defence has put for each class, `[seeds, classes, classes]`.
   """
 
   net: split.Net
@@ -83,6 +84,7 @@ class Federation:
   keys: jax.Array
   passive: int
   batch_size: int
+  code: Any = None
 
   def seal(self, attacks: Iterable[str]) -> sealed.Sealed:
     """The labels, closed to everyone until these attacks have returned."""
@@ -150,6 +152,7 @@ class Federation:
       ),
       embeddings=seen["embeddings"],
       averages=seen["averages"],
+      code=self.code,
     )
 
 
@@ -183,6 +186,7 @@ def initial(config: Any, setup: Setup) -> tuple[Any, Any]:
 
 def trained(config: Any, setup: Setup, variables: Any, kept: Any) -> Federation:
   """The federation with its final variables and what was kept."""
+  code = setup.defense.code
   return Federation(
     setup.net,
     variables,
@@ -192,6 +196,7 @@ def trained(config: Any, setup: Setup, variables: Any, kept: Any) -> Federation:
     setup.keys,
     setup.passive,
     config.train.batch_size,
+    None if code is None else jnp.asarray(code(setup.codes)),
   )
 
 
@@ -299,8 +304,8 @@ def _prepared(defense, dataset, passive, keys):
     labels, dataset.num_classes, np.concatenate(features, 1) if own else None
   )
   found = [defense.prepare(rng.stream(key, "targets"), secrets) for key in keys]
-  codes = jax.tree.map(lambda *a: np.stack(a), *[p.codes for p in found])
-  return jnp.stack([jnp.asarray(p.targets) for p in found]), codes
+  every = jax.tree.map(lambda *a: np.stack(a), *found)
+  return jnp.asarray(every.targets), every.codes
 
 
 def _reads_gradients(config):

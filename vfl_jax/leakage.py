@@ -106,11 +106,13 @@ def measure(
         victim = _tried(parts[0], shares * label_prior, draws)
         if len(parts) > 1:
           victim = _interleaved(victim, parts)
+      if "code" not in attack.needs:
+        victim = victim._replace(code=None)
       faced = {"attack": victim}
       if not {"gradients", "averages"} & attack.needs:
         if fresh is None:
           fresh = _repeated(_untrained(f, members), draws)
-        faced["no-VFL"] = view._replace(bottom=fresh)
+        faced["no-VFL"] = view._replace(bottom=fresh, code=victim.code)
       for what, victim in faced.items():
         advance(f"party {party}: {name}, {what}")
         inference = trials.infer(attack, keys, victim, _how(net))
@@ -208,6 +210,7 @@ def _tried(view: types.View, shares, draws) -> types.View:
     gradients=_repeated(view.gradients, draws),
     embeddings=_repeated(view.embeddings, draws),
     averages=_repeated(view.averages, draws),
+    code=_repeated(view.code, draws),
     public=view.public._replace(label_prior=prior),
   )
 

@@ -144,6 +144,8 @@ class Defense(NamedTuple):
     silent: `silent(progress) -> bool`, whether nothing goes down any more; the
       bottoms then stay as they are.
     decode: `decode(codes, logits) -> scores` of the model in use.
+    code: `code(codes) -> [classes, classes]`, the target that stands for each
+      class: what an attacker knows who knows the code.
     check: `check(num_classes, kind)` raises ValueError where the defence does
       not apply; kind is what the model reads ("image", "rows", "fields",
       "tokens").
@@ -162,6 +164,7 @@ class Defense(NamedTuple):
   reads: bool = False
   silent: Callable[[Array], Array] | None = None
   decode: Callable[[PyTree, Array], Array] | None = None
+  code: Callable[[PyTree], Array] | None = None
   check: Callable[[int, str], None] | None = None
   guarantees: Callable[[Releases], Sequence[Guarantee]] | None = None
   report: Callable[[PyTree], Mapping[str, Array]] | None = None

@@ -44,6 +44,7 @@ _OWN = (
   "averages",
   "aux_rows",
   "aux_labels",
+  "code",
 )
 
 

@@ -129,6 +129,8 @@ class View(NamedTuple):
     public: what everyone knows.
     embeddings: by epoch, what it had sent up when the gradients came down.
     averages: in the place of both where messages are averaged, by epoch.
+    code: what stands for each class in training, `[classes, classes]`, for an
+      attack that needs to know the "code" of a defence; else None.
   """
 
   train: PyTree
@@ -144,6 +146,7 @@ class View(NamedTuple):
   public: Public
   embeddings: Mapping[int, PyTree] = {}
   averages: Mapping[int, Averages] = {}
+  code: Array | None = None
 
 
 class Received(NamedTuple):
@@ -189,6 +192,7 @@ class Setting(NamedTuple):
     messages: what is recorded of them: "per_sample", "averaged" or nothing.
     label_prior: whether the class shares are public.
     optimizer: name of the parties' optimiser.
+    code: whether a defence trains on a code of the labels.
   """
 
   cut: int
@@ -196,6 +200,7 @@ class Setting(NamedTuple):
   messages: str
   label_prior: bool
   optimizer: str = "sgd"
+  code: bool = False
 
 
 class Attack(NamedTuple):
@@ -204,8 +209,8 @@ class Attack(NamedTuple):
   Attributes:
     needs: what it uses besides the party's features: any of "auxiliary",
       "gradients", "averages" (of weight gradients), "bottom", "label_prior",
-      and "logits" (a cut behind the last stage, where every party sends up
-      logits).
+      "logits" (a cut behind the last stage, where every party sends up
+      logits), and "code" (that of a defence).
     infer: `infer(key, view) -> Inference`, pure; with `compiled` it can be
       traced and mapped over seeds, else it gets numpy arrays of one seed.
     budget: one sentence on what it may spend, printed beside its numbers.

@@ -86,6 +86,8 @@ def missing(attack: types.Attack, setting: types.Setting) -> str:
       "it reads the gradient of summed logits; take model.cut="
       f"{setting.stages}, behind the last stage"
     )
+  if "code" in needs and not setting.code:
+    return "no defence trains on a code of the labels; take 'cae', say"
   if attack.optimizer and setting.optimizer != "sgd":
     return (
       "it amplifies the momentum of SGD; set train.optimizer='sgd' (now "

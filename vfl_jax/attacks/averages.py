@@ -25,6 +25,7 @@ def batch_inversion(
   steps: int = 200,
   learning_rate: float = 0.05,
   top: Literal["", "sum", "linear"] = "",
+  code: bool = False,
 ) -> types.Attack:
   """Dummy embeddings, labels and a dummy top that explain what came down.
 
@@ -36,6 +37,8 @@ def batch_inversion(
     learning_rate: of Adam.
     top: "sum" of logits, or "linear"; empty: the sum behind the last stage,
       where it is the true one, else linear.
+    code: the attacker knows what stands for each class in the training, and
+      looks for the classes behind it.
 
   Source: Zou et al., "Defending batch-level label inference and replacement
   attacks in vertical federated learning", 2022. All batches at once: ours.
@@ -49,20 +52,21 @@ def batch_inversion(
     known = known.at[view.aux_rows].set(
       jax.nn.one_hot(view.aux_labels, public.num_classes)
     )
+    stands = view.code if code else jnp.eye(public.num_classes)
     labels, seen = _inverted(
-      key, view, known, kind == "sum", steps, learning_rate
+      key, view, known, stands, kind == "sum", steps, learning_rate
     )
     scores = jnp.where(seen[:, None], jax.nn.log_softmax(labels), jnp.nan)
     return types.Inference(scores, None)
 
   return types.Attack(
-    frozenset({"averages", "auxiliary"}),
+    frozenset({"averages", "auxiliary"} | ({"code"} if code else set())),
     infer,
     f"{steps} steps for all recorded batches at once",
   )
 
 
-def _inverted(key, view, known, summed, steps, learning_rate):
+def _inverted(key, view, known, stands, summed, steps, learning_rate):
   """Label logits of all training rows, and which were in a batch."""
   public, count = view.public, len(known)
   parts, seen = [], jnp.zeros(count, bool)
@@ -87,7 +91,7 @@ def _inverted(key, view, known, summed, steps, learning_rate):
   def sent(dummies, h, others, rows):
     """Gradients by own embeddings of one batch, `[batch, width]`."""
     y = jax.nn.softmax(dummies["labels"][rows])
-    y = jnp.where(labelled[rows] > 0, known[rows], y)
+    y = jnp.where(labelled[rows] > 0, known[rows], y) @ stands
 
     def loss(h):
       if summed:

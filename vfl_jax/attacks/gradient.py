@@ -100,14 +100,19 @@ def hint(
   return types.Attack(_NEEDS, infer, _budget(known), ranks=True)
 
 
-def direct() -> types.Attack:
+def direct(*, code: bool = False) -> types.Attack:
   """Summed logits without a top: the negative component is the label.
 
   With g = softmax - onehot every component but the label's is positive. Rows
   where that one has rounded to zero are saturated: they say nothing and are
   not scored; `details` has their number.
 
-  Source: Fu et al. 2022, section 4.4.
+  Args:
+    code: the attacker knows what stands for each class in the training. With
+      g = softmax - code of the label, g + code is a distribution for the label
+      (and perhaps for others, while the softmax is broad).
+
+  Source: Fu et al. 2022, section 4.4. Through a known code: ours.
   """
 
   def infer(key: jax.Array, view: types.View) -> types.Inference:
@@ -118,13 +123,21 @@ def direct() -> types.Attack:
     )
     # every member of a coalition got the same
     g = g.reshape(*g.shape[:2], -1, view.public.num_classes).mean(2)
-    g = jnp.where(jnp.isfinite(g), g, 0.0).sum(0)
+    g = jnp.where(jnp.isfinite(g), g, 0.0)
+    if code:
+      assert view.code is not None  # it is among the needs
+      # the loss is a mean over the batch
+      softmax = view.public.batch_size * g[:, :, None] + view.code
+      return _answer(view, softmax.min(3).sum(0), found)
+    g = g.sum(0)
     silent = found.covered & (g.min(1) >= 0)
     answer = _answer(view, -g, found._replace(covered=found.covered & ~silent))
     return answer._replace(details={"saturated": silent.sum()})
 
   return types.Attack(
-    frozenset({"gradients", "logits"}), infer, "reads each gradient once"
+    frozenset({"gradients", "logits"} | ({"code"} if code else set())),
+    infer,
+    "reads each gradient once",
   )
 
 

@@ -12,6 +12,13 @@ COMPLETION = {
     ("finetuned", -1, 1.0),
   ),
 }
+# whoever knows the code that training uses instead of labels reads through it
+DECODED_GRADIENT = {"name": "direct", "label": "decoding direct", "code": True}
+DECODED_AVERAGES = {
+  "name": "batch_inversion",
+  "label": "decoding batch_inversion",
+  "code": True,
+}
 # several recorded epochs are several looks at one label: noise averages out
 SEVERAL_LOOKS = ("direction", "hint", "gradient_clustering")
 STRONGER = (COMPLETION, "hint", "direction")

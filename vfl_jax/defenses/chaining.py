@@ -63,6 +63,12 @@ def chain(defenses: Sequence[ports.Defense]) -> ports.Defense:
         scores = d.decode(own, scores)
     return scores
 
+  def code(codes):
+    for d, own in zip(defenses, codes, strict=True):
+      if d.code:  # distributions: no other follows one
+        return d.code(own)
+    raise AssertionError("asked for without a code")
+
   def report(state):
     states = iter(state)
     found = {}
@@ -84,6 +90,7 @@ def chain(defenses: Sequence[ports.Defense]) -> ports.Defense:
     gradient=_in_order(gradients) if gradients else None,
     silent=only("silent", silent),
     decode=only("decode", decode),
+    code=only("code", code),
     check=check,
     report=only("report", report),
     adaptive=tuple(

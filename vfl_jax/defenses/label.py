@@ -136,15 +136,19 @@ def cae(
     code, decoder = _code(
       key, secrets.num_classes, confusion, steps, learning_rate
     )
-    return ports.Prepared(code[np.asarray(secrets.labels)], decoder)
+    targets = code[np.asarray(secrets.labels)]
+    return ports.Prepared(targets, {"code": code, "decoder": decoder})
 
   return ports.Defense(
     prepare=prepare,
     decode=_decoded,
+    code=lambda codes: codes["code"],
     adaptive=(
       "similarity",
       "hint",
       adaptive.COMPLETION,
+      adaptive.DECODED_GRADIENT,
+      adaptive.DECODED_AVERAGES,
     ),
   )
 
@@ -225,6 +229,6 @@ def _training(classes, confusion, steps, learning_rate):
   return jax.jit(train)
 
 
-def _decoded(decoder, logits):
+def _decoded(codes, logits):
   _, apply = _network(logits.shape[-1])
-  return apply(decoder, jax.nn.softmax(logits))
+  return apply(codes["decoder"], jax.nn.softmax(logits))
