@@ -6,6 +6,7 @@ from typing import Any
 import ml_collections
 import numpy as np
 
+from vfl_jax import optimizers
 from vfl_jax import registry
 from vfl_jax.data import partition
 from vfl_jax.information import fit
@@ -13,14 +14,6 @@ from vfl_jax.information import truths
 
 OPTIMIZERS = ("sgd", "adam")
 SCHEDULES = ("constant", "cosine", "steps")
-OPTIMIZER_KEYS = (
-  "optimizer",
-  "learning_rate",
-  "momentum",
-  "weight_decay",
-  "schedule",
-  "boundaries",
-)
 COMPENSATION = ("frozen_bottoms", "fresh_top", "central_twin")
 QUESTIONS = ("tradeoff",)  # `vfl_jax.study.READINGS` answers them
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "auc")
@@ -175,13 +168,15 @@ def overrides(section, reference, entries, parties):
     if [h for h, _ in entries].count(holder) > 1:
       raise ValueError(f"train.overrides names {holder!r} twice; merge them.")
     for key in values:
-      if key not in OPTIMIZER_KEYS:
-        raise ValueError(registry.unknown("optimizer key", key, OPTIMIZER_KEYS))
-    own = ml_collections.ConfigDict({k: section[k] for k in OPTIMIZER_KEYS})
+      if key not in optimizers.KEYS:
+        raise ValueError(
+          registry.unknown("optimizer key", key, optimizers.KEYS)
+        )
+    own = ml_collections.ConfigDict({k: section[k] for k in optimizers.KEYS})
     with own.ignore_type():
       own.update(values)
     prefix = f"train.overrides of {holder}: "
-    keys(own, {k: reference[k] for k in OPTIMIZER_KEYS}, prefix, ())
+    keys(own, {k: reference[k] for k in optimizers.KEYS}, prefix, ())
     optimizer(own, prefix)
 
 

@@ -19,6 +19,7 @@ from vfl_jax import information
 from vfl_jax import mapping
 from vfl_jax import nets
 from vfl_jax import ports
+from vfl_jax import optimizers
 from vfl_jax import rng
 from vfl_jax import samples
 from vfl_jax import split
@@ -169,7 +170,7 @@ def central_twin(
 def _learner(config, net, setup):
   n = len(setup.targets[0])
   steps = federations.steps_per_epoch(config, n)
-  rules = federations.rules(config.train, net.parties, steps)
+  rules = optimizers.rules(config.train, net.parties, steps)
   return train.make(net, rules, batch_size=config.train.batch_size, steps=steps)
 
 

@@ -70,7 +70,9 @@ def features_only(
   """Standard semi-supervised learning on the party's own features.
 
   Self-training logistic regression or label spreading, chosen by two-fold
-  cross-validation on the auxiliary labels (the first on ties).
+  cross-validation on the auxiliary labels (the first on ties). One label of
+  each class cannot choose, and either is by far the weaker on some data: then
+  the mean of both counts.
 
   Args:
     train: vectors of the training rows.
@@ -112,6 +114,7 @@ def features_only(
       kernel="knn", n_neighbors=near, max_iter=100
     ).fit(x, labels)
     reached = spread.label_distributions_.sum(1) > 0
+    near = min(near, int(reached.sum()))
     # its own prediction of new rows is a slow loop; this is the same rule
     return neighbors.KNeighborsClassifier(near).fit(
       x[reached], spread.transduction_[reached]
@@ -129,7 +132,7 @@ def features_only(
 
   known = len(aux_rows)
   labels = np.concatenate([aux_labels, np.full(len(others), -1)])
-  chosen = "self-training"
+  chosen = list(learners)
   if np.bincount(aux_labels, minlength=num_classes).min() >= 2:
     right = dict.fromkeys(learners, 0)
     folds = model_selection.StratifiedKFold(2).split(aux_rows, aux_labels)
@@ -139,17 +142,19 @@ def features_only(
       for name in learners:
         guess = fitted(name, part).predict(x[:known][held])
         right[name] += int((guess == aux_labels[held]).sum())
-    chosen = max(right, key=lambda name: right[name])
-  model = fitted(chosen, labels)
+    chosen = [max(right, key=lambda name: right[name])]
+  models = [fitted(name, labels) for name in chosen]
 
   def scores(rows):
     out = np.zeros((len(rows), num_classes))
     for start in range(0, len(rows), 2000):
       block = prepare.transform(rows[start : start + 2000])
-      out[start : start + 2000, model.classes_] = model.predict_proba(block)
+      for model in models:
+        share = model.predict_proba(block) / len(models)
+        out[start : start + 2000, model.classes_] += share
     return out
 
-  return scores(train), scores(test), chosen
+  return scores(train), scores(test), " and ".join(chosen)
 
 
 def ceiling(keys, train, test, labels, num_classes: int, steps: int):

@@ -1,7 +1,7 @@
 """From a config to what is trained, and what of it each party saw."""
 
 import collections
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 import dataclasses
 from typing import Any, NamedTuple
 
@@ -11,7 +11,6 @@ import numpy as np
 
 from vfl_jax import entries
 from vfl_jax import attacks
-from vfl_jax import checks
 from vfl_jax import data
 from vfl_jax import defenses
 from vfl_jax import models
@@ -271,7 +270,7 @@ def _setup(config) -> Setup:
       swap=swap,
     )
 
-  every = rules(config.train, parties, steps)
+  every = optimizers.rules(config.train, parties, steps)
   learner = make(every)
   inputs = jax.tree.map(jnp.asarray, tuple(dataset.train.inputs))
   return Setup(
@@ -317,27 +316,3 @@ def _reads_gradients(config):
     or "gradients" in attacks.build(name, **{"steps": 1, **own}).needs
     for _, name, own in entries.labelled(config.attacks)
   )
-
-
-def rules(
-  options: Any, parties: int, steps: int, local: Mapping[int, Any] = {}
-) -> optimizers.Optimizers:
-  """Each party's own: the section `train`, then its entry in the overrides.
-
-  Args:
-    options: the section `train`.
-    parties: number of them.
-    steps: of an epoch.
-    local: malicious optimisers by party.
-  """
-  own = dict(entries.pieces(options.overrides))
-
-  def of(holder, local=None):
-    values = {key: options[key] for key in checks.OPTIMIZER_KEYS}
-    values.update(own.get(holder, {}))
-    name = values.pop("optimizer")
-    total = steps * options.epochs
-    return optimizers.build(name, steps=total, local=local, **values)
-
-  bottoms = tuple(of(f"party {k}", local.get(k)) for k in range(parties))
-  return optimizers.Optimizers(bottoms, of("top"))

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vfl_jax import federation as federations
+from vfl_jax import optimizers
 from vfl_jax import recording
 from vfl_jax import train
 from vfl_jax import types
@@ -37,7 +38,7 @@ def attacked(
     The trained federation and `predict` of its learner.
   """
   steps = federations.steps_per_epoch(config, len(setup.targets[0]))
-  every = federations.rules(
+  every = optimizers.rules(
     config.train, config.data.parties, steps, dict.fromkeys(members, local)
   )
   setup = setup._replace(learner=setup.make(every))

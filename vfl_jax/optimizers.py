@@ -1,13 +1,24 @@
 """Who updates with what: every party has an optimiser of its own."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import optax
 
+from vfl_jax import entries
 from vfl_jax import registry
 
 PyTree = Any
+
+# what a party sets of its own
+KEYS = (
+  "optimizer",
+  "learning_rate",
+  "momentum",
+  "weight_decay",
+  "schedule",
+  "boundaries",
+)
 
 
 class Optimizers(NamedTuple):
@@ -87,3 +98,27 @@ def build(
     "adam": lambda: optax.adamw(rate, weight_decay=weight_decay),
   }
   return registry.lookup(optimizers, "train.optimizer", name)()
+
+
+def rules(
+  options: Any, parties: int, steps: int, local: Mapping[int, Any] = {}
+) -> Optimizers:
+  """Each party's own: the section `train`, then its entry in the overrides.
+
+  Args:
+    options: the section `train`.
+    parties: number of them.
+    steps: of an epoch.
+    local: malicious optimisers by party.
+  """
+  own = dict(entries.pieces(options.overrides))
+
+  def of(holder, local=None):
+    values = {key: options[key] for key in KEYS}
+    values.update(own.get(holder, {}))
+    name = values.pop("optimizer")
+    total = steps * options.epochs
+    return build(name, steps=total, local=local, **values)
+
+  bottoms = tuple(of(f"party {k}", local.get(k)) for k in range(parties))
+  return Optimizers(bottoms, of("top"))
