@@ -31,5 +31,6 @@ def get_config(arg: str = ""):
   # where a top normalises, as those of the images do, gradients say little
   config.bases.credit_default.model.norm = "none"
   config.cells = ranges.defended(_CLASSES)
-  step = {"cells": config.cells[:5] + config.cells[-1:], "workers": 1}
+  few = (config.cells[0], *config.cells[3:5], config.cells[-1])
+  step = {"cells": few, "workers": 1}
   return common.argued(config, arg, {"cpu": {}, "step": step})

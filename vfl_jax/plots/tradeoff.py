@@ -36,11 +36,12 @@ GROUPS = {
 }
 COLOURS = (*style.COLOURS, "#555555")
 MARKERS = "osD^vP<"
+_LEAKAGES = ("completion", "gradient", "clustering")
 _QUANTITIES = {
   "utility": "main task",
-  "completion": "leakage, completion",
-  "gradient": "leakage, gradient attacks",
-  "clustering": "leakage, clustering",
+  "completion": "leak: completion",
+  "gradient": "leak: gradients",
+  "clustering": "leak: clustering",
   "exposed": "features exposed",
 }
 
@@ -114,7 +115,12 @@ def cut_alone(frame: pd.DataFrame) -> figures.Figure | None:
   if frame["advance"].nunique() < 2:
     return None
   shown = {k: v for k, v in _QUANTITIES.items() if frame[k].notna().any()}
-  figure, axes = style.panels(len(shown), 5, 2.3, 2.3)
+  figure, axes = pyplot.subplots(
+    1, len(shown), squeeze=False, figsize=(2.3 * len(shown), 2.8)
+  )
+  leaks = [axis for axis, k in zip(axes.flat, shown) if k in _LEAKAGES]
+  for axis in leaks[1:]:
+    axis.sharey(leaks[0])
   for axis, (quantity, title) in zip(axes.flat, shown.items()):
     for k, (name, part) in enumerate(frame.groupby("data", sort=False)):
       part = part.sort_values("advance")
@@ -126,7 +132,8 @@ def cut_alone(frame: pd.DataFrame) -> figures.Figure | None:
         markersize=4,
         label=str(name).replace("_", " "),
       )
-    axis.axhline(0, color=style.GREY, linewidth=0.8, linestyle=":")
+    if axis in leaks:
+      axis.axhline(0, color=style.GREY, linewidth=0.8, linestyle=":")
     axis.set_title(title)
     axis.set_xlabel("stages advanced")
     axis.set_xticks(sorted(frame["advance"].unique()))

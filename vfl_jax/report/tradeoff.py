@@ -149,6 +149,8 @@ def _answer(question, part):
   far = max(shares)
   own, share = part[part["advance"] == far], shares.pop(far)
   won, lost = (share.get(k, 0.0) for k in ("dominates", "dominated"))
+  if own["utility_low"].isna().all():
+    return f"{question}? One seed cannot tell", f"{len(own)} comparisons"
   answer = (
     "Mostly yes"
     if won > 0.5
