@@ -32,5 +32,4 @@ def get_config(arg: str = ""):
   config.bases.credit_default.model.norm = "none"
   config.cells = ranges.defended(_CLASSES)
   few = (config.cells[0], *config.cells[3:5], config.cells[-1])
-  step = {"cells": few, "workers": 1}
-  return common.argued(config, arg, {"cpu": {}, "step": step})
+  return common.argued(config, arg, {"cpu": {}, "step": {"cells": few}})
