@@ -2,6 +2,9 @@
 
 import os
 import pathlib
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pandas as pd
@@ -156,6 +159,43 @@ def test_a_process_that_dies_takes_only_its_own_experiment(
   assert failed["advance"].tolist() == [1]
   assert "process died" in failed.loc[0, "reason"]
   assert len(tables.read(tmp_path, "tradeoff")) == 3
+
+
+@pytest.mark.slow
+def test_workers_do_not_outlive_who_asked_for_them(tmp_path):
+  config = configs.validate(small(GRID, workers=2))
+  (tmp_path / "study.json").write_text(configs.as_json(config))
+  script = tmp_path / "script.py"
+  script.write_text(
+    "import pathlib, sys\n"
+    "from vfl_jax import config, study\n"
+    "if __name__ == '__main__':\n"
+    "  text = pathlib.Path(sys.argv[1], 'study.json').read_text()\n"
+    "  study.run(config.from_json(text), sys.argv[1] + '/work')\n"
+  )
+  process = subprocess.Popen(
+    [sys.executable, script, tmp_path],
+    env={**os.environ, "PYTHONPATH": str(pathlib.Path.cwd())},
+  )
+  listed = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children")
+  if not listed.is_file():
+    process.kill()
+    pytest.skip("this system does not list a process's children")
+
+  def until(condition, seconds):
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+      time.sleep(0.2)
+    return condition()
+
+  begun = lambda: len(list((tmp_path / "work" / "runs").glob("*"))) == 2
+  assert until(begun, 120)
+  children = listed.read_text().split()
+  assert len(children) >= 2
+  process.kill()
+  process.wait()
+  alive = lambda: [c for c in children if pathlib.Path("/proc", c).exists()]
+  assert until(lambda: not alive(), 30)
 
 
 @pytest.mark.slow

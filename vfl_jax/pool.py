@@ -5,6 +5,7 @@ from concurrent import futures
 import multiprocessing
 import os
 import pathlib
+import threading
 from typing import Any
 
 from vfl_jax import tables
@@ -81,6 +82,7 @@ def room() -> int:
 
 def _begin(turns: Any, workers: int) -> None:
   """Take this worker's share of the cores, before jax counts them."""
+  threading.Thread(target=_follow, daemon=True).start()
   with turns.get_lock():
     turn, turns.value = turns.value, turns.value + 1
   if not hasattr(os, "sched_setaffinity"):
@@ -89,6 +91,14 @@ def _begin(turns: Any, workers: int) -> None:
   own = cores[turn % workers :: workers]
   if own:
     os.sched_setaffinity(0, own)
+
+
+def _follow() -> None:
+  """End with the process that asked: killed, it cannot say goodbye."""
+  parent = multiprocessing.parent_process()
+  if parent is not None:
+    parent.join()
+    os._exit(1)
 
 
 def _experiment(text: str, folder: str) -> str:
