@@ -16,9 +16,11 @@ _CPU = {
   "digits": {"train.epochs": 20},
   "credit_default": {"train.epochs": 10},
   "fashion_mnist": {
-    "train.epochs": 6,
+    "train.epochs": 5,
     "data.train_size": 5000,
-    "evaluate.aux_draws": 2,
+    "evaluate.attack_steps": 200,
+    "model.channels": (4, 8),
+    "model.hidden": (64, 32),
   },
 }
 

@@ -49,7 +49,7 @@ _MEASURED = {
     "adaptive",
   ),
   # the draw of the known samples matters most of all
-  "evaluate.aux_draws": 4,
+  "evaluate.aux_draws": 2,
   "record.samples": 500,
 }
 

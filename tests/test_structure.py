@@ -19,6 +19,7 @@ LAYERS = [
     "programs",
     "ports",
     "entries",
+    "remembered",
   },
   {"mapping", "plots"},
   {"nets", "report"},
