@@ -3,15 +3,16 @@
 python main.py --config=configs/defenses.py:cpu
 """
 
-from configs import common
 from configs import credit_default_mlp
 from configs import default
 from configs import fashion_mnist_lenet
 from configs import ranges
-from vfl_jax import config as configs
 
-_CLASSES = {"digits": 10, "credit_default": 2, "fashion_mnist": 10}
-_CONFIGS = default, credit_default_mlp, fashion_mnist_lenet
+_BASES = {
+  "digits": (default, 10),
+  "credit_default": (credit_default_mlp, 2),
+  "fashion_mnist": (fashion_mnist_lenet, 10),
+}
 _CPU = {
   "digits": {"train.epochs": 20},
   "credit_default": {"train.epochs": 10},
@@ -26,12 +27,4 @@ _CPU = {
 
 
 def get_config(arg: str = ""):
-  config = configs.defaults("study")
-  config.name = "defenses"
-  for name, module in zip(_CLASSES, _CONFIGS):
-    config.bases[name] = ranges.measured(module, arg, _CPU[name])
-  # where a top normalises, as those of the images do, gradients say little
-  config.bases.credit_default.model.norm = "none"
-  config.cells = ranges.defended(_CLASSES)
-  few = (config.cells[0], *config.cells[3:5], config.cells[-1])
-  return common.argued(config, arg, {"cpu": {}, "step": {"cells": few}})
+  return ranges.study("defenses", arg, _BASES, _CPU)

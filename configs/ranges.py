@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from configs import common
 from vfl_jax import config as configs
 
 # the weakest first
@@ -54,14 +55,34 @@ _MEASURED = {
 }
 
 
-def measured(module: Any, arg: str, cpu: dict[str, Any]) -> Any:
-  """An experiment as the studies of defences measure it.
+def study(
+  name: str,
+  arg: str,
+  bases: Mapping[str, tuple[Any, int]],
+  cpu: Mapping[str, Mapping[str, Any]],
+) -> Any:
+  """A study of all defences, at the reference cut and before it.
 
   Args:
-    module: of its config.
-    arg: the study's argument, whose profile is the experiment's too.
-    cpu: dotted keys that the profile "cpu" sets.
+    name: of the config file.
+    arg: what follows its colon; a profile is the experiments' too.
+    bases: by name, the module of an experiment's config and its class count.
+    cpu: dotted keys that the profile "cpu" sets, by base.
   """
+  config = configs.defaults("study")
+  config.name = name
+  for base, (module, classes) in bases.items():
+    config.bases[base] = _measured(module, arg, cpu[base])
+    if classes == 2:
+      # where a top normalises, gradients say little
+      config.bases[base].model.norm = "none"
+  config.cells = defended({base: n for base, (_, n) in bases.items()})
+  few = (config.cells[0], *config.cells[3:5], config.cells[-1])
+  return common.argued(config, arg, {"cpu": {}, "step": {"cells": few}})
+
+
+def _measured(module, arg, cpu):
+  """An experiment as the studies of defences measure it."""
   profile = arg.split(",")[0]
   config = module.get_config(profile if profile in ("cpu", "step") else "")
   configs.assign(config, _MEASURED)
