@@ -161,6 +161,35 @@ def test_recorded_gradients_are_what_was_sent():
     )
 
 
+@pytest.mark.parametrize(
+  "epochs, messages, wanted",
+  [(3, (), "ppp"), (3, (1,), "rrr"), (40, (0, 39), "r" + "p" * 38 + "r")],
+)
+def test_few_epochs_are_one_program(epochs, messages, wanted):
+  used = []
+
+  def program(letter, extra):
+    def run(state, *_):
+      used.append(letter)
+      return state, {"loss": np.zeros(1)}, *extra
+
+    return run
+
+  learner = train.Learner(
+    init=None,
+    epoch=program("p", ()),
+    recording_epoch=program("r", ((),)),
+    predict=None,
+  )
+  state = {"variables": {"bottoms": ()}}
+  kept = {"messages": {str(e): {} for e in messages}, "snapshots": {}}
+  for _ in train.fit(
+    learner, state, (), None, None, start=0, epochs=epochs, kept=kept
+  ):
+    pass
+  assert "".join(used) == wanted
+
+
 @pytest.mark.parametrize("schedule", ["constant", "cosine", "steps"])
 @pytest.mark.parametrize("name", ["sgd", "adam"])
 def test_schedules(name, schedule):

@@ -23,6 +23,8 @@ from vfl_jax import split
 
 PyTree = Any
 EVALUATION_ROWS = 500
+# to compile a second program takes longer than to record as many epochs more
+RECORDED_MORE = 30
 
 
 class Learner(NamedTuple):
@@ -226,6 +228,8 @@ def fit(
 ) -> Iterator[tuple[int, PyTree, PyTree, dict[str, np.ndarray]]]:
   """Train epoch by epoch, yielding `(epoch, state, kept, metrics)`.
 
+  Where few epochs are not to be kept they run in the program that records.
+
   Args:
     learner: from `make`.
     state: from `learner.init` or a checkpoint.
@@ -236,18 +240,20 @@ def fit(
     epochs: in all.
     kept: to be filled, see `recording.keep`.
   """
+  recorded = len(kept["messages"])
+  one_program = recorded > 0 and epochs - recorded <= RECORDED_MORE
   for epoch in range(start, epochs):
     name = str(epoch)
     messages, snapshots = kept["messages"], kept["snapshots"]
+    arguments = state, inputs, targets, keys, epoch
+    if name in messages or one_program:
+      state, metrics, sent = learner.recording_epoch(*arguments)
+    else:
+      state, metrics = learner.epoch(*arguments)
     if name in messages:
-      state, metrics, sent = learner.recording_epoch(
-        state, inputs, targets, keys, epoch
-      )
       bottoms = _copied(state["variables"]["bottoms"][: len(sent)])
       entry = {"sent": sent, "bottoms": bottoms}
       messages = {**messages, name: entry}
-    else:
-      state, metrics = learner.epoch(state, inputs, targets, keys, epoch)
     if str(epoch + 1) in snapshots:
       copied = _copied(state["variables"])
       snapshots = {**snapshots, str(epoch + 1): copied}
