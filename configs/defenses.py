@@ -19,6 +19,7 @@ _CPU = {
   "fashion_mnist": {
     "train.epochs": 5,
     "data.train_size": 5000,
+    "data.validation": 0.02,  # of 60,000
     "evaluate.attack_steps": 200,
     "model.channels": (4, 8),
     "model.hidden": (64, 32),
