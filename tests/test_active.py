@@ -163,6 +163,45 @@ def test_ids_one_passive_party_and_the_released_variant(tmp_path):
   assert set(exposed["metric"]) == {"unexplained"}
 
 
+def test_a_swap_goes_on_training_and_is_held_against_an_honest_twin(tmp_path):
+  config = tiny(attacks=({"name": "embedding_swap", "every": 1},))
+  config.record.epochs = (1,)
+  config.train.schedule = "cosine"
+  config.model.norm = "none"
+  experiment.run(configs.validate(config), tmp_path)
+  active = tables.read(tmp_path, "active")
+  before = experiment.load(tmp_path)
+  honest = active.groupby("seed")["honest"].mean().to_numpy()
+  test = before.federation.dataset.test
+  predict = federation.prepare(before.config).learner.predict
+  logits = predict(before.federation.variables, tuple(test.inputs))
+  labels = test.labels
+  trained = (np.argmax(np.asarray(logits), -1) == labels).mean(1)
+  assert (honest != trained).any()  # at the end of a cosine nothing moves
+  assert (active["value"] != active["honest"]).any()
+
+
+def test_an_attack_without_a_word_is_listed_with_the_reason(tmp_path):
+  config = tiny(attacks=("norm", "similarity"), defenses=("lcd",))
+  config.train.epochs = 4
+  config.record.epochs = (3,)  # `lcd` trains the top alone by then
+  experiment.run(configs.validate(config), tmp_path)
+  skipped = tables.status(tmp_path)["skipped"]
+  assert set(skipped) == {"norm", "similarity"}
+  assert "no recorded row got a gradient" in skipped["norm"]
+
+
+def test_summed_logits_of_a_trained_federation_are_read_exactly(tmp_path):
+  config = tiny(attacks=("direct",))
+  config.model.cut = len(
+    federation.prepare(configs.validate(tiny())).net.model.stages
+  )
+  config.record.epochs = (0,)
+  experiment.run(configs.validate(config), tmp_path)
+  found = tables.read(tmp_path, "leakage").query("metric == 'accuracy'")
+  assert (found["attack_score"] == 1).all() and len(found) == 2
+
+
 def test_an_oracle_stands_beside_the_honest_number_under_a_mark(tmp_path):
   config = tiny()
   config.evaluate.oracle = True

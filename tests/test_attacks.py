@@ -155,6 +155,34 @@ def test_a_total_leak_is_read_completely(name):
     assert evaluate.score("accuracy", np.array(found.test), test_labels) == 1
 
 
+def test_what_diverged_is_not_chosen():
+  train_labels, test_labels = truth()
+  view = view_of(np.eye(C)[train_labels], np.eye(C)[test_labels], train_labels)
+  broken = view.public._replace(
+    bottom=lambda v, x, train=False, start=0, stop=None: (
+      jnp.where(train, jnp.nan, x),
+      v["stats"],
+    )
+  )
+  attack = completion.passive_completion(
+    steps=100, variants=(("finetuned", 1, 1.0), ("frozen", 0, 1.0))
+  )
+  found = infer(attack, jax.random.key(0), view._replace(public=broken))
+  assert found.details["variant"] == 1
+  assert np.isfinite(np.asarray(found.train)).all()
+
+
+def test_without_a_bottom_nothing_is_fine_tuned():
+  train_labels, test_labels = truth()
+  view = view_of(np.eye(C)[train_labels], np.eye(C)[test_labels], train_labels)
+  view = view._replace(public=view.public._replace(cut=0))
+  attack = completion.passive_completion(
+    steps=20, variants=(("finetuned", 1, 1.0), ("frozen", 0, 1.0))
+  )
+  found = infer(attack, jax.random.key(0), view)
+  assert found.details["variant"] == 1
+
+
 @pytest.mark.parametrize("name", ON_LABELS)
 def test_noise_gives_no_more_than_the_prior(name):
   attack, gains = build(name, steps=200), []

@@ -6,6 +6,7 @@ import pytest
 
 from vfl_jax import evaluate
 from vfl_jax import sealed
+from vfl_jax import types
 
 LABELS = {"train": np.repeat([0, 1, 2], 10), "test": np.array([0, 1, 2])}
 
@@ -92,6 +93,53 @@ def test_advantage_is_paired_with_the_strongest_control():
   one_seed = [r for r in rows + more if r["seed"] == 0]
   (single,) = evaluate.advantage(one_seed)
   assert single["seeds"] == 1 and np.isnan(single["low"])
+
+
+def test_lost_trials_are_counted():
+  rows = [
+    {
+      "attack": attack,
+      "what": what,
+      "party": 0,
+      "seed": seed,
+      "draw": 0,
+      "rows": "train",
+      "metric": "accuracy",
+      "primary": True,
+      "n": 10,
+      "value": value,
+      "detail": "",
+    }
+    for attack, seeds in (("whole", 3), ("lost", 2))
+    for seed in range(seeds)
+    for what, value in (("attack", 0.5), ("prior", 0.2))
+  ]
+  found = {r["attack"]: r["lost"] for r in evaluate.advantage(rows)}
+  assert found == {"whole": 0, "lost": 1}
+
+
+def test_who_abstains_is_judged_over_all_recorded_rows():
+  labels = np.array([0, 0, 0, 1, 1, 1, 1, 0])
+  scores = np.full((8, 2), np.nan)
+  scores[[1, 2, 3, 4]] = np.eye(2)[[0, 1, 1, 1]]
+  answer = evaluate.Answer("sure", "attack", 0, 0, scores, None, "")
+  attack = types.Attack(frozenset(), lambda k, v: None, "", abstains=True)
+  found = evaluate.table(
+    [answer],
+    {"sure": attack},
+    {"train": labels, "test": labels},
+    np.array([[0]]),
+    np.array([0.5, 0.5]),
+    1,
+    "accuracy",
+    np.arange(7),
+  )
+  values = {r["metric"]: r["value"] for r in found if r["what"] == "attack"}
+  assert values["accuracy"] == 0.75
+  # class 0: guessed of 1, rightly; 2 rows. class 1: of 3, 2 rightly; 4 rows
+  assert values["precision"] == pytest.approx((1 + 2 / 3) / 2)
+  assert values["recall"] == pytest.approx((1 / 2 + 2 / 4) / 2)
+  assert len(evaluate.advantage(found)) == 3  # these two have no control
 
 
 def test_top5_gives_ties_their_share():

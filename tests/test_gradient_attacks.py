@@ -111,12 +111,32 @@ def test_too_few_gradients_for_clusters_say_nothing():
   assert np.isnan(np.asarray(found.train)).all()
 
 
+@pytest.mark.parametrize(
+  "name, options",
+  [
+    ("gradient_clustering", {}),
+    ("similarity", {"rule": "kmeans"}),
+    ("similarity", {}),
+    ("unsplit", {}),
+    ("norm", {}),
+    ("enumeration", {}),
+  ],
+)
+def test_where_nothing_came_down_nothing_is_said(name, options):
+  labels, g = binary()
+  view = victim(labels, np.full_like(g, np.nan))
+  view = view._replace(embeddings={0: np.zeros_like(g[:, :2])})
+  if name == "enumeration":
+    view = view._replace(gradients={0: np.full_like(g[:, :2], np.nan)})
+  assert np.isnan(np.asarray(run(name, view, **options).train)).all()
+
+
 def test_direction_is_the_auc_of_the_cosine_with_a_known_positive():
   labels, g = binary()
   known = np.flatnonzero(labels)[0]
   cosines = g @ g[known] / np.linalg.norm(g, axis=1)
   wanted = metrics.roc_auc_score(labels, cosines)
-  found = run("direction", victim(labels, g))
+  found = run("direction", victim(labels, g), known=1)
   assert auc(found, labels) == pytest.approx(wanted, abs=1e-6)
 
 
@@ -224,7 +244,7 @@ def test_spectral_finds_clusters_along_the_leading_vectors(classes):
 
 
 SETTING = types.Setting(
-  cut=3, stages=6, messages="per_sample", label_prior=False
+  cut=3, stages=6, messages="per_sample", label_prior=False, epochs=(0,)
 )
 
 
@@ -244,6 +264,9 @@ SETTING = types.Setting(
     ("spectral", SETTING._replace(cut=0), "the party has no bottom"),
     ("direct", SETTING, "take model.cut=6, behind the last stage"),
     ("direct", SETTING._replace(cut=6), ""),
+    ("enumeration", SETTING._replace(cut=6), ""),
+    ("enumeration", SETTING._replace(cut=6, epochs=(4,)), "epochs with 0"),
+    ("unsplit", SETTING, ""),
     ("passive_completion", SETTING._replace(cut=0, messages=""), ""),
   ],
 )
@@ -262,8 +285,11 @@ def test_needs_are_enforced_by_the_config():
     configs.validate(config)
   config.model.cut = 8
   assert configs.validate(config).attacks == ("direct",)
-  config.attacks = ({"name": "hint", "known": 0},)
-  with pytest.raises(ValueError, match="known is 0; at least 1"):
+  config.attacks = ({"name": "hint", "known": -1},)
+  with pytest.raises(ValueError, match="known is -1; take at least 1, or 0"):
+    configs.validate(config)
+  config.attacks = ({"name": "unsplit", "epoch": 3},)
+  with pytest.raises(ValueError, match="reads 4 recorded epochs; record.epoch"):
     configs.validate(config)
   config.attacks = ({"name": "hint", "rule": "near"},)
   with pytest.raises(

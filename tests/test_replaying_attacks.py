@@ -17,6 +17,7 @@ from vfl_jax import exposure
 from vfl_jax import tables
 from vfl_jax import types
 from vfl_jax.attacks import maps
+from vfl_jax.attacks import views
 
 KEY = jax.random.key(0)
 BATCH = 20
@@ -73,6 +74,22 @@ def test_a_linear_top_is_replayed_and_its_labels_read(name):
   found = attacks.build(name, steps=1500).infer(KEY, view)
   assert evaluate.score("accuracy", found.train, labels) > 0.97
   assert float(found.details["misfit"]) < 0.2
+
+
+@pytest.mark.parametrize("prior", [None, (0.8, 0.2)])
+def test_classes_without_names_are_named_and_told_apart_by_known_samples(prior):
+  """Scores that seem to say one class of every row, and the wrong way round."""
+  generator = np.random.default_rng(0)
+  labels = (generator.random(500) < 0.2).astype(int)
+  margin = 3 - 0.1 * labels + 0.01 * generator.standard_normal(500)
+  scores = 5 * generator.standard_normal((500, 1)) + margin[:, None] * [1, 0]
+  view = victim(labels, np.zeros((500, 1)), np.zeros((500, 1)), prior=prior)
+  scores[7] = np.nan
+  assert np.nanargmax(scores[8:], 1).max() == 0
+  found = views.calibrated(scores, view.aux_rows, view)
+  assert np.isnan(found[7]).all()
+  spoken = np.arange(500) != 7
+  assert evaluate.score("accuracy", found[spoken], labels[spoken]) > 0.97
 
 
 def test_rows_without_a_gradient_are_not_replayed():

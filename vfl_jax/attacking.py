@@ -72,6 +72,25 @@ def run(
     victims=victims,
     advance=progress.advance,
   )
+  answered = {(r["attack"], r["party"]) for r in rows if r["what"] == "attack"}
+  silent = {
+    name: [
+      p for p in map(leakage.named, adversaries) if (name, p) not in answered
+    ]
+    for name in labels
+  }
+  skipped |= {
+    name: "it had nothing to say about any row"
+    + (f" to parties {parties}" if len(parties) < len(adversaries) else "")
+    + (
+      "; no recorded row got a gradient"
+      if "gradients" in labels[name].needs
+      else ""
+    )
+    for name, parties in silent.items()
+    if parties
+  }
+  tables.set_status(workdir, "running", skipped=skipped)
   if victims.rows:
     tables.write(workdir, "active", victims.rows)
   tables.write(workdir, "attacks", [{"cut": f.net.cut, **r} for r in rows])
@@ -87,6 +106,7 @@ def _chosen(config, setup, f):
     config.evaluate.label_prior,
     checks.local_optimizer(config, f.passive),
     setup.defense.code is not None,
+    tuple(config.record.epochs),
   )
   listed = entries.labelled(config.attacks)
   asked = {name for _, name, _ in listed} & set(entries.SETS)
@@ -135,7 +155,7 @@ class _Victims:
     self._inputs = jax.tree.map(jnp.asarray, tuple(test.inputs))
     # read now: the labels are closed while attacks run
     self._labels = np.array(test.labels)
-    self._honest = None
+    self._honest = {}
 
   def train(self, adversaries) -> dict[str, str]:
     """Those that no auxiliary sample decides; why an attack is given up."""
@@ -180,17 +200,26 @@ class _Victims:
         self._config.train.epochs,
       )
       self._known[key] = own
-      self._price(name, members, own)
+      self._price(name, members, own, attack.turns(classes))
     return self._known[key]
 
-  def _price(self, name, members, own):
-    """What an attack does to the main task, on test rows."""
+  def _price(self, name, members, own, turns=0):
+    """What an attack does to the main task, on test rows.
+
+    Beside what the federation would have come to without it, after as many
+    epochs.
+    """
     predict = self._setup.learner.predict
-    if self._honest is None:
-      self._honest = np.asarray(predict(self._f.variables, self._inputs))
+    if turns not in self._honest:
+      variables = self._f.variables
+      if turns:
+        variables = malicious.continued(
+          self._setup, self._state, self._config.train.epochs, turns
+        )
+      self._honest[turns] = np.asarray(predict(variables, self._inputs))
     theirs = np.asarray(predict(own.variables, self._inputs))
     metric = self._config.evaluate.metric
-    for seed, both in enumerate(zip(theirs, self._honest, strict=True)):
+    for seed, both in enumerate(zip(theirs, self._honest[turns], strict=True)):
       value, honest = (evaluate.score(metric, s, self._labels) for s in both)
       self.rows.append(
         {

@@ -259,6 +259,7 @@ def _experiment(config: Any) -> Any:
     config.evaluate.label_prior,
     checks.local_optimizer(config, passive),
     chain.code is not None,
+    tuple(config.record.epochs),
   )
   for _, name, overrides in entries.labelled(config.attacks):
     if name in entries.SETS:

@@ -117,8 +117,12 @@ def table(
   shares: np.ndarray,
   draws: int,
   metric: str,
+  recorded: np.ndarray | None = None,
 ) -> list[dict[str, Any]]:
   """Tidy rows of all answers, controls on the rows the attack speaks about.
+
+  Of an attack that abstains also macro-averaged precision, and recall over
+  all rows that it could have spoken of.
 
   Args:
     answers: of attacks, controls and ceilings.
@@ -128,7 +132,9 @@ def table(
     shares: of the classes, for the prior.
     draws: of auxiliary samples per seed.
     metric: the primary one of decisions.
+    recorded: training rows whose messages were recorded; None for all.
   """
+  asked = np.arange(len(labels["train"])) if recorded is None else recorded
   covered: dict[Any, np.ndarray] = {}
   for a in answers:
     if a.what != "attack":
@@ -171,7 +177,32 @@ def table(
             "detail": a.detail if what == a.what else "",
           }
         )
+      if a.what == "attack" and attacks[a.attack].abstains and where == "train":
+        every = np.setdiff1d(asked, aux_rows[a.trial])
+        sure = _sure(a.train[every], labels["train"][every], len(shares))
+        rows += [
+          {**rows[-1], "what": "attack", "primary": False, "n": len(every)}
+          | {"metric": name, "value": value, "detail": a.detail}
+          for name, value in sure.items()
+        ]
   return rows
+
+
+def _sure(scores, labels, classes) -> dict[str, float]:
+  """Macro-averages where rows of NaN are of no class."""
+  from sklearn import metrics
+
+  spoken = np.isfinite(scores).all(1)
+  guess = np.where(spoken, np.argmax(np.nan_to_num(scores), 1), classes)
+  options = {
+    "labels": np.unique(labels),
+    "average": "macro",
+    "zero_division": 0.0,
+  }
+  return {
+    "precision": float(metrics.precision_score(labels, guess, **options)),
+    "recall": float(metrics.recall_score(labels, guess, **options)),
+  }
 
 
 def gains(group: Any) -> tuple[Any, str, Any]:
@@ -200,7 +231,8 @@ def advantage(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
   Returns:
     Tidy rows: attack, party, rows, metric, primary, attack_score, control,
     control_score, ceiling_score (NaN for none), advantage, low, high (95 %),
-    seeds, draws, n.
+    seeds, draws, n, lost (trials in which the attack gave no answer: they are
+    in none of the numbers).
   """
   import pandas as pd
 
@@ -208,6 +240,8 @@ def advantage(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return []
   frame = pd.DataFrame(rows).dropna(subset=["value"])
   results = []
+  frame = frame[~frame["metric"].isin(["precision", "recall"])]
+  trials = len(frame.drop_duplicates(["seed", "draw"]))
   groups = frame.groupby(["attack", "party", "rows", "metric"], sort=False)
   for (attack, party, where, metric), group in groups:
     table, strongest, seeds = gains(group)
@@ -231,6 +265,7 @@ def advantage(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         "seeds": len(seeds),
         "draws": len(table) // len(seeds),
         "n": int(group["n"].mean()),
+        "lost": trials - len(table),
       }
     )
   return results

@@ -151,7 +151,14 @@ def measure(
       answers += _answers(f, name, "ceiling", party, found, [""] * count)
   marked = {f"{name} (oracle)": a for name, a in attacks.items()}
   return evaluate.table(
-    answers, {**attacks, **marked}, labels, aux_rows, shares, draws, metric
+    answers,
+    {**attacks, **marked},
+    labels,
+    aux_rows,
+    shares,
+    draws,
+    metric,
+    among,
   )
 
 

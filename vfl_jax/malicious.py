@@ -73,8 +73,9 @@ def swapped(
   """The federation after turns in which these parties sent something else.
 
   The training goes on from where it ended, an epoch a turn, with the same
-  optimisers; in the first turn (number 0) as in the others `attack.send` says
-  what is sent.
+  optimisers and their schedules begun anew (at the end of most of them nothing
+  moves); in the first turn (number 0) as in the others `attack.send` says what
+  is sent.
 
   Args:
     setup: data and compiled functions.
@@ -91,7 +92,7 @@ def swapped(
   swap = train.Swap(tuple(members), attack.send)
   recorder = recording.Recorder(f.recorder.rows, f.passive)
   learner = setup.make(setup.rules, recorder=recorder, swap=swap)
-  state = jax.tree.map(jnp.copy, state)
+  state = optimizers.restarted(jax.tree.map(jnp.copy, state))
   seeds, messages = len(f.keys), {}
   for turn in range(attack.turns(f.dataset.num_classes)):
     known = jnp.asarray(known_rows), jnp.full(seeds, turn)
@@ -108,3 +109,13 @@ def swapped(
     kept={**f.kept, "messages": messages},
     recorder=recorder,
   )
+
+
+def continued(setup: federations.Setup, state: Any, start: int, turns: int):
+  """Variables after as many honest epochs more, schedules begun anew."""
+  state = optimizers.restarted(jax.tree.map(jnp.copy, state))
+  for turn in range(turns):
+    state, _ = setup.learner.epoch(
+      state, setup.inputs, setup.targets, setup.keys, start + turn
+    )
+  return state["variables"]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import jax
 import optax
 
 from vfl_jax import entries
@@ -98,6 +99,19 @@ def build(
     "adam": lambda: optax.adamw(rate, weight_decay=weight_decay),
   }
   return registry.lookup(optimizers, "train.optimizer", name)()
+
+
+def restarted(state: Any) -> Any:
+  """A state of training whose schedules of learning rates begin anew."""
+
+  def begun(leaf):
+    if isinstance(leaf, optax.ScaleByScheduleState):
+      return leaf._replace(count=leaf.count * 0)
+    return leaf
+
+  return jax.tree.map(
+    begun, state, is_leaf=lambda x: isinstance(x, optax.ScaleByScheduleState)
+  )
 
 
 def rules(

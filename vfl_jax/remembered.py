@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-_KEPT = 256  # results of a function
+_BYTES = 256 * 2**20  # of the results of a function
 
 
 def remembered(function: Callable) -> Callable:
@@ -36,12 +36,16 @@ def remembered(function: Callable) -> Callable:
     if key in results:
       results.move_to_end(key)
       return results[key]
-    results[key] = function(*args)
-    if len(results) > _KEPT:
+    results[key] = found = function(*args)
+    while sum(map(_bytes, results.values())) > _BYTES:
       results.popitem(last=False)
-    return results[key]
+    return found
 
   return known
+
+
+def _bytes(tree) -> int:
+  return sum(getattr(leaf, "nbytes", 0) for leaf in jax.tree.leaves(tree))
 
 
 def _content(args) -> tuple:

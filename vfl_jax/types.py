@@ -193,6 +193,7 @@ class Setting(NamedTuple):
     label_prior: whether the class shares are public.
     optimizer: name of the parties' optimiser.
     code: whether a defence trains on a code of the labels.
+    epochs: those whose messages are recorded, counted from 0.
   """
 
   cut: int
@@ -201,6 +202,7 @@ class Setting(NamedTuple):
   label_prior: bool
   optimizer: str = "sgd"
   code: bool = False
+  epochs: tuple[int, ...] = ()
 
 
 class Attack(NamedTuple):
@@ -210,7 +212,10 @@ class Attack(NamedTuple):
     needs: what it uses besides the party's features: any of "auxiliary",
       "gradients", "averages" (of weight gradients), "bottom", "label_prior",
       "logits" (a cut behind the last stage, where every party sends up
-      logits), and "code" (that of a defence).
+      logits), "code" (that of a defence), and "first epoch" (its messages).
+    epochs: number of recorded epochs it cannot do without.
+    abstains: it speaks only of rows it is sure of: precision and recall are
+      reported too, over all recorded rows.
     infer: `infer(key, view) -> Inference`, pure; with `compiled` it can be
       traced and mapped over seeds, else it gets numpy arrays of one seed.
     budget: one sentence on what it may spend, printed beside its numbers.
@@ -238,6 +243,8 @@ class Attack(NamedTuple):
   send: Callable[..., PyTree] | None = None
   turns: Callable[[int], int] = lambda classes: 1
   features: bool = False
+  epochs: int = 1
+  abstains: bool = False
 
 
 class MIEstimate(NamedTuple):

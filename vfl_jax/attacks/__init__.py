@@ -1,5 +1,6 @@
 """Label inference attacks: from a view, which has no labels, to scores."""
 
+import inspect
 from typing import Any
 
 from vfl_jax import registry
@@ -48,7 +49,8 @@ def build(
 
   Args:
     name: a key of `ATTACKS`, or the user's own `package.module:builder`.
-    steps: the iterations it may spend, if it has any.
+    steps: the iterations it may spend, if it has any; one that takes fewer
+      by itself does so.
     oracle: whether it offers choices along its training, if it has any.
     **keywords: its options.
 
@@ -58,6 +60,9 @@ def build(
   builder = registry.lookup(ATTACKS, "attack", name)
   given = {"steps": steps, "oracle": oracle}
   known = registry.parameters(builder)
+  if "steps" in known:
+    usual = inspect.signature(builder).parameters["steps"].default
+    given["steps"] = min(steps, usual) if isinstance(usual, int) else steps
   keywords = {**{k: v for k, v in given.items() if k in known}, **keywords}
   return registry.build("attack", ATTACKS, name, **keywords)
 
@@ -81,6 +86,16 @@ def missing(attack: types.Attack, setting: types.Setting) -> str:
         f"it needs {what}; set record.messages={messages!r} and record.epochs, "
         "e.g. (0,)"
       )
+  if "gradients" in needs and len(setting.epochs) < attack.epochs:
+    return (
+      f"it reads {attack.epochs} recorded epochs; record.epochs is "
+      f"{setting.epochs}"
+    )
+  if "first epoch" in needs and 0 not in setting.epochs:
+    return (
+      "it reads the first epoch; take record.epochs with 0 (now "
+      f"{setting.epochs})"
+    )
   if "logits" in needs and setting.cut < setting.stages:
     return (
       "it reads the gradient of summed logits; take model.cut="

@@ -107,7 +107,7 @@ def similarity(
   *,
   on: Literal["gradients", "embeddings"] = "gradients",
   rule: Literal["nearest", "kmeans"] = "nearest",
-  known: int = 1,
+  known: int = 0,
 ) -> types.Attack:
   """The class of the most similar known sample, by cosine.
 
@@ -115,16 +115,18 @@ def similarity(
     on: what is compared; gradients are of training rows only.
     rule: "nearest" known sample, or "kmeans" started at the known ones, whose
       clusters are matched with them again when it has converged.
-    known: samples per class (published: 1).
+    known: samples per class (published: 1), 0 for all that it has.
 
   Raises:
-    ValueError: known below 1.
+    ValueError: known below 0.
 
   Source: Liu and Lyu, "Similarity-based label inference attack against split
   learning", TIFS 2024.
   """
-  if known < 1:
-    raise ValueError(f"attack 'similarity': known is {known}; at least 1.")
+  if known < 0:
+    raise ValueError(
+      f"attack 'similarity': known is {known}; take at least 1, or 0 for all."
+    )
   needs = {"auxiliary", "gradients" if on == "gradients" else "bottom"}
 
   def read(view):
@@ -169,6 +171,10 @@ def similarity(
     usable = np.asarray(train, np.float64)
     if covered is not None:
       usable = usable[np.asarray(covered)]
+    if len(usable) < len(theirs):
+      return scores(
+        view, lambda vectors: np.full((len(vectors), len(theirs)), np.nan)
+      )
     weights = np.asarray(seen, np.float64)[:, :, None]
     means = (np.asarray(theirs, np.float64) * weights).sum(1)
     means /= np.maximum(weights.sum(1), 1)
@@ -183,7 +189,9 @@ def similarity(
   return types.Attack(
     frozenset(needs),
     nearest if rule == "nearest" else kmeans,
-    f"at most {known} known sample{'s' * (known > 1)} of a class",
+    f"at most {known} known sample{'s' * (known > 1)} of a class"
+    if known
+    else "all known samples",
     compiled=rule == "nearest",
   )
 

@@ -21,6 +21,7 @@ PUBLISHED_STEPS = 25600
 LEARNING_RATE = 2e-3  # over the published number of iterations
 ROWS = 500  # per block when embedding and predicting
 LOOKS = 10  # along the training, for an oracle
+_TUNED = "finetuned"
 
 
 class Variant(NamedTuple):
@@ -78,7 +79,8 @@ def passive_completion(
       25,600 / steps, at most 2e-2, so that a short run arrives too.
     folds: of the cross-validation; with one auxiliary label per class there
       is nothing to hold out and the first variant is taken.
-    variants: `Variant`s, or tuples of their fields.
+    variants: `Variant`s, or tuples of their fields. Those that fine-tune are
+      left out where there is nothing to tune, unless there are no others.
     mixing: "mixmatch", "mixtext" (hidden states are mixed, at a stage drawn
       from the upper half of the bottom), or empty: the one for the data.
     oracle: also offer every variant at ten times of its training, from which
@@ -102,13 +104,19 @@ def passive_completion(
 
   def infer(key: jax.Array, view: types.View) -> types.Inference:
     masks = _folds(view, folds)
+    tuned = _tunable(view)
+    possible = [
+      i for i, v in enumerate(variants) if tuned or v.bottom != _TUNED
+    ]
+    possible = possible or [*range(len(variants))]
     options = dict(steps=steps, batch=batch, learning_rate=learning_rate)
     options["looks"] = min(LOOKS, steps) if oracle else 1
     runs = [
-      _run(key, view, variant, masks, mixing, options) for variant in variants
+      _run(key, view, variants[i], masks, mixing, options) for i in possible
     ]
     score = jnp.stack([r.validation for r in runs])
-    best = jnp.argmax(score)
+    # what has diverged is not chosen while anything else is there
+    best = jnp.argmax(jnp.nan_to_num(score, nan=-1.0))
     choices = None
     if oracle:
       choices = tuple(
@@ -118,7 +126,10 @@ def passive_completion(
     return types.Inference(
       train=jnp.stack([r.train[-1] for r in runs])[best],
       test=jnp.stack([r.test[-1] for r in runs])[best],
-      details={"variant": best, "validation": score[best]},
+      details={
+        "variant": jnp.asarray(possible)[best],
+        "validation": score[best],
+      },
       choices=choices,
     )
 
@@ -209,6 +220,11 @@ def _run(key, view, variant, masks, method, options) -> _Run:
   )
 
 
+def _tunable(view) -> bool:
+  """Whether the bottom holds more than what makes vectors of ids."""
+  return view.public.cut > int(nets.has_ids(view.train))
+
+
 def _leaves(tree):
   return jax.tree.leaves(tree)
 
@@ -217,7 +233,7 @@ def _network(key, view, variant, rule):
   """`(network, train, test)`: what is trained, and on which inputs."""
   public = view.public
   ids = nets.has_ids(view.train)
-  finetuned = variant.bottom == "finetuned" and public.cut > int(ids)
+  finetuned = variant.bottom == _TUNED and _tunable(view)
   if finetuned:
     train, test, bottom = view.train, view.test, view.bottom
     # ids cannot be mixed: mix what their embedding gives, or what lies above

@@ -3,7 +3,8 @@
 What comes down is a function of the label: its size tells how wrong the
 federation was, its direction which class it was pushed to. The published
 rules are for two classes and give a ranking; the versions for several classes
-are ours and decide by the same quantity against one known sample per class.
+are ours and decide by the same quantity against known samples of each class.
+By default against all that there are: the controls have as many.
 """
 
 from typing import Literal
@@ -19,7 +20,7 @@ _FAR = 1e30  # from known samples that were in no recorded batch
 _NEEDS = frozenset({"gradients", "auxiliary"})
 
 
-def norm(*, known: int = 1) -> types.Attack:
+def norm(*, known: int = 0) -> types.Attack:
   """The norm of the gradient: rare positives are the ones that surprise.
 
   The class with the larger norms is the rarer one where the class shares are
@@ -27,12 +28,13 @@ def norm(*, known: int = 1) -> types.Attack:
   classes it is the class whose known norms are nearest, in logs.
 
   Args:
-    known: samples per class it compares with where classes are several.
+    known: samples per class it compares with where classes are several; 0 for
+      all that it has. Of two classes all of them say which is the larger.
 
   Source: Li et al. 2022, "Label leakage and protection in two-party split
   learning", section 3.1.
   """
-  _at_least_one("norm", known)
+  _not_negative("norm", known)
 
   def infer(key: jax.Array, view: types.View) -> types.Inference:
     del key
@@ -49,15 +51,16 @@ def norm(*, known: int = 1) -> types.Attack:
   return types.Attack(_NEEDS, infer, _budget(known), ranks=True)
 
 
-def direction(*, known: int = 1) -> types.Attack:
+def direction(*, known: int = 0) -> types.Attack:
   """The cosine with the gradient of a known sample of a class.
 
   Args:
-    known: samples of each class; of two classes only the positive ones.
+    known: samples of each class (published: 1), 0 for all that it has; of two
+      classes only the positive ones.
 
   Source: Li et al. 2022, section 3.2.
   """
-  _at_least_one("direction", known)
+  _not_negative("direction", known)
 
   def infer(key: jax.Array, view: types.View) -> types.Inference:
     del key
@@ -72,17 +75,18 @@ def direction(*, known: int = 1) -> types.Attack:
 
 
 def hint(
-  *, known: int = 1, rule: Literal["distance", "inner"] = "distance"
+  *, known: int = 0, rule: Literal["distance", "inner"] = "distance"
 ) -> types.Attack:
   """How near the gradient is to those of a few known samples of a class.
 
   Args:
-    known: samples of each class (published: 1, 3 and 5 positives).
+    known: samples of each class (published: 1, 3 and 5 positives), 0 for all
+      that it has.
     rule: "distance" (minus the smallest), or "inner" (the largest product).
 
   Source: the code of Li et al. 2022.
   """
-  _at_least_one("hint", known)
+  _not_negative("hint", known)
 
   def infer(key: jax.Array, view: types.View) -> types.Inference:
     del key
@@ -141,12 +145,16 @@ def direct(*, code: bool = False) -> types.Attack:
   )
 
 
-def _at_least_one(name, known):
-  if known < 1:
-    raise ValueError(f"attack {name!r}: known is {known}; at least 1.")
+def _not_negative(name, known):
+  if known < 0:
+    raise ValueError(
+      f"attack {name!r}: known is {known}; take at least 1, or 0 for all."
+    )
 
 
 def _budget(known):
+  if not known:
+    return "all known samples"
   return f"at most {known} known sample{'s' * (known > 1)} of a class"
 
 

@@ -30,7 +30,7 @@ def enumeration(
     on: what is clustered.
     largest: number of classes up to which every map is tried; beyond, the
       best assignment of the cosine's numerator, improved by exchanging pairs
-      as long as the cosine grows: O(n^3), ours.
+      as long as the cosine grows: O(n^3) a sweep, ours.
 
   Source: LEA, arXiv:2603.03777, 2026.
   """
@@ -51,6 +51,13 @@ def enumeration(
     )
     g, h = _first_round(view)
     covered = np.isfinite(g).all(1)
+    if not covered.any():
+      nothing = np.full((len(train), classes), np.nan)
+      return types.Inference(
+        nothing,
+        nothing[:1].repeat(len(test), 0),
+        details={"cosine": np.asarray(np.nan)},
+      )
     found = distances.argmin(1)[np.asarray(view.gradient_rows)[covered]]
     order, cosine = named(found, h[covered], g[covered], largest)
     return types.Inference(
@@ -58,7 +65,7 @@ def enumeration(
     )
 
   return types.Attack(
-    frozenset({"gradients", "logits"}),
+    frozenset({"gradients", "logits", "first epoch"}),
     infer,
     f"all maps of up to {largest} clusters to classes",
     compiled=False,
@@ -111,7 +118,7 @@ def named(
 
 
 def _first_round(view):
-  """Gradients by logits and own logits in the first recorded epoch.
+  """Gradients by logits and own logits in the first epoch.
 
   Every member of a coalition gets the same gradient, and their logits add up.
   """

@@ -2,7 +2,7 @@
 
 Both attacks replay what came down: they look for a top and for labels that
 would have sent it. Under another order of the classes the same gradients come
-down, so that auxiliary samples name the classes.
+down, so that auxiliary samples name the classes, and say where one ends.
 """
 
 import functools
@@ -188,6 +188,11 @@ def _attack(
   def infer(key: jax.Array, view: types.View) -> types.Inference:
     seen = views.replayed(view, epoch)
     classes = view.public.num_classes
+    scores = np.full((len(seen.covered), classes), np.nan)
+    rows = np.asarray(view.gradient_rows)
+    if not len(seen.h):  # nothing came down
+      nothing = {"misfit": np.asarray(np.nan)}
+      return types.Inference(scores, None, rows=rows, details=nothing)
     shares = np.full(classes, 1 / classes, np.float32)
     if view.public.label_prior is not None:
       shares = np.asarray(view.public.label_prior, np.float32)
@@ -206,14 +211,12 @@ def _attack(
       rate=rate,
     )
     best = int(np.argmin(np.nan_to_num(fits.misfit, nan=np.inf)))
-    scores = np.full((len(seen.covered), classes), np.nan)
     scores[seen.covered] = np.asarray(fits.scores[best])
     known = np.asarray(views.recorded(view, view.aux_rows))
-    order = views.classes_of(-scores, known, view)
     return types.Inference(
-      scores[:, order],
+      views.calibrated(scores, known, view),
       None,
-      rows=np.asarray(view.gradient_rows),
+      rows=rows,
       details={"misfit": np.asarray(fits.misfit[best])},
     )
 
@@ -221,8 +224,9 @@ def _attack(
     needs,
     infer,
     f"{restarts} surrogate tops of {steps} steps; auxiliary samples only name "
-    "the classes",
+    "and calibrate the classes",
     compiled=False,
+    epochs=epoch + 1 if epoch >= 0 else -epoch,
   )
 
 

@@ -90,4 +90,6 @@ def embedding_swap(
     "with one known sample of a class",
     send=send,
     turns=lambda classes: 1 + every * classes,
+    abstains=ratio > 0 or largest > 0,
+    epochs=0,
   )

@@ -47,10 +47,16 @@ def judged(leakage: pd.DataFrame) -> list[Any]:
       **r,
       "verdict": "chosen by the true labels: no claim"
       if is_oracle(r["attack"])
-      else verdict(r["low"], r["high"]),
+      else verdict(r["low"], r["high"]) + _lost(r["lost"]),
     }
     for r in leakage.to_dict("records")
   ]
+
+
+def _lost(trials) -> str:
+  if not trials:
+    return ""
+  return f"; it gave no answer in {trials} more trial{'s' * (trials > 1)}"
 
 
 def is_oracle(attack: str) -> bool:

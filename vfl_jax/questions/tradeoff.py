@@ -1,0 +1,154 @@
+"""What a defence buys and what it costs, and whether the cut buys more.
+
+Cells are labelled by data, defense ("none" is one), strength and advance (of
+the cut). Two of them are compared seed by seed: they share data, draws and
+initial values as far as their networks do.
+"""
+
+import os
+from typing import Any
+
+import pandas as pd
+
+from vfl_jax import evaluate
+from vfl_jax import tables
+from vfl_jax.questions import verdicts
+from vfl_jax.questions.verdicts import CELL
+
+FAMILIES = {
+  "completion": ("completion",),
+  "gradient": ("norm", "direction", "hint", "spectral", "direct"),
+  "clustering": ("clustering", "similarity"),
+}
+ROWS = "train"  # what gradient attacks speak about too
+
+
+def read(workdir: str | os.PathLike[str]) -> None:
+  """The tables "tradeoff", "advances" and "findings"."""
+  frames = {
+    name: _labelled(tables.read(workdir, f"all_{name}"))
+    for name in ("main", "attacks", "exposure", "cost")
+  }
+  cells = measured(**frames)
+  rows = cells.drop(columns=["utilities", "leakages"]).to_dict("records")
+  tables.write(workdir, "tradeoff", rows)
+  steps = verdicts.advances(cells)
+  tables.write(workdir, "advances", steps)
+  tables.write(
+    workdir, "findings", verdicts.findings(cells, pd.DataFrame(steps))
+  )
+
+
+def _labelled(frame: pd.DataFrame) -> pd.DataFrame:
+  """Cells without a strength have an empty one, not a missing one."""
+  if frame.empty:
+    return frame
+  return frame.assign(strength=frame["strength"].fillna("").astype(str))
+
+
+def family(attack: str) -> str:
+  """To which kind an attack belongs, by its label.
+
+  >>> family("adaptive completion"), family("direction"), family("exploit")
+  ('completion', 'gradient', 'other')
+  """
+  for name, parts in FAMILIES.items():
+    if attack in parts or attack.endswith(parts[0]):
+      return name
+  return "other"
+
+
+def measured(
+  main: pd.DataFrame,
+  attacks: pd.DataFrame,
+  exposure: pd.DataFrame,
+  cost: pd.DataFrame,
+) -> pd.DataFrame:
+  """Utility, leakage, exposure and cost of every cell, one a row.
+
+  Args:
+    main: utility, `attacks` the scores behind leakage advantages, `exposure`
+      of features, `cost` by stage; all with the columns of `CELL`.
+    attacks: see above.
+    exposure: see above; may be empty.
+    cost: see above.
+
+  Returns:
+    metric, utility, utility_low, utility_high (test rows); of each family of
+    attacks the largest leakage advantage over its attacks and parties (on
+    training rows), and of all `leakage` with its attack and interval; exposed,
+    the share of the passive parties' test features that an inversion explains
+    (0 for the mean, 1 for all); up_bytes and down_bytes a sample. Besides,
+    arrays over seeds: utilities, leakages.
+  """
+  primary = attacks[attacks["primary"] & (attacks["rows"] == ROWS)]
+  leaks = {cell: _leaks(part) for cell, part in primary.groupby(CELL)}
+  exposed = _exposed(exposure)
+  wires = cost[cost["stage"] == "wire"]
+  wires = wires.groupby(CELL)[["up_bytes", "down_bytes"]].sum()
+  rows = []
+  tested = main[(main["rows"] == "test") & main["primary"]]
+  for cell, part in tested.groupby(CELL, sort=False):
+    found = leaks.get(cell)
+    if found is None:
+      continue
+    utility = part.iloc[0]
+    seeds = [c for c in map(str, part) if c[:4] == "seed" and c != "seeds"]
+    strongest = max(found, key=lambda leak: leak["advantage"])
+    of_family = {
+      name: max(
+        (k["advantage"] for k in found if family(k["attack"]) == name),
+        default=float("nan"),
+      )
+      for name in FAMILIES
+    }
+    rows.append(
+      {
+        **dict(zip(CELL, cell, strict=True)),
+        "metric": utility["metric"],
+        "utility": utility["mean"],
+        "utility_low": utility["low"],
+        "utility_high": utility["high"],
+        **of_family,
+        "leakage": strongest["advantage"],
+        "leakage_low": strongest["low"],
+        "leakage_high": strongest["high"],
+        "attack": strongest["attack"],
+        "party": strongest["party"],
+        "attacks": len(found),
+        "exposed": exposed.get(cell, float("nan")),
+        "up_bytes": int(wires.loc[cell, "up_bytes"]),
+        "down_bytes": int(wires.loc[cell, "down_bytes"]),
+        "utilities": utility[seeds].dropna().to_numpy(float),
+        "leakages": strongest["seeds"],
+      }
+    )
+  return pd.DataFrame(rows)
+
+
+def _leaks(part: pd.DataFrame) -> list[dict[str, Any]]:
+  """Each attack of each party: its advantage and interval over seeds."""
+  found = []
+  for (attack, party), group in part.groupby(["attack", "party"]):
+    *_, seeds = evaluate.gains(group.dropna(subset=["value"]))
+    mean, low, high = evaluate.interval(seeds.tolist())
+    found.append(
+      {
+        "attack": attack,
+        "party": party,
+        "advantage": mean,
+        "low": low,
+        "high": high,
+        "seeds": seeds.to_numpy(),
+      }
+    )
+  return found
+
+
+def _exposed(exposure: pd.DataFrame) -> dict[Any, float]:
+  if exposure.empty:
+    return {}
+  part = exposure[
+    (exposure["metric"] == "unexplained") & (exposure["what"] == "attack")
+  ]
+  return (1 - part.groupby(CELL)["value"].mean()).to_dict()
