@@ -83,7 +83,7 @@ def run(
     name: "it had nothing to say about any row"
     + (f" to parties {parties}" if len(parties) < len(adversaries) else "")
     + (
-      "; no recorded row got a gradient"
+      "; too few recorded rows got a gradient"
       if "gradients" in labels[name].needs
       else ""
     )
