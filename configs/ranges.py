@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from configs import common
-from vfl_jax import config as configs
+from configs import studies
 
 # the weakest first
 STRENGTHS: dict[str, tuple[dict[str, Any], ...]] = {
@@ -39,8 +38,7 @@ _MANY_CLASSES, _TWO_CLASSES = ("lcd",), ("marvell",)
 # and whoever knows a defence attacks too
 _MEASURED = {
   "data.active_features": True,
-  "information.estimators": (),
-  "compensation": (),
+  **studies.BARE,
   "attacks": (
     "passive_completion",
     "norm",
@@ -69,28 +67,18 @@ def study(
     bases: by name, the module of an experiment's config and its class count.
     cpu: dotted keys that the profile "cpu" sets, by base.
   """
-  config = configs.defaults("study")
-  config.name = name
-  for base, (module, classes) in bases.items():
-    config.bases[base] = _measured(module, arg, cpu[base])
-    if classes == 2:
-      # where a top normalises, gradients say little
-      config.bases[base].model.norm = "none"
-  config.cells = defended({base: n for base, (_, n) in bases.items()})
-  few = (config.cells[0], *config.cells[3:5], config.cells[-1])
-  return common.argued(config, arg, {"cpu": {}, "step": {"cells": few}})
-
-
-def _measured(module, arg, cpu):
-  """An experiment as the studies of defences measure it."""
-  profile = arg.split(",")[0]
-  config = module.get_config(profile if profile in ("cpu", "step") else "")
-  configs.assign(config, _MEASURED)
-  if profile == "cpu":
-    configs.assign(config, {"evaluate.attack_steps": 400, **cpu})
-  last = config.train.epochs - 1
-  config.record.epochs = tuple(sorted({0, last // 2, last}))
-  return config
+  return studies.study(
+    name,
+    arg,
+    "tradeoff",
+    {base: module for base, (module, _) in bases.items()},
+    defended({base: n for base, (_, n) in bases.items()}),
+    every=_MEASURED,
+    # where a top normalises, gradients say little
+    own={b: {"model.norm": "none"} for b, (_, n) in bases.items() if n == 2},
+    cpu={b: {"evaluate.attack_steps": 400, **own} for b, own in cpu.items()},
+    few=(0, 3, 4, -1),
+  )
 
 
 def defended(

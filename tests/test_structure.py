@@ -43,10 +43,10 @@ LAYERS = [
   {"lifecycle"},
   {"federation", "controls", "calibration", "evaluate"},
   {"samples"},
-  {"compensation", "leakage", "malicious", "exposure"},
+  {"compensation", "leakage", "malicious", "exposure", "alignment"},
   {"measure", "attacking", "guarding"},
   {"experiment"},
-  {"pool", "tradeoff"},
+  {"pool", "questions"},
   {"study"},
 ]
 

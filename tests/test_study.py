@@ -20,7 +20,8 @@ from vfl_jax import pool
 from vfl_jax import split
 from vfl_jax import study
 from vfl_jax import tables
-from vfl_jax import tradeoff
+from vfl_jax.questions import tradeoff
+from vfl_jax.questions import verdicts
 from vfl_jax import types
 from vfl_jax.report import tradeoff as reports
 
@@ -111,7 +112,7 @@ def test_a_study_ends_in_tables_figures_and_a_report(tmp_path, capsys):
   assert html.count("data:image/svg+xml") == 2
   assert "Does advancing the cut dominate other defences on digits?" in html
   console.summary(tmp_path)
-  assert "Advancing the cut" in capsys.readouterr().out
+  assert "Does advancing the cut" in capsys.readouterr().out
 
 
 def test_cells_that_are_done_are_not_done_again(tmp_path, monkeypatch):
@@ -204,7 +205,7 @@ def test_processes_give_what_one_process_gives(tmp_path):
     config = configs.validate(small(GRID, workers=workers))
     study.run(config, tmp_path / str(workers))
   one, two = (
-    tables.read(tmp_path / w, "tradeoff").sort_values(tradeoff.CELL)
+    tables.read(tmp_path / w, "tradeoff").sort_values(verdicts.CELL)
     for w in "12"
   )
   pd.testing.assert_frame_equal(
@@ -283,7 +284,11 @@ def test_workers_take_no_core_twice(monkeypatch):
 
 def measured(utilities, leakages):
   return pd.Series(
-    {"utilities": np.array(utilities), "leakages": np.array(leakages)}
+    {
+      "utilities": np.array(utilities),
+      "leakages": np.array(leakages),
+      "leakage": np.mean(leakages),
+    }
   )
 
 
@@ -303,10 +308,19 @@ def test_verdicts_are_of_paired_differences(utility, leakage, verdict):
   moved = measured(
     base["utilities"] + np.array(utility), base["leakages"] + np.array(leakage)
   )
-  found = tradeoff.verdict(moved, base)
+  found = verdicts.verdict(moved, base)
   assert found["verdict"] == verdict
   assert found["utility"] == pytest.approx(np.mean(utility))
   assert found["leakage"] == pytest.approx(np.mean(leakage))
+
+
+def test_of_two_that_leak_nothing_neither_is_better():
+  base = measured((0.5, 0.9), (-0.1, -0.11))
+  moved = measured((0.5, 0.9), (-0.5, -0.51))
+  assert verdicts.verdict(moved, base)["verdict"] == "not told apart"
+  assert verdicts.verdict(base, moved)["verdict"] == "not told apart"
+  leaks = measured((0.5, 0.9), (0.1, 0.11))
+  assert verdicts.verdict(moved, leaks)["verdict"] == "dominates"
 
 
 def test_leakage_is_the_largest_advantage_over_the_strongest_control():
@@ -366,3 +380,5 @@ def test_the_front_holds_what_nothing_beats():
     }
   )
   assert reports.front(cells).index.tolist() == [0, 4, 1]
+  cells["leakage"] -= 0.2  # what is below zero leaks nothing
+  assert reports.front(cells).index.tolist() == [0, 4, 1, 2]

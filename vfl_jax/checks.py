@@ -15,7 +15,8 @@ from vfl_jax.information import truths
 OPTIMIZERS = ("sgd", "adam")
 SCHEDULES = ("constant", "cosine", "steps")
 COMPENSATION = ("frozen_bottoms", "fresh_top", "central_twin")
-QUESTIONS = ("tradeoff",)  # `vfl_jax.study.READINGS` answers them
+# `vfl_jax.questions.READINGS` answers them
+QUESTIONS = ("tradeoff", "reassignment")
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "auc")
 
 

@@ -90,8 +90,8 @@ def summary(workdir: str | pathlib.Path) -> None:
   workdir = pathlib.Path(workdir)
   if tables.exists(workdir, "calibration_summary"):
     _calibration(tables.read(workdir, "calibration_summary"))
-  elif tables.exists(workdir, "tradeoff"):
-    _study(tables.read(workdir, "tradeoff"), tables.read(workdir, "failed"))
+  elif tables.exists(workdir, "findings"):
+    _study(tables.read(workdir, "findings"), tables.read(workdir, "failed"))
   else:
     _experiment(workdir)
   say(f"report: {workdir / 'report.html'}")
@@ -119,25 +119,10 @@ def _calibration(frame):
   _OUT.print(out)
 
 
-def _study(frame, failed):
-  """What the cut does to the models without another defence."""
-  out = table.Table(
-    box=box.SIMPLE_HEAD,
-    title_justify="left",
-    title="Advancing the cut, without another defence",
-  )
-  out.add_column("data")
-  for column in ("stages", "main task", "leakage", "exposed"):
-    out.add_column(column, justify="right")
-  for _, r in frame[frame["defense"] == "none"].iterrows():
-    out.add_row(
-      str(r["data"]).replace("_", " "),
-      str(r["advance"]),
-      f"{r['utility']:.3f}",
-      f"{r['leakage']:+.3f}",
-      f"{r['exposed']:.2f}",
-    )
-  _OUT.print(out)
+def _study(found, failed):
+  """What the numbers say."""
+  for _, r in found.iterrows():
+    say(f"{r['text']} ({r['detail']}).\n")
   if len(failed):
     say(f"{len(failed)} experiments failed; tables/failed.csv says why.")
 

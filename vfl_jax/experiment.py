@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from vfl_jax import alignment
 from vfl_jax import attacking
 from vfl_jax import checkpoint
 from vfl_jax import config as configs
@@ -135,6 +136,8 @@ def _work(config, workdir, progress):
     },
   )
   guarding.report(config, workdir, setup, state)
+  if config.evaluate.alignment and not tables.exists(workdir, "alignment"):
+    tables.write(workdir, "alignment", alignment.measure(setup))
   predict = setup.learner.predict
   measure.main_task(config, workdir, f, predict)
   measure.information(config, workdir, f, progress)

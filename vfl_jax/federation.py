@@ -43,6 +43,8 @@ class Setup(NamedTuple):
     inputs: training features per party.
     recorder: of messages.
     passive: number of passive parties, the first ones.
+    task: what the labels are made by.
+    natural: the classes behind the labels, see `tasks.Natural`.
   """
 
   dataset: types.Dataset
@@ -57,6 +59,8 @@ class Setup(NamedTuple):
   inputs: tuple
   recorder: recording.Recorder
   passive: int
+  task: tasks.Task
+  natural: tasks.Natural
 
 
 @dataclasses.dataclass(frozen=True)
@@ -210,8 +214,9 @@ def _setup(config) -> Setup:
   root = rng.root(config.seed)
   words = np.asarray(jax.random.key_data(rng.stream(root, "data")))
   dataset = data.load(config.data, words)
-  dataset = tasks.reassign(
-    dataset, tasks.build(config.task, dataset.num_classes)
+  task = tasks.build(config.task, dataset.num_classes)
+  dataset, natural = tasks.reassign(
+    dataset, task, rng.generator(rng.stream(root, "task"))
   )
   if config.train.batch_size > len(dataset.train.labels):
     raise ValueError(
@@ -286,6 +291,8 @@ def _setup(config) -> Setup:
     inputs,
     recorder,
     passive,
+    task,
+    natural,
   )
 
 

@@ -69,6 +69,9 @@ EXPERIMENT: dict[str, Any] = {
     "metric": "accuracy",
     "attack_steps": 400,
     "coalitions": (),  # e.g. ((0, 1),): passive parties that act as one
+    # how much each party's features say about the task, by learners that know
+    # nothing of the federation
+    "alignment": False,
     # score the best epoch and variant by the true labels too, as published
     # code does; such numbers are marked
     "oracle": False,

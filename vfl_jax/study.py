@@ -10,11 +10,21 @@ from vfl_jax import config as configs
 from vfl_jax import console
 from vfl_jax import lifecycle
 from vfl_jax import pool
+from vfl_jax import questions
 from vfl_jax import tables
-from vfl_jax import tradeoff
 
-COLLECTED = ("main", "attacks", "leakage", "exposure", "privacy", "cost")
-READINGS = {"tradeoff": tradeoff.read}
+COLLECTED = (
+  "main",
+  "attacks",
+  "leakage",
+  "exposure",
+  "privacy",
+  "cost",
+  "alignment",
+  "information",
+  "compensation",
+  "probes",
+)
 
 
 class Cell(NamedTuple):
@@ -105,7 +115,7 @@ def _work(config, workdir, progress):
     if frames:
       rows = pd.concat(frames, ignore_index=True).to_dict("records")
       tables.write(workdir, f"all_{name}", rows)
-  READINGS[config.question](workdir)
+  questions.READINGS[config.question](workdir)
 
 
 def _labelled(frame, labels):

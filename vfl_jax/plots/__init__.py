@@ -14,6 +14,7 @@ from vfl_jax.plots import calibration
 from vfl_jax.plots import compensation
 from vfl_jax.plots import information
 from vfl_jax.plots import leakage
+from vfl_jax.plots import reassignment
 from vfl_jax.plots import style
 from vfl_jax.plots import tradeoff
 from vfl_jax.plots import training
@@ -35,6 +36,7 @@ FIGURES = {
   "calibration_errors": ("calibration", calibration.calibration_errors),
   "cut_alone": ("tradeoff", tradeoff.cut_alone),
   "pareto": ("tradeoff", tradeoff.pareto),
+  "reassignment": ("reassignment", reassignment.reassignment),
 }
 
 

@@ -17,8 +17,8 @@ from vfl_jax.questions.verdicts import CELL
 
 FAMILIES = {
   "completion": ("completion",),
-  "gradient": ("norm", "direction", "hint", "spectral", "direct"),
-  "clustering": ("clustering", "similarity"),
+  "gradient": ("norm", "direction", "hint", "direct"),
+  "clustering": ("clustering", "similarity", "spectral"),
 }
 ROWS = "train"  # what gradient attacks speak about too
 

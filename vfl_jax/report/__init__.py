@@ -11,14 +11,14 @@ from vfl_jax import plots
 from vfl_jax import tables
 from vfl_jax.report import calibration
 from vfl_jax.report import experiment
-from vfl_jax.report import tradeoff
+from vfl_jax.report import study
 
 __all__ = ["write"]
 
 _PAGES = {
   "experiment": experiment.contents,
   "calibration": calibration.contents,
-  "study": tradeoff.contents,
+  "study": study.contents,
 }
 
 

@@ -1,6 +1,5 @@
 """What the report of a study of defences shows."""
 
-import json
 import pathlib
 from typing import Any
 
@@ -15,14 +14,13 @@ _QUESTIONS = {
 }
 
 
-def contents(workdir: pathlib.Path, config: Any) -> dict[str, Any]:
-  """What the template shows, all of it from files."""
+def contents(workdir: pathlib.Path) -> dict[str, Any]:
+  """What question_tradeoff.html shows, all of it from files."""
   cells = tables.read(workdir, "tradeoff")
   cells["strength"] = cells["strength"].fillna("")
   steps = tables.read(workdir, "advances")
   if steps.empty:
     steps = pd.DataFrame(columns=["question", "data", "advance", "verdict"])
-  failed = tables.read(workdir, "failed")
   return {
     "cells": {
       data: part.sort_values(["defense", "strength", "advance"]).to_dict(
@@ -36,21 +34,13 @@ def contents(workdir: pathlib.Path, config: Any) -> dict[str, Any]:
     },
     "alone": _rows(steps, "alone"),
     "counts": counts(steps).to_dict("records"),
-    "findings": findings(cells, steps),
-    "failed": failed.to_dict("records"),
     "verdicts": VERDICTS,
-    "about": {
-      name: {
-        "model": base["model"]["name"],
-        "seeds": base["seeds"],
-        "rows": base["data"]["train_size"],
-        "aux": base["evaluate"]["aux_per_class"],
-        "steps": base["evaluate"]["attack_steps"],
-      }
-      for name, base in config["bases"].items()
-    },
-    "bases_text": json.dumps(config["bases"], indent=1),
-    "most": int(cells["attacks"].max()),
+    "caveat": "Leakage is the largest advantage of up to "
+    f"{int(cells['attacks'].max())} attacks over their strongest control, on "
+    "training rows. The largest of several uncertain numbers is too large by "
+    "chance, alike in every experiment; its interval is that of the attack it "
+    "belongs to. Comparisons are paired by seed; with 95 % intervals, one "
+    "difference in twenty is told apart where there is none.",
   }
 
 
@@ -58,17 +48,14 @@ def front(cells: pd.DataFrame) -> pd.DataFrame:
   """The cells of one data set that no other beats by its means.
 
   One beats another that has no more utility and no less leakage, and is not
-  equal in both.
+  equal in both. Advantages below zero are alike: nothing leaks.
   """
+  leaks = cells["leakage"].clip(lower=0)
   kept = []
-  for row in cells.itertuples():
-    better = cells[
-      (cells["utility"] >= row.utility) & (cells["leakage"] <= row.leakage)
-    ]
-    ties = (better["utility"] == row.utility) & (
-      better["leakage"] == row.leakage
-    )
-    kept.append(ties.all())
+  for utility, leak in zip(cells["utility"], leaks, strict=True):
+    better = (cells["utility"] >= utility) & (leaks <= leak)
+    equal = (cells["utility"] == utility) & (leaks == leak)
+    kept.append(bool(equal[better].all()))
   return cells[kept].sort_values("utility", ascending=False)
 
 
@@ -95,97 +82,5 @@ def counts(steps: pd.DataFrame) -> pd.DataFrame:
   return found.sort_values(["question", "data", "advance"], ignore_index=True)
 
 
-def findings(cells: pd.DataFrame, steps: pd.DataFrame) -> list[tuple[str, str]]:
-  """The study's questions, answered in numbers, against the paper too."""
-  said = []
-  for data, part in cells[cells["defense"] == "none"].groupby(
-    "data", sort=False
-  ):
-    said += _alone(str(data), part, steps)
-  for question, name in (
-    ("instead", "Does advancing the cut dominate other defences"),
-    ("on top", "Does advancing the cut improve other defences"),
-  ):
-    part = steps[steps["question"] == question]
-    for data, own in part.groupby("data", sort=False):
-      said.append(_answer(f"{name} on {_plain(data)}", own))
-  return said
-
-
-def _alone(data, part, steps):
-  part = part.sort_values("advance")
-  before, after = part.iloc[0], part.iloc[-1]
-  if before["advance"] or not after["advance"]:
-    return []
-  own = steps[
-    (steps["question"] == "alone")
-    & (steps["data"] == data)
-    & (steps["advance"] == after["advance"])
-  ].iloc[0]
-  kinds = [
-    f"{k} {before[k]:+.3f} to {after[k]:+.3f}"
-    for k in ("completion", "gradient", "clustering")
-    if before[k] == before[k]
-  ]
-  return [
-    (
-      f"On {_plain(data)}, advancing the cut by {int(after['advance'])} "
-      f"changes test {before['metric'].replace('_', ' ')} by "
-      f"{_interval(own, 'utility')} and the largest leakage advantage by "
-      f"{_interval(own, 'leakage')}; by means the "
-      f"{before['exposed']:.0%} of the features' variance that the active "
-      f"party can rebuild become {after['exposed']:.0%}",
-      f"leakage advantage by kind of attack: {', '.join(kinds)}",
-    )
-  ]
-
-
-def _answer(question, part):
-  """How often it does, with the cut as far forward as it goes."""
-  shares = {
-    int(advance): own["verdict"].value_counts(normalize=True).to_dict()
-    for advance, own in part.groupby("advance")
-  }
-  far = max(shares)
-  own, share = part[part["advance"] == far], shares.pop(far)
-  won, lost = (share.get(k, 0.0) for k in ("dominates", "dominated"))
-  if own["utility_low"].isna().all():
-    return f"{question}? One seed cannot tell", f"{len(own)} comparisons"
-  answer = (
-    "Mostly yes"
-    if won > 0.5
-    else "Rather yes"
-    if won > lost
-    else "Mostly no"
-    if lost > 0.5
-    else "No"
-  )
-  less = [
-    f"{advance}: {s.get('dominates', 0):.0%} and {s.get('dominated', 0):.0%}"
-    for advance, s in shares.items()
-  ]
-  return (
-    f"{question}? {answer}: {far} stages forward it is better in {won:.0%} of "
-    f"{len(own)} comparisons, worse in {lost:.0%}, and trades one for the "
-    f"other in {share.get('trade-off', 0.0):.0%}",
-    "the others are not told apart; in the median utility "
-    f"{own['utility'].median():+.3f}, leakage advantage "
-    f"{own['leakage'].median():+.3f}, features exposed "
-    f"{own['exposed'].median():+.2f}"
-    + (f"; by fewer stages, {', '.join(less)}" if less else ""),
-  )
-
-
-def _interval(row, name):
-  mean, low, high = (row[name + end] for end in ("", "_low", "_high"))
-  if low != low:
-    return f"{mean:+.3f} (one seed)"
-  return f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]"
-
-
 def _rows(steps, question):
   return steps[steps["question"] == question].to_dict("records")
-
-
-def _plain(name):
-  return str(name).replace("_", " ")

@@ -1,0 +1,10 @@
+"""What studies ask: from the collected tables of their cells to answers.
+
+A reading writes a table named as its question, and "findings": sentences
+(text) and the numbers behind them (detail).
+"""
+
+from vfl_jax.questions import reassignment
+from vfl_jax.questions import tradeoff
+
+READINGS = {"tradeoff": tradeoff.read, "reassignment": reassignment.read}
