@@ -179,7 +179,7 @@ def table(
         )
       if a.what == "attack" and attacks[a.attack].abstains and where == "train":
         every = np.setdiff1d(asked, aux_rows[a.trial])
-        sure = _sure(a.train[every], labels["train"][every], len(shares))
+        sure = _sure(scores[every], labels[where][every], len(shares))
         rows += [
           {**rows[-1], "what": "attack", "primary": False, "n": len(every)}
           | {"metric": name, "value": value, "detail": a.detail}

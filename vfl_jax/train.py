@@ -245,7 +245,7 @@ def fit(
   for epoch in range(start, epochs):
     name = str(epoch)
     messages, snapshots = kept["messages"], kept["snapshots"]
-    arguments = state, inputs, targets, keys, epoch
+    arguments, sent = (state, inputs, targets, keys, epoch), ()
     if name in messages or one_program:
       state, metrics, sent = learner.recording_epoch(*arguments)
     else:
