@@ -46,8 +46,8 @@ def study(
       configs.assign(start, (cpu or {}).get(base, {}))
     recorded(start)
     config.bases[base] = start
-  few = tuple(config.cells[i] for i in few)
-  return common.argued(config, arg, {"cpu": {}, "step": {"cells": few}})
+  shown = tuple(config.cells[i] for i in few)
+  return common.argued(config, arg, {"cpu": {}, "step": {"cells": shown}})
 
 
 def recorded(config: Any) -> None:

@@ -16,7 +16,7 @@ OPTIMIZERS = ("sgd", "adam")
 SCHEDULES = ("constant", "cosine", "steps")
 COMPENSATION = ("frozen_bottoms", "fresh_top", "central_twin")
 # `vfl_jax.questions.READINGS` answers them
-QUESTIONS = ("tradeoff", "reassignment")
+QUESTIONS = ("tradeoff", "reassignment", "cuts")
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "auc")
 
 

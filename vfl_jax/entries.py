@@ -5,9 +5,9 @@ from typing import Any
 
 import ml_collections
 
-# names that stand for several attacks: every one that can run, and those that
-# know the defences of the config
-SETS = ("all", "adaptive")
+# names that stand for several attacks: every one that can run, those that know
+# the defences of the config, and of those named the ones that can run
+SETS = ("all", "adaptive", "possible")
 
 
 def pieces(entries: Any) -> list[tuple[str, dict[str, Any]]]:

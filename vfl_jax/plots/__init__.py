@@ -12,6 +12,7 @@ from matplotlib import pyplot
 from vfl_jax import tables
 from vfl_jax.plots import calibration
 from vfl_jax.plots import compensation
+from vfl_jax.plots import cuts
 from vfl_jax.plots import information
 from vfl_jax.plots import leakage
 from vfl_jax.plots import reassignment
@@ -36,6 +37,7 @@ FIGURES = {
   "calibration_errors": ("calibration", calibration.calibration_errors),
   "cut_alone": ("tradeoff", tradeoff.cut_alone),
   "pareto": ("tradeoff", tradeoff.pareto),
+  "cuts": ("cuts", cuts.cuts),
   "reassignment": ("reassignment", reassignment.reassignment),
 }
 

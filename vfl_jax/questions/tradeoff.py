@@ -82,14 +82,14 @@ def measured(
     arrays over seeds: utilities, leakages.
   """
   primary = attacks[attacks["primary"] & (attacks["rows"] == ROWS)]
-  leaks = {cell: _leaks(part) for cell, part in primary.groupby(CELL)}
-  exposed = _exposed(exposure)
+  leaking = {cell: leaks(part) for cell, part in primary.groupby(CELL)}
+  exposed = exposures(exposure, CELL)
   wires = cost[cost["stage"] == "wire"]
   wires = wires.groupby(CELL)[["up_bytes", "down_bytes"]].sum()
   rows = []
   tested = main[(main["rows"] == "test") & main["primary"]]
   for cell, part in tested.groupby(CELL, sort=False):
-    found = leaks.get(cell)
+    found = leaking.get(cell)
     if found is None:
       continue
     utility = part.iloc[0]
@@ -126,7 +126,7 @@ def measured(
   return pd.DataFrame(rows)
 
 
-def _leaks(part: pd.DataFrame) -> list[dict[str, Any]]:
+def leaks(part: pd.DataFrame) -> list[dict[str, Any]]:
   """Each attack of each party: its advantage and interval over seeds."""
   found = []
   for (attack, party), group in part.groupby(["attack", "party"]):
@@ -145,10 +145,11 @@ def _leaks(part: pd.DataFrame) -> list[dict[str, Any]]:
   return found
 
 
-def _exposed(exposure: pd.DataFrame) -> dict[Any, float]:
+def exposures(exposure: pd.DataFrame, cell: list[str]) -> dict[Any, float]:
+  """The mean share of features rebuilt, by cell."""
   if exposure.empty:
     return {}
   part = exposure[
     (exposure["metric"] == "unexplained") & (exposure["what"] == "attack")
   ]
-  return (1 - part.groupby(CELL)["value"].mean()).to_dict()
+  return (1 - part.groupby(cell)["value"].mean()).to_dict()

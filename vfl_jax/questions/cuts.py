@@ -1,0 +1,170 @@
+"""What every cut costs and gives: utility, attacks, features, traffic, work.
+
+Cells are labelled by data, cut, and advance (stages before the reference cut;
+negative behind it).
+"""
+
+import os
+from typing import Any
+
+import pandas as pd
+
+from vfl_jax import evaluate
+from vfl_jax import tables
+from vfl_jax.questions import tradeoff
+
+CELL = ["data", "cut", "advance"]
+ADAPTIVE = "adaptive completion"
+KINDS = ("completion", "adaptive", "gradient", "clustering")
+
+
+def read(workdir: str | os.PathLike[str]) -> None:
+  """The tables "cuts" and "findings"."""
+  names = ("main", "attacks", "exposure", "cost")
+  frame = measured(**{n: tables.read(workdir, f"all_{n}") for n in names})
+  arrays = ["utilities", *(f"{kind}_seeds" for kind in KINDS)]
+  rows = frame.drop(columns=arrays).to_dict("records")
+  tables.write(workdir, "cuts", rows)
+  tables.write(workdir, "findings", findings(frame))
+
+
+def measured(
+  main: pd.DataFrame,
+  attacks: pd.DataFrame,
+  exposure: pd.DataFrame,
+  cost: pd.DataFrame,
+) -> pd.DataFrame:
+  """Every cell in one row; the columns of `CELL` are in all tables.
+
+  Returns:
+    metric, utility with its interval (test rows); for each of `KINDS` the
+    largest leakage advantage over attacks and parties on training rows, with
+    its interval and the attack; exposed, the share of features rebuilt; per
+    sample up_bytes and down_bytes of all parties, flops (forward) and
+    parameters of the passive party with the most and of the active one's top,
+    flops_total, activation_bytes of one batch. Besides, arrays over seeds:
+    utilities, and KIND_seeds.
+  """
+  primary = attacks[attacks["primary"] & (attacks["rows"] == tradeoff.ROWS)]
+  exposed = tradeoff.exposures(exposure, CELL)
+  rows = []
+  tested = main[(main["rows"] == "test") & main["primary"]]
+  for cell, part in tested.groupby(CELL, sort=False):
+    own = primary[(primary[CELL] == list(cell)).all(axis=1)]
+    utility = part.iloc[0]
+    seeds = [c for c in map(str, part) if c[:4] == "seed" and c != "seeds"]
+    rows.append(
+      {
+        **dict(zip(CELL, cell, strict=True)),
+        "metric": utility["metric"],
+        "utility": utility["mean"],
+        "utility_low": utility["low"],
+        "utility_high": utility["high"],
+        **_leaks(tradeoff.leaks(own)),
+        "exposed": exposed.get(cell, float("nan")),
+        **_price(cost[(cost[CELL] == list(cell)).all(axis=1)]),
+        "utilities": utility[seeds].dropna().to_numpy(float),
+      }
+    )
+  return pd.DataFrame(rows).sort_values(["data", "cut"], ignore_index=True)
+
+
+def _kind(attack: str) -> str:
+  return "adaptive" if attack == ADAPTIVE else tradeoff.family(attack)
+
+
+def _leaks(found):
+  rows: dict[str, Any] = {}
+  for kind in KINDS:
+    own = [leak for leak in found if _kind(leak["attack"]) == kind]
+    top = max(own, key=lambda leak: leak["advantage"], default=None)
+    nothing = float("nan")
+    rows |= {
+      kind: top["advantage"] if top else nothing,
+      f"{kind}_low": top["low"] if top else nothing,
+      f"{kind}_high": top["high"] if top else nothing,
+      f"{kind}_attack": top["attack"] if top else "",
+      f"{kind}_seeds": top["seeds"] if top else None,
+    }
+  return rows
+
+
+def _price(cost):
+  """Traffic and work; of the passive parties the one with the most."""
+  wire = cost[cost["stage"] == "wire"]
+  work = cost[cost["stage"] != "wire"]
+  sums = work.groupby("holder")[["flops", "parameters", "activation_bytes"]]
+  sums = sums.sum()
+  passive = sums.drop(index="active", errors="ignore")
+  price = {
+    "up_bytes": int(wire["up_bytes"].sum()),
+    "down_bytes": int(wire["down_bytes"].sum()),
+    "flops_total": int(sums["flops"].sum()),
+  }
+  for name in sums:
+    price[f"{name}_passive"] = int(passive[name].max()) if len(passive) else 0
+    active = sums[name].get("active", 0)
+    price[f"{name}_active"] = int(active)
+  return price
+
+
+def findings(cells: pd.DataFrame) -> list[dict[str, str]]:
+  """What advancing the cut does, and whether it costs nothing."""
+  said = []
+  for data, part in cells.groupby("data", sort=False):
+    part = part.set_index("advance")
+    if 0 not in part.index or part.index.max() < 1:
+      continue
+    far = min(3, part.index.max())
+    name = str(data).replace("_", " ")
+    before, after = part.loc[0], part.loc[far]
+    said += [_gained(name, before, after, far), _paid(name, before, after, far)]
+  return said
+
+
+def _gained(name, before, after, far):
+  kinds = [
+    f"{kind} {before[kind]:+.3f} to {after[kind]:+.3f} "
+    f"(changed by {_change(before[f'{kind}_seeds'], after[f'{kind}_seeds'])})"
+    for kind in KINDS
+    if before[kind] == before[kind] and after[kind] == after[kind]
+  ]
+  return {
+    "text": f"On {name}, advancing the cut by {far} changes test "
+    f"{before['metric'].replace('_', ' ')} by "
+    f"{_change(before['utilities'], after['utilities'])}",
+    "detail": f"leakage advantages: {'; '.join(kinds)}",
+  }
+
+
+def _paid(name, before, after, far):
+  times = {
+    what: after[key] / before[key] if before[key] else float("nan")
+    for what, key in (
+      ("all computation", "flops_total"),
+      ("that of a passive party", "flops_passive"),
+      ("that of the active party", "flops_active"),
+    )
+  }
+  traffic = after["up_bytes"] + after["down_bytes"]
+  usual = before["up_bytes"] + before["down_bytes"]
+  free = times["all computation"] <= 1.05 and traffic <= usual
+  verdict = "costs no more in total" if free else "is not free"
+  shares = ", ".join(
+    f"{what} {value:.2f} times" for what, value in times.items()
+  )
+  return {
+    "text": f"On {name}, advancing the cut by {far} {verdict}: {usual} bytes a "
+    f"sample become {traffic}, and the share of features that the active party "
+    f"rebuilds goes from {before['exposed']:.2f} to {after['exposed']:.2f}",
+    "detail": f"forward FLOPs: {shares} what they were",
+  }
+
+
+def _change(before, after):
+  """The paired difference over seeds, with its interval."""
+  n = min(len(before), len(after))
+  mean, low, high = evaluate.interval((after[:n] - before[:n]).tolist())
+  if low != low:
+    return f"{mean:+.3f} (one seed)"
+  return f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]"
