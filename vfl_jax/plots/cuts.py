@@ -2,6 +2,7 @@
 
 from matplotlib import figure as figures
 from matplotlib import pyplot
+from matplotlib import ticker
 import pandas as pd
 
 from vfl_jax.plots import style
@@ -16,7 +17,7 @@ _PANELS = {
   "clustering": "leak: clustering",
   "exposed": "features exposed",
   "traffic": "bytes a sample",
-  "share": "FLOPs of a passive party",
+  "share": "a party's FLOPs",
 }
 
 
@@ -74,6 +75,7 @@ def cuts(frame: pd.DataFrame) -> figures.Figure:
     if quantity == "traffic":
       axis.set_yscale("log")
     axis.set_title(title)
+    axis.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
   for axis in axes[-1]:
     axis.set_xlabel("cut")
   for axis in axes.flat[len(shown) :]:
