@@ -230,6 +230,26 @@ def test_a_threshold_leaves_out_rows_whose_norm_never_falls():
   assert float(found.details["spoken of"]) == pytest.approx(0.75)
 
 
+ON_FEATURES = [
+  name for name in attacks.ATTACKS if attacks.build(name, steps=1).features
+]
+
+
+@pytest.mark.parametrize("name", ON_FEATURES)
+def test_reconstructions_are_functions_of_their_key_and_finite(name):
+  generator = np.random.default_rng(0)
+  h, x = generator.standard_normal((2, 60, 4)).astype(np.float32)
+  attack = attacks.build(name, steps=1)
+  received = types.Received(h[:20], h, x)
+  infer = jax.jit(attack.infer)
+  first, again = (np.asarray(infer(KEY, received).test) for _ in range(2))
+  np.testing.assert_array_equal(first, again)
+  assert first.shape == (20, 4) and np.isfinite(first).all()
+  assert attack.budget and attack.compiled
+  # it is given what was sent, what is known, and no label
+  assert not [n for n in types.Received._fields if "label" in n]
+
+
 def inverted(h, x, h_test):
   attack = attacks.build("feature_inversion", steps=1)
   assert attack.features
