@@ -372,6 +372,14 @@ def test_leakage_is_the_largest_advantage_over_the_strongest_control():
   assert row["utilities"].tolist() == [0.65, 0.75]
 
 
+def test_strengths_are_texts_in_tables_of_any_length(tmp_path):
+  rows = [{"strength": "24", "value": i / 7} for i in range(40000)]
+  rows += [{"strength": "along", "value": 0.5}] * 40000
+  tables.write(tmp_path, "all_attacks", rows)
+  found = tables.read(tmp_path, "all_attacks")["strength"]
+  assert set(found) == {"24", "along"}
+
+
 def test_the_front_holds_what_nothing_beats():
   cells = pd.DataFrame(
     {

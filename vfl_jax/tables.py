@@ -21,6 +21,10 @@ TABLES = (
 )
 
 
+# a long table is parsed in pieces: "24" must not be a number in some of them
+_TEXTS: Any = {"party": str, "warning": str, "strength": str}
+
+
 def write(workdir: str | os.PathLike[str], name: str, rows: Iterable[Any]):
   """Write `tables/NAME.csv`, one measurement a row."""
   frame = pd.DataFrame(list(rows))
@@ -45,7 +49,7 @@ def read(workdir: str | os.PathLike[str], name: str) -> pd.DataFrame:
   if not path.is_file():
     return pd.DataFrame()
   try:
-    return pd.read_csv(path, dtype={"party": str, "warning": str})
+    return pd.read_csv(path, dtype=_TEXTS)
   except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
     if path.read_text("utf-8") == "\n":
       return pd.DataFrame()  # written without rows
