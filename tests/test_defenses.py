@@ -584,6 +584,7 @@ def test_without_a_clip_nothing_is_promised():
   assert defenses.build("gaussian", scale=1.0).guarantees is None
   for name, options, about in (
     ("grad_perturb", {}, {"mixed": True}),
+    ("grad_perturb", {}, {"before": ("kdk",)}),
     ("gaussian", {"clip": 1.0}, {"after": ("marvell",)}),
     ("label_dp", {}, {"before": ("lcd",)}),
   ):

@@ -372,6 +372,32 @@ def test_leakage_is_the_largest_advantage_over_the_strongest_control():
   assert row["utilities"].tolist() == [0.65, 0.75]
 
 
+def test_what_no_attack_answered_in_is_said():
+  main = pd.DataFrame(
+    [
+      dict(zip(verdicts.CELL, ("d", "none", strength, 0), strict=True))
+      for strength in ("", "24")
+    ]
+  )
+  (said,) = tradeoff.silent(main, main[:1])
+  assert said["text"].startswith("In 1 experiments no attack")
+  assert said["detail"] == "d, none, 24, 0"
+  assert tradeoff.silent(main, main) == []
+
+
+def test_few_wins_are_no_yes():
+  told = ["dominates"] * 3 + ["not told apart"] * 7
+  part = pd.DataFrame({"advance": 3, "verdict": told})
+  part = part.assign(utility_low=0.0, utility=0.0, leakage=0.0, exposed=0.0)
+  for verdict, word in (
+    ("not told apart", "Not clearly"),
+    ("dominated", "Mos"),
+  ):
+    part.loc[3:, "verdict"] = verdict
+    text, _ = verdicts._answer("Does it", part)
+    assert text.startswith(f"Does it? {word}")
+
+
 def test_strengths_are_texts_in_tables_of_any_length(tmp_path):
   rows = [{"strength": "24", "value": i / 7} for i in range(40000)]
   rows += [{"strength": "along", "value": 0.5}] * 40000

@@ -73,6 +73,8 @@ def noisy_labels(epsilon: float) -> Rule:
   def rule(about):
     if about.mixed or about.after:
       return [_spoilt("another defence acts on the gradients or on rows")]
+    if about.before:  # one label is then in the targets of other rows too
+      return [_spoilt(f"{', '.join(about.before)} has read all labels before")]
     given = "the top's weights given"
     return [
       ports.Guarantee(

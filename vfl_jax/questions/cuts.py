@@ -51,19 +51,13 @@ def measured(
   tested = main[(main["rows"] == "test") & main["primary"]]
   for cell, part in tested.groupby(CELL, sort=False):
     own = primary[(primary[CELL] == list(cell)).all(axis=1)]
-    utility = part.iloc[0]
-    seeds = [c for c in map(str, part) if c[:4] == "seed" and c != "seeds"]
     rows.append(
       {
         **dict(zip(CELL, cell, strict=True)),
-        "metric": utility["metric"],
-        "utility": utility["mean"],
-        "utility_low": utility["low"],
-        "utility_high": utility["high"],
+        **tradeoff.main_task(part),
         **_leaks(tradeoff.leaks(own)),
         "exposed": exposed.get(cell, float("nan")),
         **_price(cost[(cost[CELL] == list(cell)).all(axis=1)]),
-        "utilities": utility[seeds].dropna().to_numpy(float),
       }
     )
   return pd.DataFrame(rows).sort_values(["data", "cut"], ignore_index=True)

@@ -66,14 +66,12 @@ def measured(
     by_embeddings = leaks["attack"].isin(tested)
     embeddings = leaks[by_embeddings]
     leaks, kind = leaks[~by_embeddings], kind[~by_embeddings]
-    first = utility.iloc[0]
+    task = tradeoff.main_task(utility)
+    del task["utilities"]
     rows.append(
       {
         **dict(zip(CELL, cell, strict=True)),
-        "metric": first["metric"],
-        "utility": first["mean"],
-        "utility_low": first["low"],
-        "utility_high": first["high"],
+        **task,
         **_aligned(own["alignment"], set(embeddings["party"])),
         **_known(own["attacks"]),
         **_strongest("embeddings", embeddings, "test"),

@@ -34,9 +34,25 @@ def read(workdir: str | os.PathLike[str]) -> None:
   tables.write(workdir, "tradeoff", rows)
   steps = verdicts.advances(cells)
   tables.write(workdir, "advances", steps)
-  tables.write(
-    workdir, "findings", verdicts.findings(cells, pd.DataFrame(steps))
+  said = verdicts.findings(cells, pd.DataFrame(steps))
+  tables.write(workdir, "findings", said + silent(frames["main"], cells))
+
+
+def silent(main: pd.DataFrame, cells: pd.DataFrame) -> list[dict[str, str]]:
+  """A sentence on the cells that no attack has answered in, if there are."""
+  measured_ones = set(cells[CELL].itertuples(index=False, name=None))
+  missing = sorted(
+    set(main[CELL].itertuples(index=False, name=None)) - measured_ones
   )
+  if not missing:
+    return []
+  return [
+    {
+      "text": f"In {len(missing)} experiments no attack had an answer: they "
+      "are in no comparison",
+      "detail": "; ".join(", ".join(map(str, cell)) for cell in missing),
+    }
+  ]
 
 
 def _labelled(frame: pd.DataFrame) -> pd.DataFrame:
@@ -92,8 +108,6 @@ def measured(
     found = leaking.get(cell)
     if found is None:
       continue
-    utility = part.iloc[0]
-    seeds = [c for c in map(str, part) if c[:4] == "seed" and c != "seeds"]
     strongest = max(found, key=lambda leak: leak["advantage"])
     of_family = {
       name: max(
@@ -105,10 +119,7 @@ def measured(
     rows.append(
       {
         **dict(zip(CELL, cell, strict=True)),
-        "metric": utility["metric"],
-        "utility": utility["mean"],
-        "utility_low": utility["low"],
-        "utility_high": utility["high"],
+        **main_task(part),
         **of_family,
         "leakage": strongest["advantage"],
         "leakage_low": strongest["low"],
@@ -119,11 +130,23 @@ def measured(
         "exposed": exposed.get(cell, float("nan")),
         "up_bytes": int(wires.loc[cell, "up_bytes"]),
         "down_bytes": int(wires.loc[cell, "down_bytes"]),
-        "utilities": utility[seeds].dropna().to_numpy(float),
         "leakages": strongest["seeds"],
       }
     )
   return pd.DataFrame(rows)
+
+
+def main_task(part: pd.DataFrame) -> dict[str, Any]:
+  """metric, utility with its interval, and utilities, an array over seeds."""
+  row = part.iloc[0]
+  seeds = [c for c in map(str, part) if c[:4] == "seed" and c != "seeds"]
+  return {
+    "metric": row["metric"],
+    "utility": row["mean"],
+    "utility_low": row["low"],
+    "utility_high": row["high"],
+    "utilities": row[seeds].dropna().to_numpy(float),
+  }
 
 
 def leaks(part: pd.DataFrame) -> list[dict[str, Any]]:

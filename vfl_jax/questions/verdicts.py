@@ -143,13 +143,7 @@ def _answer(question, part):
   if own["utility_low"].isna().all():
     return f"{question}? One seed cannot tell", f"{len(own)} comparisons"
   answer = (
-    "Mostly yes"
-    if won > 0.5
-    else "Rather yes"
-    if won > lost
-    else "Mostly no"
-    if lost > 0.5
-    else "No"
+    "Mostly yes" if won > 0.5 else "Mostly no" if lost > 0.5 else "Not clearly"
   )
   less = [
     f"{advance}: {s.get('dominates', 0):.0%} and {s.get('dominated', 0):.0%}"
