@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from configs import studies
+from vfl_jax.defenses import adaptive
 
 # the weakest first
 STRENGTHS: dict[str, tuple[dict[str, Any], ...]] = {
@@ -21,7 +22,7 @@ STRENGTHS: dict[str, tuple[dict[str, Any], ...]] = {
   "ppdl": ({"share": 0.75}, {"share": 0.25}),
   "average": ({},),
   "label_dp": ({"epsilon": 4.0}, {"epsilon": 2.0}, {"epsilon": 1.0}),
-  "kdk": ({"epsilon": 0.15}, {"epsilon": 0.3}, {"epsilon": 0.45}),
+  "kdk": ({"epsilon": 0.15}, {"epsilon": 0.3}, {"epsilon": 0.65}),
   "cae": ({"confusion": 0.5}, {"confusion": 1.0}, {"confusion": 2.0}),
   "dcae": ({"confusion": 1.0},),
   "lcd": ({"weight": 1.0}, {"weight": 10.0}),
@@ -33,17 +34,27 @@ STRENGTHS: dict[str, tuple[dict[str, Any], ...]] = {
   "fedpass": ({},),
 }
 _MANY_CLASSES, _TWO_CLASSES = ("lcd",), ("marvell",)
+# of two classes, in a top that does not normalise: more noise has no end there
+_OF_TWO: dict[str, tuple[dict[str, Any], ...]] = {
+  "gaussian": ({"scale": 0.0003}, {"scale": 0.001}, {"scale": 0.003}),
+  "laplace": ({"scale": 0.0003}, {"scale": 0.001}, {"scale": 0.003}),
+  "kdk": tuple({"k": 2, "epsilon": epsilon} for epsilon in (0.15, 0.3, 0.45)),
+  "cae": ({"confusion": 1.0},),
+}
 
 # what is measured of every defence: the active party has features of its own,
-# and whoever knows a defence attacks too
+# every experiment meets the same attacks, and whoever knows a code or who was
+# mixed with whom attacks too
 _MEASURED = {
   "data.active_features": True,
   **studies.BARE,
   "attacks": (
-    "passive_completion",
+    adaptive.COMPLETION,
     "norm",
     "direction",
+    "hint",
     "gradient_clustering",
+    "similarity",
     "feature_inversion",
     "adaptive",
   ),
@@ -95,26 +106,31 @@ def defended(
       "labels": {
         "data": base,
         "defense": name,
-        "strength": ", ".join(map(str, options.values())),
+        "strength": ", ".join(str(v) for k, v in options.items() if k != "k"),
         "advance": advance,
       },
       "base": base,
-      "set": {"defenses": (*_moved(advance), *_entry(name, options, classes))},
+      "set": {"defenses": (*_moved(advance), *_entry(name, options))},
     }
     for base, classes in bases.items()
-    for name, strengths in {"none": ({},), **STRENGTHS}.items()
-    if name not in (_MANY_CLASSES if classes == 2 else _TWO_CLASSES)
+    for name, strengths in _strengths(classes).items()
     for options in strengths
     for advance in advances
   )
+
+
+def _strengths(classes):
+  if classes > 2:
+    left = {k: v for k, v in STRENGTHS.items() if k not in _TWO_CLASSES}
+  else:
+    every = {**STRENGTHS, **_OF_TWO}
+    left = {k: v for k, v in every.items() if k not in _MANY_CLASSES}
+  return {"none": ({},), **left}
 
 
 def _moved(advance):
   return ({"name": "cut", "advance": advance},) if advance else ()
 
 
-def _entry(name, options, classes):
-  if name == "none":
-    return ()
-  own = {"k": 2} if name == "kdk" and classes == 2 else {}
-  return ({"name": name, **own, **options},)
+def _entry(name, options):
+  return () if name == "none" else ({"name": name, **options},)

@@ -569,6 +569,7 @@ def test_epsilons_are_the_closed_forms():
   coupled = rule(releases(normalised=True))
   assert coupled[0].epsilon > own.epsilon
   assert "its batch" in coupled[0].scope
+  assert rule(releases(before=("kdk",))) == [everything]
   own, composed, _ = defenses.build("laplace", scale=2.0, clip=0.5).guarantees(
     releases()
   )
@@ -592,7 +593,31 @@ def test_without_a_clip_nothing_is_promised():
     assert "no formal guarantee" in said.scope and math.isnan(said.epsilon)
   readers = {n for n in defenses.DEFENSES if defenses.build(n).reads}
   assert readers == {"marvell", "grad_perturb"}
-  assert accounting.DELTA < 1 / 10000
+  assert accounting.delta(10**6) == 1e-7
+
+
+@pytest.mark.parametrize("classes", [2, 10])
+def test_no_class_stands_for_itself_in_an_encoder(classes):
+  prepare = defenses.build("cae").prepare
+  about = ports.Secrets(np.arange(classes), classes)
+  for seed in range(4):
+    code = prepare(jax.random.key(seed), about).codes["code"]
+    assert (np.argmax(code, 1) != np.arange(classes)).all()
+
+
+def test_an_adversary_worse_than_a_guess_is_pushed_no_further():
+  penalty = defenses.build("adversarial", weight=3.0).guard.penalty
+  head = defenses.build("adversarial").guard.init(
+    jax.random.key(0), (jnp.zeros((2, 4)),), 2
+  )
+  x = jax.random.normal(jax.random.key(1), (64, 4))
+  right = jax.nn.one_hot(jnp.arange(64) % 2, 2)
+  pull = jax.grad(lambda x: penalty(head, (x,), right, None))(x)
+  _, apply = nets.perceptron(2, (64,))
+  losses = -(right * jax.nn.log_softmax(apply(head[0], x))).sum(1)
+  guess = losses >= np.log(2)
+  assert 0 < guess.sum() < 64
+  assert (np.abs(pull).sum(1) == 0).tolist() == guess.tolist()
 
 
 # --- all of them ------------------------------------------------------------

@@ -285,8 +285,8 @@ def test_workers_take_no_core_twice(monkeypatch):
 def measured(utilities, leakages):
   return pd.Series(
     {
-      "utilities": np.array(utilities),
-      "leakages": np.array(leakages),
+      "utilities": pd.Series(utilities, dtype=float),
+      "leakages": pd.Series(leakages, dtype=float),
       "leakage": np.mean(leakages),
     }
   )
@@ -296,15 +296,18 @@ def measured(utilities, leakages):
   "utility, leakage, verdict",
   [
     ((0.01, 0.011), (-0.2, -0.21), "dominates"),
-    ((0.01, -0.01), (-0.2, -0.21), "dominates"),
+    ((0.001, -0.001), (-0.2, -0.21), "dominates"),
+    # nobody knows what it costs
+    ((0.01, -0.01), (-0.2, -0.21), "not told apart"),
     ((-0.1, -0.101), (-0.2, -0.21), "trade-off"),
     ((0.01, -0.01), (0.2, -0.21), "not told apart"),
-    ((-0.1, -0.101), (0.2, -0.21), "dominated"),
+    ((-0.1, -0.101), (0.2, -0.21), "not told apart"),
+    ((-0.1, -0.101), (0.001, -0.001), "dominated"),
     ((-0.1, -0.101), (0.2, 0.2), "dominated"),
   ],
 )
 def test_verdicts_are_of_paired_differences(utility, leakage, verdict):
-  base = measured((0.5, 0.9), (0.1, 0.7))  # far apart: pairing is all
+  base = measured((0.5, 0.9), (0.3, 0.7))  # far apart: pairing is all
   moved = measured(
     base["utilities"] + np.array(utility), base["leakages"] + np.array(leakage)
   )
@@ -312,6 +315,15 @@ def test_verdicts_are_of_paired_differences(utility, leakage, verdict):
   assert found["verdict"] == verdict
   assert found["utility"] == pytest.approx(np.mean(utility))
   assert found["leakage"] == pytest.approx(np.mean(leakage))
+
+
+def test_seeds_are_paired_by_their_numbers():
+  base = measured((0.5, 0.7, 0.9), (0.3, 0.3, 0.3))
+  lost = pd.Series({0: 0.6, 2: 1.0})  # seed 1 came to no result
+  moved = pd.Series({"utilities": lost, "leakages": base["leakages"]})
+  found = verdicts.verdict(moved, base)
+  assert found["utility_low"] == pytest.approx(0.1)
+  assert found["verdict"] == "dominates"
 
 
 def test_of_two_that_leak_nothing_neither_is_better():
@@ -383,6 +395,31 @@ def test_what_no_attack_answered_in_is_said():
   assert said["text"].startswith("In 1 experiments no attack")
   assert said["detail"] == "d, none, 24, 0"
   assert tradeoff.silent(main, main) == []
+
+
+def test_what_came_to_no_result_is_named_beside_the_answer():
+  cell = dict(data="d", defense="gaussian", metric="accuracy", attacks=1)
+  cells = pd.DataFrame(
+    [
+      {
+        **cell,
+        **measured((0.5, 0.5), (0.3, 0.3)),
+        "strength": "0.1",
+        "advance": advance,
+        "utility": 0.5,
+        "exposed": 0.5,
+      }
+      for advance in (0, 1)
+    ]
+  )
+  steps = pd.DataFrame(verdicts.advances(cells))
+  failed = pd.DataFrame(
+    [dict(data="d", defense="gaussian", strength=1.0, advance=0, reason="NaN")]
+  )
+  (said,) = verdicts.findings(cells, steps, failed)
+  assert said["detail"].endswith("they came to no result: gaussian 1.0")
+  (said,) = verdicts.findings(cells, steps, pd.DataFrame())
+  assert "no result" not in said["detail"]
 
 
 def test_few_wins_are_no_yes():

@@ -21,7 +21,7 @@ import math
 
 from vfl_jax import ports
 
-DELTA = 1e-5
+LARGEST_DELTA = 1e-5
 
 Rule = Callable[[ports.Releases], Sequence[ports.Guarantee]]
 
@@ -29,12 +29,12 @@ Rule = Callable[[ports.Releases], Sequence[ports.Guarantee]]
 def gaussian(scale: float, clip: float) -> Rule:
   """Of Gaussian noise of this deviation on rows of at most this L2 norm."""
 
-  def epsilon(releases, changed):
+  def epsilon(releases, changed, delta):
     import dp_accounting
 
     # compositions of Gaussians are one Gaussian: deviations add in squares
     moved = 2 * clip * math.sqrt(changed * releases)
-    return dp_accounting.get_epsilon_gaussian(scale / moved, DELTA), DELTA
+    return dp_accounting.get_epsilon_gaussian(scale / moved, delta), delta
 
   return functools.partial(_readings, epsilon, "L2")
 
@@ -42,8 +42,8 @@ def gaussian(scale: float, clip: float) -> Rule:
 def laplace(scale: float, clip: float) -> Rule:
   """Of Laplace noise of this scale on rows of at most this L1 norm."""
 
-  def epsilon(releases, changed):
-    return _composed(2 * clip * changed / scale, releases)
+  def epsilon(releases, changed, delta):
+    return _composed(2 * clip * changed / scale, releases, delta)
 
   return functools.partial(_readings, epsilon, "L1")
 
@@ -82,7 +82,7 @@ def noisy_labels(epsilon: float) -> Rule:
       ),
       ports.Guarantee(
         f"one label, by {about.epochs} releases of its batch; {given}",
-        *_composed(epsilon, about.epochs),
+        *_composed(epsilon, about.epochs, delta(about.rows)),
       ),
     ]
 
@@ -93,7 +93,16 @@ def _spoilt(reason: str) -> ports.Guarantee:
   return ports.Guarantee(f"no formal guarantee here: {reason}", math.nan)
 
 
-def _composed(epsilon, releases):
+def delta(rows: int) -> float:
+  """A failure probability at which not one of ten tables loses a label.
+
+  >>> delta(1000), delta(1_000_000)
+  (1e-05, 1e-07)
+  """
+  return min(LARGEST_DELTA, 1 / (10 * rows))
+
+
+def _composed(epsilon, releases, delta):
   """Laplace mechanisms of so much each: the better of two bounds."""
   try:
     import dp_accounting
@@ -101,9 +110,9 @@ def _composed(epsilon, releases):
     return epsilon * releases, 0.0
   accountant = dp_accounting.rdp.RdpAccountant()
   accountant.compose(dp_accounting.LaplaceDpEvent(1 / epsilon), releases)
-  composed = float(accountant.get_epsilon(DELTA))
+  composed = float(accountant.get_epsilon(delta))
   pure = epsilon * releases
-  return (composed, DELTA) if composed < pure else (pure, 0.0)
+  return (composed, delta) if composed < pure else (pure, 0.0)
 
 
 def _readings(epsilon, norm, about: ports.Releases):
@@ -122,9 +131,8 @@ def _readings(epsilon, norm, about: ports.Releases):
   coupled = about.normalised or about.mixed
   changed = about.batch_size if coupled else 1
   of = "the gradients of its batch" if coupled else "its gradient"
-  given = f"the top's weights given, {norm} clip per row"
-  found = []
-  for scope, releases, rows in (
+  given = f"to one party, the top's weights given, {norm} clip per row"
+  readings = [
     (f"one label, by one release of {of}; {given}", 1, changed),
     (
       f"one label, by {about.epochs} releases of {of}; {given}",
@@ -136,7 +144,11 @@ def _readings(epsilon, norm, about: ports.Releases):
       about.steps,
       about.batch_size,
     ),
-  ):
-    value, delta = epsilon(releases, rows)
-    found.append(ports.Guarantee(scope, float(value), delta))
+  ]
+  if about.before:  # one label is then in the targets of other rows too
+    readings = readings[-1:]
+  found = []
+  for scope, releases, rows in readings:
+    value, failure = epsilon(releases, rows, delta(about.rows))
+    found.append(ports.Guarantee(scope, float(value), failure))
   return found

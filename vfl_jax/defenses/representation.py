@@ -157,7 +157,9 @@ def peloss(
 def adversarial(*, weight: float = 1.0, hidden: int = 64) -> ports.Defense:
   """A head that reads labels off each embedding, against its gradient.
 
-  The head trains to read them; what goes down from it is reversed.
+  The head trains to read them; what goes down from it is reversed, but not for
+  rows on which it is already worse than a guess: pushed on, they would only
+  grow, and the training with them. That bound is ours.
 
   Args:
     weight: of the reversed gradient.
@@ -190,9 +192,15 @@ def adversarial(*, weight: float = 1.0, hidden: int = 64) -> ports.Defense:
     total = jnp.float32(0.0)
     for own, h in zip(params, embeddings, strict=True):
       matrix, _ = messages.rows(h)
-      _, apply = nets.perceptron(targets.shape[-1], (hidden,))
-      logs = jax.nn.log_softmax(apply(own, reversed_gradient(matrix, weight)))
-      total -= (targets * logs).sum(1).mean()
+      classes = targets.shape[-1]
+      _, apply = nets.perceptron(classes, (hidden,))
+
+      def losses(x, own=own, apply=apply):
+        return -(targets * jax.nn.log_softmax(apply(own, x))).sum(1)
+
+      read = losses(jax.lax.stop_gradient(matrix)) < jnp.log(classes)
+      pushed = weight * jax.lax.stop_gradient(read)[:, None]
+      total += losses(reversed_gradient(matrix, pushed)).mean()
     return total
 
   return ports.Defense(
@@ -236,7 +244,7 @@ def distance_correlation(x: jax.Array, y: jax.Array) -> jax.Array:
 
 
 @jax.custom_vjp
-def reversed_gradient(x: jax.Array, weight: float) -> jax.Array:
+def reversed_gradient(x: jax.Array, weight: float | jax.Array) -> jax.Array:
   """x; what flows back is reversed, times the weight."""
   del weight
   return x

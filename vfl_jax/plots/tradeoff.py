@@ -76,8 +76,8 @@ def pareto(frame: pd.DataFrame) -> figures.Figure | None:
       axis.axhline(0, color=style.GREY, linewidth=0.8, linestyle=":")
       for k, defense in enumerate(["none", *members]):
         own = part[part["defense"] == defense]
-        colour = "#000000" if defense == "none" else COLOURS[k - 1]
-        marker = "*" if defense == "none" else MARKERS[k - 1]
+        colour = "#000000" if defense == "none" else COLOURS[(k - 1) % 7]
+        marker = "*" if defense == "none" else MARKERS[(k - 1) % 7]
         for advance, face in ((0, "white"), (far, colour)):
           points = own[own["advance"] == advance]
           axis.plot(

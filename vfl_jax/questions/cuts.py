@@ -42,8 +42,8 @@ def measured(
     its interval and the attack; exposed, the share of features rebuilt; per
     sample up_bytes and down_bytes of all parties, flops (forward) and
     parameters of the passive party with the most and of the active one's top,
-    flops_total, activation_bytes of one batch. Besides, arrays over seeds:
-    utilities, and KIND_seeds.
+    flops_total, activation_bytes of one batch. Besides, series by number of
+    the seed: utilities, and KIND_seeds.
   """
   primary = attacks[attacks["primary"] & (attacks["rows"] == tradeoff.ROWS)]
   exposed = tradeoff.exposures(exposure, CELL)
@@ -157,8 +157,7 @@ def _paid(name, before, after, far):
 
 def _change(before, after):
   """The paired difference over seeds, with its interval."""
-  n = min(len(before), len(after))
-  mean, low, high = evaluate.interval((after[:n] - before[:n]).tolist())
+  mean, low, high = evaluate.interval((after - before).dropna().tolist())
   if low != low:
     return f"{mean:+.3f} (one seed)"
   return f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]"

@@ -34,7 +34,8 @@ def read(workdir: str | os.PathLike[str]) -> None:
   tables.write(workdir, "tradeoff", rows)
   steps = verdicts.advances(cells)
   tables.write(workdir, "advances", steps)
-  said = verdicts.findings(cells, pd.DataFrame(steps))
+  failed = tables.read(workdir, "failed")
+  said = verdicts.findings(cells, pd.DataFrame(steps), failed)
   tables.write(workdir, "findings", said + silent(frames["main"], cells))
 
 
@@ -95,7 +96,7 @@ def measured(
     training rows), and of all `leakage` with its attack and interval; exposed,
     the share of the passive parties' test features that an inversion explains
     (0 for the mean, 1 for all); up_bytes and down_bytes a sample. Besides,
-    arrays over seeds: utilities, leakages.
+    series by number of the seed: utilities, leakages.
   """
   primary = attacks[attacks["primary"] & (attacks["rows"] == ROWS)]
   leaking = {cell: leaks(part) for cell, part in primary.groupby(CELL)}
@@ -137,15 +138,15 @@ def measured(
 
 
 def main_task(part: pd.DataFrame) -> dict[str, Any]:
-  """metric, utility with its interval, and utilities, an array over seeds."""
+  """metric, utility with its interval, and utilities, a series by seed."""
   row = part.iloc[0]
-  seeds = [c for c in map(str, part) if c[:4] == "seed" and c != "seeds"]
+  seeds = {c: int(c[4:]) for c in map(str, part) if c[4:].isdigit()}
   return {
     "metric": row["metric"],
     "utility": row["mean"],
     "utility_low": row["low"],
     "utility_high": row["high"],
-    "utilities": row[seeds].dropna().to_numpy(float),
+    "utilities": row[list(seeds)].rename(seeds).astype(float).dropna(),
   }
 
 
@@ -162,7 +163,7 @@ def leaks(part: pd.DataFrame) -> list[dict[str, Any]]:
         "advantage": mean,
         "low": low,
         "high": high,
-        "seeds": seeds.to_numpy(),
+        "seeds": seeds,
       }
     )
   return found

@@ -7,6 +7,8 @@ import pandas as pd
 from vfl_jax import evaluate
 
 CELL = ["data", "defense", "strength", "advance"]
+# how much worse is as good as equal: shares of samples, as accuracy is
+MARGINS = {"utility": 0.02, "leakage": 0.05}
 
 
 def verdict(better: pd.Series, worse: pd.Series) -> dict[str, Any]:
@@ -17,31 +19,47 @@ def verdict(better: pd.Series, worse: pd.Series) -> dict[str, Any]:
     worse: the one it is held against.
 
   Returns:
-    utility and leakage, the differences, with their 95 % intervals, and the
-    verdict: "dominates" if one is told apart to the better and none to the
-    worse, "dominated" for the reverse, "trade-off" if one is told apart to the
-    better and one to the worse, else "not told apart". Of two leakages below
-    zero none is the better: either attacker does without the federation.
+    utility and leakage, the differences over the seeds that both have, with
+    their 95 % intervals; an advantage below zero counts as none, for that
+    attacker does without the federation. And the verdict: "dominates" if one
+    of the two is told apart to the better and the other is told apart too or
+    at most its margin worse (by the whole interval), "dominated" for the
+    reverse, "trade-off" if one is told apart to the better and the other to
+    the worse, else "not told apart".
   """
   found: dict[str, Any] = {}
-  signs = []
-  for name, sign in (("utility", 1), ("leakage", -1)):
-    column = {"utility": "utilities", "leakage": "leakages"}[name]
+  gains, losses = {}, {}
+  for name, column in (("utility", "utilities"), ("leakage", "leakages")):
     a, b = better[column], worse[column]
-    n = min(len(a), len(b))
-    mean, low, high = evaluate.interval((a[:n] - b[:n]).tolist())
+    if name == "leakage":
+      a, b = a.clip(lower=0), b.clip(lower=0)
+    difference = (a - b).dropna()  # by seed
+    mean, low, high = evaluate.interval(difference.tolist())
     found |= {name: mean, f"{name}_low": low, f"{name}_high": high}
-    sure = int(low > 0) - int(high < 0)
-    if name == "leakage" and max(better[name], worse[name]) <= 0:
-      sure = 0
-    signs.append(sign * sure)
-  found["verdict"] = {
-    (True, False): "dominates",
-    (False, True): "dominated",
-    (True, True): "trade-off",
-    (False, False): "not told apart",
-  }[max(signs) > 0, min(signs) < 0]
+    if name == "leakage":  # the less the better
+      low, high = -high, -low
+    gains[name], losses[name] = (low, -low), (-high, high)
+  found["verdict"] = _judged(gains, losses)
   return found
+
+
+def _judged(gains, losses):
+  """Of `(surely at least, at most lost)` by name, there and back."""
+
+  def wins(sides):
+    return [name for name, (least, _) in sides.items() if least > 0]
+
+  def holds(sides):
+    return all(lost < MARGINS[name] for name, (_, lost) in sides.items())
+
+  won, lost = wins(gains), wins(losses)
+  if won and lost:
+    return "trade-off"
+  if won and holds(gains):
+    return "dominates"
+  if lost and holds(losses):
+    return "dominated"
+  return "not told apart"
 
 
 def advances(cells: pd.DataFrame) -> list[dict[str, Any]]:
@@ -84,8 +102,16 @@ def advances(cells: pd.DataFrame) -> list[dict[str, Any]]:
   return rows
 
 
-def findings(cells: pd.DataFrame, steps: pd.DataFrame) -> list[dict[str, str]]:
-  """The study's questions, answered in numbers, against the paper too."""
+def findings(
+  cells: pd.DataFrame, steps: pd.DataFrame, failed: pd.DataFrame
+) -> list[dict[str, str]]:
+  """The study's questions, answered in numbers, against the paper too.
+
+  Args:
+    cells: of `tradeoff.measured`.
+    steps: of `advances`.
+    failed: cells that came to no result; may be empty.
+  """
   if steps.empty:
     return []
   said = []
@@ -99,7 +125,12 @@ def findings(cells: pd.DataFrame, steps: pd.DataFrame) -> list[dict[str, str]]:
   ):
     part = steps[steps["question"] == question]
     for data, own in part.groupby("data", sort=False):
-      said.append(_answer(f"{name} on {_plain(data)}", own))
+      text, detail = _answer(f"{name} on {_plain(data)}", own)
+      far = own["advance"].max() if question == "on top" else 0
+      gone = _failed(failed, data, {0, far})
+      if gone:
+        detail += f"; not compared, for they came to no result: {gone}"
+      said.append((text, detail))
   return [{"text": text, "detail": detail} for text, detail in said]
 
 
@@ -129,6 +160,15 @@ def _alone(data, part, steps):
       f"leakage advantage by kind of attack: {', '.join(kinds)}",
     )
   ]
+
+
+def _failed(failed, data, advances):
+  """Defences of a data set that failed with the cut so far forward."""
+  if failed.empty:
+    return ""
+  part = failed[(failed["data"] == data) & failed["advance"].isin(advances)]
+  names = part["defense"].str.cat(part["strength"].fillna("").astype(str), " ")
+  return ", ".join(dict.fromkeys(names.map(_plain)))
 
 
 def _answer(question, part):

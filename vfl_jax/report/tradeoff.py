@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from vfl_jax import tables
+from vfl_jax.questions import verdicts
 
 VERDICTS = ("dominates", "trade-off", "not told apart", "dominated")
 _QUESTIONS = {
@@ -38,9 +39,11 @@ def contents(workdir: pathlib.Path) -> dict[str, Any]:
     "caveat": "Leakage is the largest advantage of up to "
     f"{int(cells['attacks'].max())} attacks over their strongest control, on "
     "training rows. The largest of several uncertain numbers is too large by "
-    "chance, alike in every experiment; its interval is that of the attack it "
-    "belongs to. Comparisons are paired by seed; with 95 % intervals, one "
-    "difference in twenty is told apart where there is none.",
+    "chance; its interval is that of the attack it belongs to. Comparisons are "
+    "paired by seed; where nothing differs, about one in ten is still won or "
+    "lost, for each has two quantities with 95 % intervals. Those "
+    "of the cut instead of a defence share an experiment: they err together.",
+    "margins": verdicts.MARGINS,
   }
 
 
