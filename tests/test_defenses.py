@@ -12,6 +12,7 @@ from scipy import stats
 
 from tests import examples
 from vfl_jax import entries
+from vfl_jax import mapping
 from vfl_jax import attacks
 from vfl_jax import defenses
 from vfl_jax import optimizers
@@ -537,6 +538,40 @@ def test_mixup_mixes_samples_of_all_parties_alike():
   np.testing.assert_allclose(targets.sum(1), 1, rtol=1e-6)
   np.testing.assert_allclose(mixed[0][:, 0], targets @ ids, rtol=1e-5)
   assert (np.asarray(targets)[np.arange(40), np.arange(40)] >= 0.5).all()
+
+
+def test_who_was_mixed_with_whom_is_recorded():
+  chain = defenses.chain([defenses.build("mixup", per="row")])
+  model, inputs = examples.build("mlp", 2, "none", CLASSES, N)
+  net = split.at(model, 1, 2, chain)
+  variables = jax.tree.map(jnp.asarray, net.init(rng.root(0), inputs))
+  rules = optimizers.Optimizers.same(
+    optimizers.build("sgd", learning_rate=0.01, steps=100), 2
+  )
+  state = {
+    "variables": variables,
+    "optimizer": rules.init(variables),
+    "defense": (),
+  }
+  rows = jnp.arange(N)[5 : 5 + BATCH]
+  moment = ports.Moment(rng.root(1), jnp.float32(0), rows)
+  *_, sent = protocol.step(
+    net,
+    rules,
+    chain,
+    state,
+    mapping.take(inputs, rows),
+    rows % CLASSES,
+    moment=moment,
+  )
+  pairs = sent.pairs
+  assert set(np.asarray(pairs.partner)) == set(np.asarray(rows))
+  own, other = inputs[0][rows], inputs[0][pairs.partner]
+  share = pairs.share.reshape(-1, *[1] * (own.ndim - 1))
+  h, _ = net.bottom(variables["bottoms"][0], share * own + (1 - share) * other)
+  np.testing.assert_allclose(sent.messages.embeddings[0], h, atol=1e-5)
+  twice = defenses.chain([defenses.build("mixup")] * 2)
+  assert twice.pairs is None and twice.inputs is not None
 
 
 # --- privacy ----------------------------------------------------------------

@@ -9,6 +9,7 @@ from sklearn import metrics
 from vfl_jax import attacks
 from vfl_jax import config as configs
 from vfl_jax import evaluate
+from vfl_jax import ports
 from vfl_jax import types
 from vfl_jax.attacks import clustering
 from vfl_jax.attacks import views
@@ -243,6 +244,31 @@ def test_spectral_finds_clusters_along_the_leading_vectors(classes):
   assert evaluate.score("accuracy", np.asarray(found.test), half) > 0.98
 
 
+def test_mixtures_are_taken_apart_where_the_pairs_are_known():
+  generator = np.random.default_rng(0)
+  n, classes = 240, 4
+  labels = np.arange(n) % classes
+  sides = generator.standard_normal((classes, 6))
+  sent, pairs = {}, {}
+  for epoch in range(2):
+    partner = generator.permutation(n)
+    share = generator.uniform(0.5, 0.6, n)[:, None]
+    sent[epoch] = share * sides[labels] + (1 - share) * sides[labels[partner]]
+    sent[epoch][epoch::60] = np.nan  # in no batch
+    pairs[epoch] = ports.Pairs(
+      jnp.asarray(partner), jnp.asarray(share[:, 0], jnp.float32)
+    )
+  view = victim(labels, sent)._replace(pairs=pairs)
+  for name in ("hint", "direction"):
+    usual, apart = (
+      evaluate.score(
+        "accuracy", np.asarray(run(name, view, unmix=unmix).train), labels
+      )
+      for unmix in (False, True)
+    )
+    assert usual < 0.9 and apart > 0.99
+
+
 SETTING = types.Setting(
   cut=3, stages=6, messages="per_sample", label_prior=False, epochs=(0,)
 )
@@ -273,6 +299,12 @@ SETTING = types.Setting(
 def test_what_an_attack_needs_and_is_not_there(name, setting, words):
   reason = attacks.missing(attacks.build(name, steps=1), setting)
   assert words in reason and bool(reason) == bool(words)
+
+
+def test_to_take_apart_needs_what_is_put_together():
+  apart = attacks.build("hint", steps=1, unmix=True)
+  assert "take 'mixup'" in attacks.missing(apart, SETTING)
+  assert not attacks.missing(apart, SETTING._replace(pairs=True))
 
 
 def test_needs_are_enforced_by_the_config():

@@ -107,6 +107,7 @@ def _chosen(config, setup, f):
     checks.local_optimizer(config, f.passive),
     setup.defense.code is not None,
     tuple(config.record.epochs),
+    setup.defense.pairs is not None,
   )
   listed = entries.labelled(config.attacks)
   asked = {name for _, name, _ in listed} & set(entries.SETS)

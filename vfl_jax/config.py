@@ -260,6 +260,7 @@ def _experiment(config: Any) -> Any:
     checks.local_optimizer(config, passive),
     chain.code is not None,
     tuple(config.record.epochs),
+    chain.pairs is not None,
   )
   listed = entries.labelled(config.attacks)
   lenient = "possible" in [name for _, name, _ in listed]

@@ -131,8 +131,10 @@ class Federation:
           sent[members[0]]["rows"],
         )
       else:
-        for field in sent[0]:  # gradients, and embeddings if they are kept
+        for field in ("gradients", "embeddings"):
           seen[field][epoch] = of([s[field] for s in sent])
+        if "pairs" in sent[0]:  # the same for all parties
+          seen["pairs"][epoch] = sent[0]["pairs"]
     data, bottoms = self.dataset, self.variables["bottoms"]
     return types.View(
       train=of(data.train.inputs),
@@ -155,6 +157,7 @@ class Federation:
       ),
       embeddings=seen["embeddings"],
       averages=seen["averages"],
+      pairs=seen["pairs"],
       code=self.code,
     )
 

@@ -121,6 +121,7 @@ def measure(
           gradients={},
           embeddings={},
           averages={},
+          pairs={},
         )
       for what, victim in faced.items():
         advance(f"party {party}: {name}, {what}")
@@ -195,7 +196,7 @@ def _interleaved(view, parts):
     stacked = jnp.stack(arrays, axis=1)
     return stacked.reshape(-1, *stacked.shape[2:])
 
-  fields = ("bottom", "bottoms", "gradients", "embeddings")
+  fields = ("bottom", "bottoms", "gradients", "embeddings", "pairs")
   return view._replace(
     **{
       field: jax.tree.map(joined, *(getattr(p, field) for p in parts))
@@ -233,6 +234,7 @@ def _tried(view: types.View, shares, draws) -> types.View:
     embeddings=_repeated(view.embeddings, draws),
     averages=_repeated(view.averages, draws),
     code=_repeated(view.code, draws),
+    pairs=_repeated(view.pairs, draws),
     public=view.public._replace(label_prior=prior),
   )
 

@@ -53,6 +53,18 @@ class Prepared(NamedTuple):
   codes: PyTree = ()
 
 
+class Pairs(NamedTuple):
+  """Samples of a batch that are mixed two by two, as every party knows.
+
+  Attributes:
+    partner: for each, the place of the other one in the batch.
+    share: of itself in the mixture; the rest is the partner's.
+  """
+
+  partner: Array
+  share: Array
+
+
 class Guard(NamedTuple):
   """What the active party puts between the embeddings it gets and its top.
 
@@ -132,6 +144,8 @@ class Defense(NamedTuple):
     prepare: `prepare(key, secrets) -> Prepared` on the host, before training.
     inputs: `inputs(moment, inputs, targets) -> (inputs, targets)` of a batch;
       what each party does to its own is announced by the active one.
+    pairs: `pairs(moment, size) -> Pairs`, what of `inputs` the active party
+      announces.
     targets: `targets(codes, moment, targets) -> targets` of a batch.
     guard: between embeddings and top.
     gradient: an `optax.GradientTransformationExtraArgs` over the tuple of
@@ -158,6 +172,7 @@ class Defense(NamedTuple):
   configure: Callable[[dict[str, Any]], dict[str, Any]] | None = None
   prepare: Callable[[Array, Secrets], Prepared] | None = None
   inputs: Callable[..., tuple[tuple, Array]] | None = None
+  pairs: Callable[[Moment, int], Pairs] | None = None
   targets: Callable[..., Array] | None = None
   guard: Guard | None = None
   gradient: Any = None

@@ -119,8 +119,13 @@ def step(
     "loss": loss,
     "accuracy": jnp.mean(jnp.argmax(logits, -1) == hard),
   }
+  pairs = None
+  if defense.pairs:
+    assert moment is not None
+    pairs = defense.pairs(moment, len(targets))
+    pairs = pairs._replace(partner=moment.rows[pairs.partner])
   sent = recording.Sent(
-    messages._replace(gradients=down), gradients, variables["bottoms"]
+    messages._replace(gradients=down), gradients, variables["bottoms"], pairs
   )
   return state, metrics, sent
 

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from vfl_jax import ports
 from vfl_jax import types
 
 PyTree = Any
@@ -35,11 +36,13 @@ class Sent(NamedTuple):
     messages: as they were sent, defended.
     gradients: per party, of its own weights.
     bottoms: per party, its variables before the step.
+    pairs: where samples were mixed, a `ports.Pairs` of training rows.
   """
 
   messages: types.Messages
   gradients: tuple[PyTree, ...]
   bottoms: tuple[PyTree, ...]
+  pairs: ports.Pairs | None = None
 
 
 def scan(
@@ -62,8 +65,9 @@ def scan(
   Returns:
     `(state, metrics by step, kept)`; `kept` is a tuple over parties of
     `{"gradients", "embeddings"}`, both `[recorded rows, ...]` and NaN for rows
-    in no batch (a remainder is dropped), or of `{"gradients", "bottoms",
-    "rows"}` by step where they are averaged.
+    in no batch (a remainder is dropped), and "pairs" where samples were mixed
+    (-1 for such rows); or of `{"gradients", "bottoms", "rows"}` by step where
+    they are averaged.
   """
   if recorder.averaged:
     return _averaged(recorder, body, state, batches)
@@ -76,6 +80,7 @@ def scan(
       {
         "gradients": sent.messages.gradients[k],
         "embeddings": sent.messages.embeddings[k],
+        **({} if sent.pairs is None else {"pairs": sent.pairs}),
       }
       for k in range(recorder.passive)
     )
@@ -83,7 +88,12 @@ def scan(
   first = jax.tree.map(lambda a: a[0], batches)
   shapes = jax.eval_shape(lambda *a: shown(body(*a)[2]), state, first)
   empty = jax.tree.map(
-    lambda a: jnp.full((count, *a.shape[1:]), jnp.nan, a.dtype), shapes
+    lambda a: jnp.full(
+      (count, *a.shape[1:]),
+      jnp.nan if jnp.issubdtype(a.dtype, jnp.inexact) else -1,
+      a.dtype,
+    ),
+    shapes,
   )
 
   def step(carry, batch):

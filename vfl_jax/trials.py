@@ -45,6 +45,7 @@ _OWN = (
   "aux_rows",
   "aux_labels",
   "code",
+  "pairs",
 )
 
 

@@ -131,6 +131,8 @@ class View(NamedTuple):
     averages: in the place of both where messages are averaged, by epoch.
     code: what stands for each class in training, `[classes, classes]`, for an
       attack that needs to know the "code" of a defence; else None.
+    pairs: by epoch, where a defence mixes samples: the training row that each
+      was mixed with (-1 for one in no batch), and its own share.
   """
 
   train: PyTree
@@ -147,6 +149,7 @@ class View(NamedTuple):
   embeddings: Mapping[int, PyTree] = {}
   averages: Mapping[int, Averages] = {}
   code: Array | None = None
+  pairs: Mapping[int, Any] = {}
 
 
 class Received(NamedTuple):
@@ -194,6 +197,7 @@ class Setting(NamedTuple):
     optimizer: name of the parties' optimiser.
     code: whether a defence trains on a code of the labels.
     epochs: those whose messages are recorded, counted from 0.
+    pairs: whether a defence mixes samples two by two, and says which.
   """
 
   cut: int
@@ -203,6 +207,7 @@ class Setting(NamedTuple):
   optimizer: str = "sgd"
   code: bool = False
   epochs: tuple[int, ...] = ()
+  pairs: bool = False
 
 
 class Attack(NamedTuple):
@@ -212,7 +217,8 @@ class Attack(NamedTuple):
     needs: what it uses besides the party's features: any of "auxiliary",
       "gradients", "averages" (of weight gradients), "bottom", "label_prior",
       "logits" (a cut behind the last stage, where every party sends up
-      logits), "code" (that of a defence), and "first epoch" (its messages).
+      logits), "code" (that of a defence), "pairs" (that a defence mixes), and
+      "first epoch" (its messages).
     epochs: number of recorded epochs it cannot do without.
     abstains: it speaks only of rows it is sure of: precision and recall are
       reported too, over all recorded rows.

@@ -103,6 +103,8 @@ def missing(attack: types.Attack, setting: types.Setting) -> str:
     )
   if "code" in needs and not setting.code:
     return "no defence trains on a code of the labels; take 'cae', say"
+  if "pairs" in needs and not setting.pairs:
+    return "no defence mixes samples two by two; take 'mixup'"
   if attack.optimizer and setting.optimizer != "sgd":
     return (
       "it amplifies the momentum of SGD; set train.optimizer='sgd' (now "

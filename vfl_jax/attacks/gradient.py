@@ -14,6 +14,7 @@ import jax.numpy as jnp
 
 from vfl_jax import nets
 from vfl_jax import types
+from vfl_jax.attacks import unmixing
 from vfl_jax.attacks import views
 
 _FAR = 1e30  # from known samples that were in no recorded batch
@@ -51,12 +52,13 @@ def norm(*, known: int = 0) -> types.Attack:
   return types.Attack(_NEEDS, infer, _budget(known), ranks=True)
 
 
-def direction(*, known: int = 0) -> types.Attack:
+def direction(*, known: int = 0, unmix: bool = False) -> types.Attack:
   """The cosine with the gradient of a known sample of a class.
 
   Args:
     known: samples of each class (published: 1), 0 for all that it has; of two
       classes only the positive ones.
+    unmix: take mixed samples apart first, see `unmixing` (ours).
 
   Source: Li et al. 2022, section 3.2.
   """
@@ -64,18 +66,21 @@ def direction(*, known: int = 0) -> types.Attack:
 
   def infer(key: jax.Array, view: types.View) -> types.Inference:
     del key
-    found = views.gradients(view)
+    found = _seen(view, unmix)
     directions = views.unit(found.vectors)
     rows, seen = views.known_gradients(view, found.covered, known)
     cosines = jnp.einsum("nd,ckd->nck", directions, directions[rows])
     best = jnp.max(jnp.where(seen, cosines, -_FAR), axis=2)
     return _answer(view, _hunted(view, best), found)
 
-  return types.Attack(_NEEDS, infer, _budget(known), ranks=True)
+  return types.Attack(_needs(unmix), infer, _budget(known), ranks=True)
 
 
 def hint(
-  *, known: int = 0, rule: Literal["distance", "inner"] = "distance"
+  *,
+  known: int = 0,
+  rule: Literal["distance", "inner"] = "distance",
+  unmix: bool = False,
 ) -> types.Attack:
   """How near the gradient is to those of a few known samples of a class.
 
@@ -83,6 +88,7 @@ def hint(
     known: samples of each class (published: 1, 3 and 5 positives), 0 for all
       that it has.
     rule: "distance" (minus the smallest), or "inner" (the largest product).
+    unmix: take mixed samples apart first, see `unmixing` (ours).
 
   Source: the code of Li et al. 2022.
   """
@@ -90,7 +96,7 @@ def hint(
 
   def infer(key: jax.Array, view: types.View) -> types.Inference:
     del key
-    found = views.gradients(view)
+    found = _seen(view, unmix)
     g = found.vectors
     rows, seen = views.known_gradients(view, found.covered, known)
     near = jnp.einsum("nd,ckd->nck", g, g[rows])
@@ -101,7 +107,7 @@ def hint(
     best = jnp.max(jnp.where(seen, near, -_FAR), axis=2)
     return _answer(view, _hunted(view, best), found)
 
-  return types.Attack(_NEEDS, infer, _budget(known), ranks=True)
+  return types.Attack(_needs(unmix), infer, _budget(known), ranks=True)
 
 
 def direct(*, code: bool = False) -> types.Attack:
@@ -143,6 +149,14 @@ def direct(*, code: bool = False) -> types.Attack:
     infer,
     "reads each gradient once",
   )
+
+
+def _needs(unmix):
+  return _NEEDS | {"pairs"} if unmix else _NEEDS
+
+
+def _seen(view, unmix):
+  return unmixing.gradients(view) if unmix else views.gradients(view)
 
 
 def _not_negative(name, known):

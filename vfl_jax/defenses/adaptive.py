@@ -21,4 +21,10 @@ DECODED_AVERAGES = {
 }
 # several recorded epochs are several looks at one label: noise averages out
 SEVERAL_LOOKS = ("direction", "hint", "gradient_clustering")
+# who knows what was mixed with what takes it apart again
+UNMIXED = (
+  {"name": "hint", "label": "unmixing hint", "unmix": True},
+  {"name": "direction", "label": "unmixing direction", "unmix": True},
+  *SEVERAL_LOOKS,
+)
 STRONGER = (COMPLETION, "hint", "direction")

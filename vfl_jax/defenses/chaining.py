@@ -39,11 +39,17 @@ def chain(defenses: Sequence[ports.Defense]) -> ports.Defense:
     for function in there("check"):
       function(num_classes, kind)
 
+  mixing = [(d.inputs, d.pairs) for d in defenses if d.inputs]
+
   def inputs(moment, x, targets):
-    for i, function in enumerate(there("inputs")):
-      own = moment._replace(key=rng.stream(moment.key, "inputs", i))
-      x, targets = function(own, x, targets)
+    for i, (function, _) in enumerate(mixing):
+      x, targets = function(_of(moment, i), x, targets)
     return x, targets
+
+  def pairs(moment, size):
+    announced = mixing[0][1]
+    assert announced is not None
+    return announced(_of(moment, 0), size)
 
   def targets(codes, moment, labels):
     for d, own in zip(defenses, codes, strict=True):
@@ -85,6 +91,8 @@ def chain(defenses: Sequence[ports.Defense]) -> ports.Defense:
     configure=configure,
     prepare=_prepared(defenses) if there("prepare") else None,
     inputs=only("inputs", inputs),
+    # of samples that are mixed twice nobody has pairs
+    pairs=pairs if len(mixing) == 1 and mixing[0][1] else None,
     targets=only("targets", targets),
     guard=_guards(there("guard")) if there("guard") else None,
     gradient=_in_order(gradients) if gradients else None,
@@ -97,6 +105,10 @@ def chain(defenses: Sequence[ports.Defense]) -> ports.Defense:
       {str(entry): entry for d in defenses for entry in d.adaptive}.values()
     ),
   )
+
+
+def _of(moment, i):
+  return moment._replace(key=rng.stream(moment.key, "inputs", i))
 
 
 def _prepared(defenses):

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from vfl_jax import ports
 from vfl_jax import rng
+from vfl_jax.defenses import adaptive
 from vfl_jax.defenses import messages
 
 
@@ -39,25 +40,27 @@ def mixup(
         "ids; take another one, or data.encoding='onehot' for a table."
       )
 
-  def inputs(moment, x, targets):
-    order = jax.random.permutation(
-      rng.stream(moment.key, "pairs"), len(targets)
-    )
-    shape = (len(targets),) if per == "row" else ()
+  def pairs(moment, size):
+    order = jax.random.permutation(rng.stream(moment.key, "pairs"), size)
+    shape = (size,) if per == "row" else ()
     share = jax.random.beta(
       rng.stream(moment.key, "share"), alpha, alpha, shape, jnp.float32
     )
-    share = jnp.broadcast_to(jnp.maximum(share, 1 - share), (len(targets),))
+    share = jnp.broadcast_to(jnp.maximum(share, 1 - share), (size,))
+    return ports.Pairs(order, share)
+
+  def inputs(moment, x, targets):
+    found = pairs(moment, len(targets))
 
     def mixed(a):
-      own = share.reshape(-1, *[1] * (a.ndim - 1))
-      return own * a + (1 - own) * a[order]
+      own = found.share.reshape(-1, *[1] * (a.ndim - 1))
+      return own * a + (1 - own) * a[found.partner]
 
     return jax.tree.map(mixed, x), mixed(targets)
 
   return ports.Defense(
     inputs=inputs,
+    pairs=pairs,
     check=check,
-    # the other sample of a row differs by epoch: it averages out
-    adaptive=("hint", "direction", "gradient_clustering"),
+    adaptive=adaptive.UNMIXED,
   )

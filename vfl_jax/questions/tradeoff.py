@@ -66,11 +66,11 @@ def _labelled(frame: pd.DataFrame) -> pd.DataFrame:
 def family(attack: str) -> str:
   """To which kind an attack belongs, by its label.
 
-  >>> family("adaptive completion"), family("direction"), family("exploit")
-  ('completion', 'gradient', 'other')
+  >>> [family(a) for a in ("adaptive completion", "decoding direct", "exploit")]
+  ['completion', 'gradient', 'other']
   """
   for name, parts in FAMILIES.items():
-    if attack in parts or attack.endswith(parts[0]):
+    if attack.split()[-1] in parts or attack.endswith(parts[0]):
       return name
   return "other"
 

@@ -1,0 +1,49 @@
+"""Gradients of samples, where those of mixtures came down."""
+
+import jax
+import jax.numpy as jnp
+
+from vfl_jax import nets
+from vfl_jax import types
+from vfl_jax.attacks import views
+
+_RIDGE = 0.1  # in units of one look: samples that hardly took part stay short
+_ITERATIONS = 50
+
+
+def gradients(view: types.View) -> views.Gradients:
+  """What each recorded row would have got, by least squares over all mixtures.
+
+  The loss is linear in the label, and so nearly is what comes down: a row's
+  share of its own and the rest of its partner's. Every recorded epoch is
+  another equation; each is in units of its mean norm.
+  """
+  looks = []
+  for epoch in sorted(view.gradients):
+    g = nets.vectors(view.gradients[epoch])
+    there = jnp.isfinite(g).all(1)
+    g = jnp.where(there[:, None], g, 0.0)
+    unit = jnp.linalg.norm(g, axis=1).sum() / jnp.maximum(there.sum(), 1)
+    pairs = view.pairs[epoch]
+    share = jnp.where(there, pairs.share, 0.0)
+    rest = jnp.where(there, 1 - pairs.share, 0.0)
+    looks.append((g / (unit + 1e-30), pairs.partner, share, rest, there))
+  sent, partners, shares, rests, covered = map(jnp.stack, zip(*looks))
+  rows = jnp.asarray(view.gradient_rows)
+
+  def mixed(u):
+    """What comes down of rows `[n, d]`, by epoch."""
+    own, other = u[rows][None], u[partners]
+    return shares[..., None] * own + rests[..., None] * other
+
+  start = jnp.zeros((len(view.train_ids), sent.shape[-1]))
+  transpose = jax.linear_transpose(mixed, start)
+  found, _ = jax.scipy.sparse.linalg.cg(
+    lambda u: transpose(mixed(u))[0] + _RIDGE * u,
+    transpose(sent)[0],
+    start,
+    tol=0.0,
+    maxiter=_ITERATIONS,
+  )
+  found = found[rows]
+  return views.Gradients(found, jnp.linalg.norm(found, axis=1), covered.any(0))
