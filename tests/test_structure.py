@@ -38,6 +38,7 @@ LAYERS = [
   {"protocol", "cost", "sealed"},
   {"train"},
   {"checks"},
+  {"plan"},
   {"config"},  # the registries lazily, inside `validate`
   {"workdir"},
   {"lifecycle"},
@@ -48,6 +49,7 @@ LAYERS = [
   {"experiment"},
   {"pool", "questions"},
   {"study"},
+  {"audit"},
 ]
 
 

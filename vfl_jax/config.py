@@ -23,7 +23,7 @@ def defaults(kind: str = "experiment") -> Any:
   scikit-learn.
 
   Args:
-    kind: "experiment", "calibration" or "study".
+    kind: "experiment", "calibration", "study" or "audit".
 
   >>> defaults().data.name, defaults("calibration").grid.classes
   ('digits', (2, 10, 100))
@@ -179,6 +179,7 @@ def validate(config: Any) -> Any:
       "experiment": _experiment,
       "calibration": _calibration,
       "study": _study,
+      "audit": _audit,
     }[kind]
     return check(ml_collections.ConfigDict(config.to_dict()))
   except (TypeError, AttributeError) as error:  # a value of an odd shape
@@ -194,6 +195,7 @@ def _experiment(config: Any) -> Any:
   from vfl_jax import defenses
   from vfl_jax import information
   from vfl_jax import models
+  from vfl_jax import plan
   from vfl_jax import registry
   from vfl_jax import tasks
   from vfl_jax import types
@@ -211,24 +213,9 @@ def _experiment(config: Any) -> Any:
   header = data.describe(config.data)
   classes = tasks.build(config.task, header.num_classes).num_classes
   checks.data(config, header._replace(num_classes=classes))
-  options = dict(config.model)
-  name, cut = options.pop("name"), options.pop("cut")
-  # enough to know the stages; the real numbers of ids come with the data
-  options = {"vocabulary": (2,) * parties, **options}
-  built = models.build(name, classes, **options)
   reads = checks.kind(config, header.modality)
-  if reads not in built.reads:
-    raise ValueError(
-      f"model {name!r} reads {' or '.join(built.reads)}, but {header.name} "
-      f"gives {reads}; take another model"
-      + (
-        ", or data.encoding='fields'."
-        if "fields" in built.reads
-        else ", or data.encoding='onehot'."
-        if reads == "fields"
-        else "."
-      )
-    )
+  built = plan.model(config, header, classes)
+  name, cut = config.model.name, config.model.cut
   length = len(built.stages)
   if cut == -1:
     cut = built.reference_cut
@@ -303,6 +290,37 @@ def _study(config: Any) -> Any:
         f"cells {labels} and {same} are the same experiment; remove one."
       )
   return config
+
+
+def _audit(config: Any) -> Any:
+  from vfl_jax import checks
+  from vfl_jax import plan
+
+  section = config.get("audit")
+  if not isinstance(section, ml_collections.ConfigDict):
+    raise ValueError(f"audit is {section!r}; it is a section.")
+  checks.keys(section, defaults("audit").audit, "audit.", ())
+  base = {k: v for k, v in config.to_dict().items() if k != "audit"}
+  base = _experiment(ml_collections.ConfigDict({**base, "kind": "experiment"}))
+  plan.audit(section, base, plan.stages(base))
+  found = {**base.to_dict(), "kind": "audit", "audit": section.to_dict()}
+  found = ml_collections.ConfigDict(found)
+  _study(audited(found))
+  return found
+
+
+def audited(config: Any) -> Any:
+  """The study of all cuts and defences that a validated audit runs."""
+  from vfl_jax import plan
+
+  base = {k: v for k, v in config.to_dict().items() if k != "audit"}
+  base = ml_collections.ConfigDict({**base, "kind": "experiment"})
+  study = defaults("study")
+  study.name, study.profile = config.name, config.profile
+  study.question, study.workers = "cuts", config.audit.workers
+  study.bases["own"] = base
+  study.cells = tuple(plan.options(config.audit, base, plan.stages(base)))
+  return study
 
 
 def cell(study: Any, entry: Mapping[str, Any]) -> Any:

@@ -109,6 +109,49 @@ CALIBRATION: dict[str, Any] = {
   "fit": {"steps": 400, "batch": 128, "folds": 4, "width": 256},
 }
 
+# one experiment at every cut, and which of them to take
+AUDIT: dict[str, Any] = {
+  **EXPERIMENT,
+  "kind": "audit",
+  "name": "audit",
+  "seeds": 5,
+  "information": {**EXPERIMENT["information"], "estimators": ()},
+  "compensation": (),
+  "attacks": (
+    "possible",
+    {
+      "name": "passive_completion",
+      "label": "adaptive completion",
+      "variants": (
+        ("frozen", 0, 1.0),
+        ("frozen", 1, 1.0),
+        ("frozen", -1, 1.0),
+        ("finetuned", 1, 1.0),
+        ("finetuned", -1, 1.0),
+      ),
+    },
+    "direct",
+    "norm",
+    "direction",
+    "hint",
+    "gradient_clustering",
+    "similarity",
+    "feature_inversion",
+    "adaptive",
+  ),
+  "audit": {
+    "cuts": (),  # empty: all there are
+    # each is tried at every cut: a name, a dict, or a tuple of both
+    "defenses": (),
+    "protect": "labels",  # "labels", "features" or "both"
+    "max_utility_loss": 0.01,  # of the metric, to the reference cut
+    "max_leakage": 1.0,  # advantage of the strongest attack; 1: any
+    "max_exposed": 1.0,  # share of the features rebuilt; 1: any
+    "max_bytes": 0,  # a sample, up and down; 0: any
+    "workers": 0,  # experiments at a time; 0: one per core
+  },
+}
+
 # many experiments, read side by side
 STUDY: dict[str, Any] = {
   "kind": "study",
@@ -126,4 +169,5 @@ KINDS = {
   "experiment": EXPERIMENT,
   "calibration": CALIBRATION,
   "study": STUDY,
+  "audit": AUDIT,
 }

@@ -58,7 +58,7 @@ def run(
   Raises:
     Refused: the workdir belongs to another config or cannot be written.
   """
-  return lifecycle.complete(config, workdir, progress, _work)
+  return lifecycle.complete(config, workdir, progress, _answered)
 
 
 def dry_run(config: Any) -> None:
@@ -85,7 +85,19 @@ def folder(workdir: str | os.PathLike[str], cell: Cell) -> pathlib.Path:
   return pathlib.Path(workdir) / "runs" / configs.digest(cell.config)
 
 
-def _work(config, workdir, progress):
+def _answered(config, workdir, progress):
+  work(config, workdir, progress)
+  questions.READINGS[config.question](workdir)
+
+
+def work(config: Any, workdir: pathlib.Path, progress: Any) -> None:
+  """Every cell that is not done, and the tables of all that are.
+
+  Writes "failed", and "all_NAME" for every table of `COLLECTED`.
+
+  Raises:
+    RuntimeError: all cells failed.
+  """
   every = {folder(workdir, cell): cell for cell in cells(config)}
   left = [path for path in every if not tables.finished(path)]
   progress.phase("cells", len(every), len(every) - len(left))
@@ -115,7 +127,6 @@ def _work(config, workdir, progress):
     if frames:
       rows = pd.concat(frames, ignore_index=True).to_dict("records")
       tables.write(workdir, f"all_{name}", rows)
-  questions.READINGS[config.question](workdir)
 
 
 def _labelled(frame, labels):

@@ -10,6 +10,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot
 
 from vfl_jax import tables
+from vfl_jax.plots import audit
 from vfl_jax.plots import calibration
 from vfl_jax.plots import compensation
 from vfl_jax.plots import cuts
@@ -38,6 +39,8 @@ FIGURES = {
   "cut_alone": ("tradeoff", tradeoff.cut_alone),
   "pareto": ("tradeoff", tradeoff.pareto),
   "cuts": ("cuts", cuts.cuts),
+  "options": ("options", audit.options),
+  "sides": ("options", audit.sides),
   "reassignment": ("reassignment", reassignment.reassignment),
 }
 

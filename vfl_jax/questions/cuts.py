@@ -57,7 +57,7 @@ def measured(
         **tradeoff.main_task(part),
         **_leaks(tradeoff.leaks(own)),
         "exposed": exposed.get(cell, float("nan")),
-        **_price(cost[(cost[CELL] == list(cell)).all(axis=1)]),
+        **price(cost[(cost[CELL] == list(cell)).all(axis=1)]),
       }
     )
   return pd.DataFrame(rows).sort_values(["data", "cut"], ignore_index=True)
@@ -83,8 +83,13 @@ def _leaks(found):
   return rows
 
 
-def _price(cost):
-  """Traffic and work; of the passive parties the one with the most."""
+def price(cost: pd.DataFrame) -> dict[str, int]:
+  """Traffic and work; of the passive parties the one with the most.
+
+  Returns:
+    up_bytes and down_bytes of a sample, flops_total, and flops, parameters and
+    activation_bytes, each of `_passive` and of `_active`.
+  """
   wire = cost[cost["stage"] == "wire"]
   work = cost[cost["stage"] != "wire"]
   sums = work.groupby("holder")[["flops", "parameters", "activation_bytes"]]

@@ -4,7 +4,7 @@ Choices are made on validation rows and training rows; what is reported of the
 option chosen is read from test rows by who asks.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -64,6 +64,7 @@ class Recommendation(NamedTuple):
     doubts: sentences on why the evidence may not bear it.
     feasible: names of the options that keep to the constraints.
     front: names of those that no other beats in utility, leakage and exposure.
+    misses: by name, what of the constraints an option does not keep to.
   """
 
   chosen: str
@@ -71,6 +72,7 @@ class Recommendation(NamedTuple):
   doubts: tuple[str, ...]
   feasible: tuple[str, ...]
   front: tuple[str, ...]
+  misses: Mapping[str, Sequence[str]] = {}
 
 
 def recommend(
@@ -117,6 +119,7 @@ def recommend(
       (),
       names,
       shown,
+      misses,
     )
   if not feasible:
     nearest = min(options, key=lambda o: len(misses[o.name]))
@@ -129,6 +132,7 @@ def recommend(
       (),
       names,
       shown,
+      misses,
     )
   risk = _risk(constraints.protect)
   best = min(feasible, key=lambda o: float(risk(o).mean()))
@@ -163,7 +167,12 @@ def recommend(
       f"{float(np.mean(chosen.utilities - base.utilities)):+.3f}."
     )
   return Recommendation(
-    chosen.name, tuple(reasons), _doubts(chosen, seeds), names, shown
+    chosen.name,
+    tuple(reasons),
+    _doubts(chosen, base, seeds, constraints),
+    names,
+    shown,
+    misses,
   )
 
 
@@ -241,8 +250,14 @@ def _misses(option, base, constraints) -> list[str]:
   return found
 
 
-def _doubts(option, seeds) -> tuple[str, ...]:
+def _doubts(option, base, seeds, constraints) -> tuple[str, ...]:
   found = []
+  _, _, loss = evaluate.interval((base.utilities - option.utilities).tolist())
+  if loss > constraints.utility_loss:
+    found.append(
+      f"its loss on the main task may be as large as {loss:.3f}, more than the "
+      f"{constraints.utility_loss} allowed"
+    )
   _, low, high = evaluate.interval(option.leakages.tolist())
   if high - low > WIDE:
     found.append(

@@ -34,6 +34,7 @@ def read(workdir: str | os.PathLike[str]) -> None:
   tables.write(workdir, "tradeoff", rows)
   steps = verdicts.advances(cells)
   tables.write(workdir, "advances", steps)
+  tables.write(workdir, "margins", [verdicts.MARGINS])
   failed = tables.read(workdir, "failed")
   said = verdicts.findings(cells, pd.DataFrame(steps), failed)
   tables.write(workdir, "findings", said + silent(frames["main"], cells))

@@ -9,6 +9,7 @@ import jinja2
 
 from vfl_jax import plots
 from vfl_jax import tables
+from vfl_jax.report import audit
 from vfl_jax.report import calibration
 from vfl_jax.report import experiment
 from vfl_jax.report import study
@@ -19,6 +20,7 @@ _PAGES = {
   "experiment": experiment.contents,
   "calibration": calibration.contents,
   "study": study.contents,
+  "audit": audit.contents,
 }
 
 

@@ -6,7 +6,6 @@ from typing import Any
 import pandas as pd
 
 from vfl_jax import tables
-from vfl_jax.questions import verdicts
 
 VERDICTS = ("dominates", "trade-off", "not told apart", "dominated")
 _QUESTIONS = {
@@ -43,7 +42,7 @@ def contents(workdir: pathlib.Path) -> dict[str, Any]:
     "paired by seed; where nothing differs, about one in ten is still won or "
     "lost, for each has two quantities with 95 % intervals. Those "
     "of the cut instead of a defence share an experiment: they err together.",
-    "margins": verdicts.MARGINS,
+    "margins": tables.read(workdir, "margins").iloc[0].to_dict(),
   }
 
 

@@ -1,0 +1,145 @@
+"""What the report of an audit shows."""
+
+import json
+import pathlib
+from typing import Any
+
+from vfl_jax import tables
+from vfl_jax.report import sections
+from vfl_jax.report.sections import between
+from vfl_jax.report.sections import Column
+from vfl_jax.report.sections import number
+from vfl_jax.report.sections import words
+
+_SIGNED = "{:+.3f}"
+
+
+def contents(workdir: pathlib.Path, config: Any) -> dict[str, Any]:
+  """What audit.html shows, all of it from files."""
+  answer = json.loads((workdir / "audit.json").read_text("utf-8"))
+  frame = tables.read(workdir, "options").sort_values(
+    ["defense", "cut"], key=lambda c: c if c.name == "cut" else c != "none"
+  )
+  frame = frame.assign(
+    mark=[
+      ", ".join(k for k in ("chosen", "reference", "front") if row[k])
+      for row in frame.to_dict("records")
+    ]
+  )
+  rows = {row["name"]: row for row in frame.to_dict("records")}
+  usual = rows.get(answer["reference"])
+  chosen = rows.get(answer["recommendation"] or "")
+  leakage = tables.read(workdir, "all_leakage")
+  return {
+    "answer": answer,
+    "chosen": chosen,
+    "usual": usual,
+    "told": [_told(chosen)] if chosen else [],
+    "limits": _limits(config["audit"]),
+    "attacks": sorted(set(leakage["attack"])) if len(leakage) else [],
+    "known": config["evaluate"]["aux_per_class"],
+    "classes_known": config["evaluate"]["label_prior"],
+    "coalitions": config["evaluate"]["coalitions"],
+    "sections": _sections(frame, config),
+  }
+
+
+def _told(row) -> str:
+  """The strongest attack in words, by what its metric means."""
+  score, control = row["leak_score"], row["leak_control_score"]
+  who = f"{row['leak_attack'].replace('_', ' ')} by party {row['leak_party']}"
+  if row["metric"] in ("accuracy", "balanced_accuracy"):
+    return (
+      f"Of 100 training labels the strongest attack ({who}) names "
+      f"{100 * score:.0f} right; whoever does without the federation names "
+      f"{100 * control:.0f} ({row['leak_control']})."
+    )
+  return (
+    f"The strongest attack ({who}) orders training labels with a "
+    f"{row['metric'].upper()} of {score:.2f}; whoever does without the "
+    f"federation reaches {control:.2f} ({row['leak_control']}); chance is .50."
+  )
+
+
+def _limits(section) -> list[str]:
+  side = {
+    "labels": "the labels of the active party",
+    "features": "the features of the passive parties",
+    "both": "whichever of labels and features is worse off",
+  }[section["protect"]]
+  found = [
+    f"protect {side}",
+    f"lose at most {section['max_utility_loss']:g} on the main task",
+  ]
+  if section["max_leakage"] < 1:
+    found.append(f"a leakage advantage of at most {section['max_leakage']:g}")
+  if section["max_exposed"] < 1:
+    found.append(f"at most {section['max_exposed']:.0%} of features exposed")
+  if section["max_bytes"]:
+    found.append(f"at most {section['max_bytes']:,} bytes a sample")
+  return found
+
+
+def _sections(frame, config) -> list[sections.Section]:
+  seeds = config["seeds"]
+  return [
+    sections.section(
+      "Every option",
+      "Main task against what leaks, and what the two sides pay. Better is "
+      "right and low in the first panel. Moving the cut forward usually "
+      "takes from the features what it gives to the labels.",
+      frame,
+      [
+        Column("option", words("name"), number=False),
+        Column("", words("mark"), number=False),
+        Column("main task, test", between("test_mean", prefix="test_")),
+        Column("validation", number("validation_mean")),
+        Column("leakage", between("leak", _SIGNED)),
+        Column("on test rows", number("test_leak", _SIGNED)),
+        Column("features exposed", number("exposed", "{:.0%}")),
+        Column("not taken for", words("misses"), number=False),
+      ],
+      figure="options",
+      note=f"Means over {seeds} seeds with 95 % intervals. Leakage: the "
+      "strongest attack minus the strongest control, on training rows, and on "
+      "test rows where attacks answer there. Front: no other option is better "
+      "in one of main task (validation), leakage and exposure, and as good in "
+      "the others.",
+    ),
+    sections.section(
+      "Whose privacy",
+      "By the cut: what attacks on labels gain, and the share of the passive "
+      "parties' features that the active party rebuilds from what they send.",
+      frame,
+      [
+        Column("option", words("name"), number=False),
+        Column("strongest attack", words("leak_attack"), number=False),
+        Column("by party", words("leak_party")),
+        Column("scores", number("leak_score")),
+        Column("control", words("leak_control"), number=False),
+        Column("scores", number("leak_control_score")),
+      ],
+      figure="sides",
+    ),
+    sections.section(
+      "What it costs",
+      "Forward work and traffic of one sample; of the passive parties the one "
+      "with the most.",
+      frame,
+      [
+        Column("option", words("name"), number=False),
+        Column("a passive party runs", words("stages"), number=False),
+        *(
+          Column(title, number(key, "{:,}"))
+          for title, key in (
+            ("bytes up", "up_bytes"),
+            ("bytes down", "down_bytes"),
+            ("FLOPs, passive", "flops_passive"),
+            ("FLOPs, active", "flops_active"),
+            ("parameters, passive", "parameters_passive"),
+            ("parameters, active", "parameters_active"),
+          )
+        ),
+      ],
+    ),
+  ]
