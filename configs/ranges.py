@@ -69,6 +69,8 @@ def study(
   arg: str,
   bases: Mapping[str, tuple[Any, int]],
   cpu: Mapping[str, Mapping[str, Any]],
+  advances: tuple[int, ...] = (0, 1, 2, 3),
+  middle: bool = False,
 ) -> Any:
   """A study of all defences, at the reference cut and before it.
 
@@ -77,29 +79,34 @@ def study(
     arg: what follows its colon; a profile is the experiments' too.
     bases: by name, the module of an experiment's config and its class count.
     cpu: dotted keys that the profile "cpu" sets, by base.
+    advances: stages by which the cut moves towards the inputs.
+    middle: only one strength of each defence, that in the middle.
   """
   return studies.study(
     name,
     arg,
     "tradeoff",
     {base: module for base, (module, _) in bases.items()},
-    defended({base: n for base, (_, n) in bases.items()}),
+    defended({base: n for base, (_, n) in bases.items()}, advances, middle),
     every=_MEASURED,
     # where a top normalises, gradients say little
     own={b: {"model.norm": "none"} for b, (_, n) in bases.items() if n == 2},
     cpu={b: {"evaluate.attack_steps": 400, **own} for b, own in cpu.items()},
-    few=(0, 3, 4, -1),
+    few=(0, len(advances) - 1, len(advances), -1),
   )
 
 
 def defended(
-  bases: Mapping[str, int], advances: tuple[int, ...] = (0, 1, 2, 3)
+  bases: Mapping[str, int],
+  advances: tuple[int, ...] = (0, 1, 2, 3),
+  middle: bool = False,
 ) -> tuple[dict[str, Any], ...]:
   """Cells of a study: no defence and every defence, at every cut.
 
   Args:
     bases: class counts of the experiments, by name.
     advances: stages by which the cut moves towards the inputs.
+    middle: only one strength of each defence, that in the middle.
   """
   return tuple(
     {
@@ -114,7 +121,9 @@ def defended(
     }
     for base, classes in bases.items()
     for name, strengths in _strengths(classes).items()
-    for options in strengths
+    for options in (
+      strengths[len(strengths) // 2 :][:1] if middle else strengths
+    )
     for advance in advances
   )
 

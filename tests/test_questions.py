@@ -10,7 +10,9 @@ from configs import common
 from vfl_jax import config as configs
 from vfl_jax import study
 from vfl_jax import tables
+from vfl_jax.questions import compensation
 from vfl_jax.questions import cuts
+from vfl_jax.questions import information
 from vfl_jax.questions import reassignment
 
 SEEDS = 3
@@ -215,12 +217,158 @@ def small(question, cells):
       ],
       "the crossed task",
     ),
+    (
+      "information",
+      [
+        (
+          {"data": "digits", "model": "mlp"},
+          {"information.estimators": ("classifier",), "attacks": ()},
+        )
+      ],
+      "By classifier on rows held out",
+    ),
+    (
+      "compensation",
+      [
+        (
+          {"data": "digits", "cut": c},
+          {
+            "model.cut": c,
+            "compensation": ("frozen_bottoms", "central_twin"),
+            "attacks": (),
+          },
+        )
+        for c in (1, 7)
+      ],
+      "never trained",
+    ),
   ],
 )
 def test_a_study_answers_from_end_to_end(tmp_path, question, cells, words):
   path = study.run(small(question, cells), tmp_path)
   assert tables.read(tmp_path, "failed").empty
-  frame = tables.read(tmp_path, question)
-  assert len(frame) == len(cells) and frame["utility"].notna().all()
+  table = {"information": "depth", "compensation": "compensated"}
+  frame = tables.read(tmp_path, table.get(question, question))
+  if question == "information":
+    assert set(frame["samples"]) == {"held out", "trained on"}
+  else:
+    main = "federation" if question == "compensation" else "utility"
+    assert len(frame) == len(cells) and frame[main].notna().all()
   html = path.read_text("utf-8")
   assert words in html and html.count("data:image/svg+xml") == 1
+
+
+def by_depth(shares, seeds=SEEDS, **changes):
+  """Information of two parties' bottoms, then of a top, a little by seed."""
+  rows = []
+  for seed in range(seeds):
+    for party, nats in shares.items():
+      start = 2 if party == "joint" else 0
+      for i, share in enumerate(nats):
+        rows.append(
+          {
+            "data": "digits",
+            "model": "mlp",
+            "quantity": "I(T;Y)",
+            "form": "flat",
+            "epoch": 3,
+            "estimator": "classifier",
+            "samples": "held out",
+            "seed": seed,
+            "party": party,
+            "layer": start + i,
+            "stage": f"stage{start + i}",
+            "nats": 2 * share + 0.001 * seed,
+            "ceiling": 2.0,
+            "floor": 0.0,
+            "warning": "",
+            "n": 500,
+            **changes,
+          }
+        )
+  return pd.DataFrame(rows)
+
+
+GROWING = {"0": (0.1, 0.2, 0.3), "1": (0.3, 0.2, 0.1), "joint": (0.5, 0.8, 0.9)}
+
+
+def test_information_that_grows_at_the_merge_only_is_told_from_a_slope():
+  frame = by_depth(GROWING)
+  others = (
+    by_depth(GROWING, form="pooled"),
+    by_depth(GROWING, epoch=1, nats=9.0),
+    by_depth(GROWING, quantity="I(X;T)"),
+  )
+  frame = information.flat(pd.concat([frame, *others], ignore_index=True))
+  assert len(frame) == 9 * SEEDS
+  (row,) = information.correlations(frame)
+  assert row["bottom"] == pytest.approx(0)  # one rises, the other falls
+  assert row["top"] == pytest.approx(1)
+  # of 123456 and 321456
+  assert row["path"] == pytest.approx((1 + 1 - 6 * 8 / 210) / 2)
+  assert row["input"] == pytest.approx(0.2, abs=0.01)
+  assert row["output"] == pytest.approx(0.9, abs=0.01)
+  found = pd.DataFrame(information.curves(frame))
+  assert found.sort_values("depth")["stage"].tolist() == [
+    *("stage0", "stage1", "stage2"),  # the parties'
+    *("stage2", "stage3", "stage4"),  # merged
+  ]
+  (said,) = information.findings(pd.DataFrame([row]))
+  assert "grows with depth along the whole path in 1 of 1 pairs" in said["text"]
+  assert "within bottoms it grows in 0 and falls in 0 of 1" in said["detail"]
+
+
+def compensated():
+  key = {"data": "digits", "cut": 2}
+  accuracy = {
+    "federation": 0.9,
+    "top on random bottoms": 0.5,
+    "fresh top on trained bottoms": 0.9,
+  }
+  accuracies = [
+    {
+      **key,
+      "what": what,
+      "seed": seed,
+      "accuracy": value + 0.001 * seed,
+      "prior": 0.1,
+    }
+    for what, value in accuracy.items()
+    for seed in range(SEEDS)
+  ]
+  probes = [
+    {
+      **key,
+      "what": what,
+      "party": party,
+      "family": family,
+      "seed": seed,
+      "nats": nats * (1 if family == "linear" else 2),
+      "ceiling": 2.0,
+    }
+    for what, party, nats in (
+      ("federation", "0", 0.4),
+      ("federation", "1", 0.8),
+      ("federation", "joint", 1.8),
+      ("untrained", "0", 0.2),
+      ("untrained", "joint", 0.2),
+    )
+    for family in ("linear", "mlp")
+    for seed in range(SEEDS)
+  ]
+  return pd.DataFrame(accuracies), pd.DataFrame(probes)
+
+
+def test_what_needs_no_trained_bottom_is_a_share_of_the_gain():
+  accuracies, probes = compensated()
+  (row,) = compensation.measured(accuracies, probes)
+  assert row["share_random"] == pytest.approx(0.5, abs=0.01)
+  assert row["share_fresh"] == pytest.approx(1)
+  assert np.isnan(row["central"])
+  assert row["probe"] == pytest.approx(0.3)  # mean of two parties, linear
+  assert row["joint"] == pytest.approx(0.9)
+  assert row["untrained"] == pytest.approx(0.1)
+  (said,) = compensation.findings(pd.DataFrame([row]))
+  assert "reaches 50% [" in said["text"] and "0.30 and 0.30" in said["detail"]
+  (bare,) = compensation.measured(accuracies, pd.DataFrame())
+  assert np.isnan(bare["probe"])

@@ -16,7 +16,13 @@ OPTIMIZERS = ("sgd", "adam")
 SCHEDULES = ("constant", "cosine", "steps")
 COMPENSATION = ("frozen_bottoms", "fresh_top", "central_twin")
 # `vfl_jax.questions.READINGS` answers them
-QUESTIONS = ("tradeoff", "reassignment", "cuts")
+QUESTIONS = (
+  "tradeoff",
+  "reassignment",
+  "cuts",
+  "information",
+  "compensation",
+)
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "auc")
 
 

@@ -12,8 +12,10 @@ from matplotlib import pyplot
 from vfl_jax import tables
 from vfl_jax.plots import audit
 from vfl_jax.plots import calibration
+from vfl_jax.plots import compensated
 from vfl_jax.plots import compensation
 from vfl_jax.plots import cuts
+from vfl_jax.plots import depth
 from vfl_jax.plots import information
 from vfl_jax.plots import leakage
 from vfl_jax.plots import reassignment
@@ -41,6 +43,8 @@ FIGURES = {
   "cuts": ("cuts", cuts.cuts),
   "options": ("options", audit.options),
   "sides": ("options", audit.sides),
+  "depth": ("curves", depth.depth),
+  "compensated": ("compensated", compensated.compensated),
   "reassignment": ("reassignment", reassignment.reassignment),
 }
 

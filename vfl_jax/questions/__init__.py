@@ -4,7 +4,9 @@ A reading writes a table named as its question, and "findings": sentences
 (text) and the numbers behind them (detail).
 """
 
+from vfl_jax.questions import compensation
 from vfl_jax.questions import cuts
+from vfl_jax.questions import information
 from vfl_jax.questions import reassignment
 from vfl_jax.questions import tradeoff
 
@@ -12,4 +14,6 @@ READINGS = {
   "tradeoff": tradeoff.read,
   "reassignment": reassignment.read,
   "cuts": cuts.read,
+  "information": information.read,
+  "compensation": compensation.read,
 }

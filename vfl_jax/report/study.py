@@ -5,12 +5,19 @@ import pathlib
 from typing import Any
 
 from vfl_jax import tables
+from vfl_jax.report import compensated
 from vfl_jax.report import cuts
+from vfl_jax.report import depth
 from vfl_jax.report import reassignment
 from vfl_jax.report import tradeoff
 
 # sections by question; others have a template of their own besides
-SECTIONS = {"reassignment": reassignment.contents, "cuts": cuts.contents}
+SECTIONS = {
+  "reassignment": reassignment.contents,
+  "cuts": cuts.contents,
+  "information": depth.contents,
+  "compensation": compensated.contents,
+}
 OWN = {"tradeoff": tradeoff.contents}
 
 
