@@ -17,8 +17,11 @@ _CPU = {
   "digits": {"train.epochs": 20},
   "credit_default": {"train.epochs": 10},
   "fashion_mnist": {
+    "seeds": 5,
+    "attacks": ranges.FROZEN_ATTACKS,
     "train.epochs": 5,
     "data.train_size": 5000,
+    "data.test_size": 3000,
     "data.validation": 0.02,  # of 60,000
     "evaluate.attack_steps": 200,
     "model.channels": (4, 8),

@@ -37,27 +37,38 @@ _MANY_CLASSES, _TWO_CLASSES = ("lcd",), ("marvell",)
 # of two classes, in a top that does not normalise: more noise has no end there
 _OF_TWO: dict[str, tuple[dict[str, Any], ...]] = {
   "gaussian": ({"scale": 0.0003}, {"scale": 0.001}, {"scale": 0.003}),
-  "laplace": ({"scale": 0.0003}, {"scale": 0.001}, {"scale": 0.003}),
+  "laplace": ({"scale": 0.0002}, {"scale": 0.0007}, {"scale": 0.002}),
   "kdk": tuple({"k": 2, "epsilon": epsilon} for epsilon in (0.15, 0.3, 0.45)),
   "cae": ({"confusion": 1.0},),
 }
 
-# what is measured of every defence: the active party has features of its own,
-# every experiment meets the same attacks, and whoever knows a code or who was
-# mixed with whom attacks too
+# every experiment meets the same attacks; whoever knows a code or who was mixed
+# with whom attacks too
+_OTHERS = (
+  "norm",
+  "direction",
+  "hint",
+  "gradient_clustering",
+  "similarity",
+  "feature_inversion",
+  "adaptive",
+)
+ATTACKS = (adaptive.COMPLETION, *_OTHERS)
+# where to fine-tune a bottom takes longer than everything else
+FROZEN_ATTACKS = (
+  {
+    **adaptive.COMPLETION,
+    "variants": tuple(
+      v for v in adaptive.COMPLETION["variants"] if v[0] == "frozen"
+    ),
+  },
+  *_OTHERS,
+)
+# what is measured of every defence; the active party has features of its own
 _MEASURED = {
   "data.active_features": True,
   **studies.BARE,
-  "attacks": (
-    adaptive.COMPLETION,
-    "norm",
-    "direction",
-    "hint",
-    "gradient_clustering",
-    "similarity",
-    "feature_inversion",
-    "adaptive",
-  ),
+  "attacks": ATTACKS,
   # the draw of the known samples matters most of all
   "evaluate.aux_draws": 2,
   "record.samples": 500,
