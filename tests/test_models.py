@@ -255,3 +255,33 @@ def test_unknown_names_and_options_have_a_near_match():
     models.build("resnet2", 10)
   with pytest.raises(ValueError, match="did you mean 'hidden'"):
     models.build("mlp", 10, hiden=(3,))
+
+
+@pytest.mark.parametrize("cut", [0, 1, 3, 7])
+def test_traffic_and_work_of_the_mlp_are_those_counted_by_hand(cut):
+  hidden, classes, widths, batch = (7, 6), 3, (4, 9), 5
+  model = models.build("mlp", classes, norm="none", hidden=hidden)
+  inputs = tuple(np.zeros((batch, w), np.float32) for w in widths)
+  outs = (*hidden, classes, 2 * classes, classes, classes, classes)
+  assert len(model.stages) == len(outs)
+  rows = cost.table(split.at(model, cut, 2), inputs, batch)
+  merged = sum(widths) if not cut else 2 * outs[cut - 1]
+  for holder, start, stages, width in (
+    ("party 0", widths[0], outs[:cut], 0),
+    ("party 1", widths[1], outs[:cut], 1),
+    ("active", merged, outs[cut:], None),
+  ):
+    work = [r for r in rows if r["holder"] == holder and r["stage"] != "wire"]
+    assert len(work) == len(stages)
+    for row, out in zip(work, stages, strict=True):
+      assert row["parameters"] == start * out + out
+      # products and sums; a bias and a ReLU besides
+      assert 0 <= row["flops"] - 2 * start * out <= 3 * out
+      assert row["activation_bytes"] == 4 * batch * out
+      start = out
+    if width is not None:
+      (wire,) = [
+        r for r in rows if (r["holder"], r["stage"]) == (holder, "wire")
+      ]
+      up = 4 * (outs[cut - 1] if cut else widths[width])
+      assert (wire["up_bytes"], wire["down_bytes"]) == (up, up if cut else 0)
