@@ -384,6 +384,26 @@ def test_leakage_is_the_largest_advantage_over_the_strongest_control():
   assert row["utilities"].tolist() == [0.65, 0.75]
 
 
+def test_verdicts_follow_from_the_file_of_all_cells(tmp_path):
+  cell = dict(data="d", defense="none", strength="", metric="accuracy")
+  cells = pd.DataFrame(
+    [
+      {
+        **cell,
+        **measured((0.5, 0.52 + advance / 10, 0.5), (0.3, 0.31, 0.3)),
+        "advance": advance,
+        "exposed": 0.5,
+      }
+      for advance in (0, 1)
+    ]
+  )
+  cells.at[1, "utilities"] = cells.at[1, "utilities"].drop(1)
+  tables.write(tmp_path, "tradeoff", tradeoff.spread(cells))
+  again = tradeoff.gathered(tables.read(tmp_path, "tradeoff"))
+  assert again.columns.sort_values().equals(cells.columns.sort_values())
+  assert verdicts.advances(again) == verdicts.advances(cells)
+
+
 def test_what_no_attack_answered_in_is_said():
   main = pd.DataFrame(
     [

@@ -30,14 +30,40 @@ def read(workdir: str | os.PathLike[str]) -> None:
     for name in ("main", "attacks", "exposure", "cost")
   }
   cells = measured(**frames)
-  rows = cells.drop(columns=["utilities", "leakages"]).to_dict("records")
-  tables.write(workdir, "tradeoff", rows)
+  tables.write(workdir, "tradeoff", spread(cells))
   steps = verdicts.advances(cells)
   tables.write(workdir, "advances", steps)
   tables.write(workdir, "margins", [verdicts.MARGINS])
   failed = tables.read(workdir, "failed")
   said = verdicts.findings(cells, pd.DataFrame(steps), failed)
   tables.write(workdir, "findings", said + silent(frames["main"], cells))
+
+
+_BY_SEED = {"utilities": "utility_seed", "leakages": "leakage_seed"}
+
+
+def spread(cells: pd.DataFrame) -> list[dict[str, Any]]:
+  """Cells as rows of a file: what was measured of each seed in columns."""
+  rows = []
+  for row in cells.to_dict("records"):
+    for name, prefix in _BY_SEED.items():
+      row |= {f"{prefix}{seed}": v for seed, v in row.pop(name).items()}
+    rows.append(row)
+  return rows
+
+
+def gathered(frame: pd.DataFrame) -> pd.DataFrame:
+  """Cells again, from a file of what `spread` gave."""
+  frame = _labelled(frame)
+  for name, prefix in _BY_SEED.items():
+    names = [c for c in map(str, frame) if c.startswith(prefix)]
+    seeds = {c: int(c[len(prefix) :]) for c in names}
+    frame[name] = [
+      row.rename(seeds).astype(float).dropna()
+      for _, row in frame[list(seeds)].iterrows()
+    ]
+    frame = frame.drop(columns=list(seeds))
+  return frame
 
 
 def silent(main: pd.DataFrame, cells: pd.DataFrame) -> list[dict[str, str]]:
