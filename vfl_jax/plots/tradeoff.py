@@ -36,6 +36,7 @@ GROUPS = {
 }
 COLOURS = (*style.COLOURS, "#555555")
 MARKERS = "osD^vP<"
+_LOWEST = -0.1  # an advantage below zero is none
 _LEAKAGES = ("completion", "gradient", "clustering")
 _QUANTITIES = {
   "utility": "main task",
@@ -49,7 +50,8 @@ _QUANTITIES = {
 def pareto(frame: pd.DataFrame) -> figures.Figure | None:
   """A panel per data set and kind of defence, one curve per defence.
 
-  Hollow: the cut where it was; filled: as far forward as the study goes.
+  Hollow: the cut where it was; filled: as far forward as the study goes. What
+  lies below the axis of leakage is drawn at its end.
   """
   far = frame["advance"].max()
   others = set(frame["defense"]) - {"none", *sum(GROUPS.values(), ())}
@@ -65,12 +67,12 @@ def pareto(frame: pd.DataFrame) -> figures.Figure | None:
   figure, axes = pyplot.subplots(
     len(groups),
     len(data),
-    sharex="col",
     sharey="col",
     squeeze=False,
     figsize=(3.6 * len(data) + 1.4, 2.7 * len(groups)),
   )
-  for line, (group, members) in zip(axes, groups.items(), strict=True):
+  for i, (group, members) in enumerate(groups.items()):
+    line = axes[i]
     for axis, name in zip(line, data, strict=True):
       part = frame[frame["data"] == name]
       axis.axhline(0, color=style.GREY, linewidth=0.8, linestyle=":")
@@ -82,7 +84,7 @@ def pareto(frame: pd.DataFrame) -> figures.Figure | None:
           points = own[own["advance"] == advance]
           axis.plot(
             points["utility"],
-            points["leakage"],
+            points["leakage"].clip(lower=_LOWEST),
             color=colour,
             marker=marker,
             markerfacecolor=face,
@@ -92,9 +94,9 @@ def pareto(frame: pd.DataFrame) -> figures.Figure | None:
             label=defense if advance else None,
             zorder=3 if defense == "none" else 2,
           )
-      if line is axes[0]:
+      if i == 0:
         axis.set_title(name.replace("_", " "))
-      if line is axes[-1]:
+      if i == len(groups) - 1:
         axis.set_xlabel(f"test {part['metric'].iloc[0].replace('_', ' ')}")
     line[0].set_ylabel(f"{group}\n\nleakage advantage")
     handles = {
