@@ -240,7 +240,7 @@ def small(question, cells):
         )
         for c in (1, 7)
       ],
-      "never trained",
+      "Who does the work",
     ),
   ],
 )
@@ -368,7 +368,11 @@ def test_what_needs_no_trained_bottom_is_a_share_of_the_gain():
   assert row["probe"] == pytest.approx(0.3)  # mean of two parties, linear
   assert row["joint"] == pytest.approx(0.9)
   assert row["untrained"] == pytest.approx(0.1)
-  (said,) = compensation.findings(pd.DataFrame([row]))
+  (said,) = compensation.findings(pd.DataFrame([row, {**row, "cut": 5}]))
+  assert compensation.findings(pd.DataFrame([row])) == []
   assert "reaches 50% [" in said["text"] and "0.30 and 0.30" in said["detail"]
+  learned_nothing = accuracies.assign(accuracy=accuracies["accuracy"] - 0.8)
+  (row,) = compensation.measured(learned_nothing, probes)
+  assert np.isnan(row["share_fresh"])
   (bare,) = compensation.measured(accuracies, pd.DataFrame())
   assert np.isnan(bare["probe"])

@@ -12,6 +12,7 @@ from vfl_jax import evaluate
 from vfl_jax import tables
 
 CELL = ["data", "cut"]
+LEARNED = 0.02  # accuracy above the prior
 WHATS = {
   "federation": "federation",
   "top on random bottoms": "random",
@@ -42,11 +43,11 @@ def measured(
     prior; federation, random, fresh and central: test accuracies with their
     intervals over seeds, of the federation, of a top on random bottoms, of a
     fresh top on the trained bottoms, of the same network in one place; share_
-    of the last three: of the federation's gain over the prior. Usable
-    information at the cut by a linear probe, as a share of H(Y): probe (what a
-    passive party sends, mean over parties), untrained (of a random bottom),
-    joint (all embeddings together), central_probe (the same layer of the
-    central twin).
+    of the last three: of the federation's gain over the prior (NaN
+    where there is none). Usable information at the cut by a linear probe, as a
+    share of H(Y): probe (what a passive party sends, mean over parties),
+    untrained (of a random bottom), joint (all embeddings together),
+    central_probe (the same layer of the central twin).
   """
   rows = []
   for cell, part in accuracies.groupby(CELL, sort=False):
@@ -54,6 +55,7 @@ def measured(
     row["prior"] = part["prior"].iloc[0]
     table = part.pivot(index="seed", columns="what", values="accuracy")
     gain = table["federation"] - row["prior"]
+    gain = gain.where(gain > LEARNED)  # else there is nothing to share
     for what, name in WHATS.items():
       values = table[what] if what in table else gain * float("nan")
       row |= _between(name, values)
@@ -99,8 +101,8 @@ def findings(cells: pd.DataFrame) -> list[dict[str, str]]:
   """What the paper's claim comes to, data set by data set."""
   said = []
   for data, part in cells.groupby("data", sort=False):
-    inside = part.dropna(subset=["random"])
-    if inside.empty:
+    inside = part.dropna(subset=["share_random"])
+    if len(inside) < 2:
       continue
     first, last = inside.iloc[0], inside.iloc[-1]
     name = str(data).replace("_", " ")
