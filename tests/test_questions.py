@@ -263,7 +263,6 @@ def by_depth(shares, seeds=SEEDS, **changes):
   rows = []
   for seed in range(seeds):
     for party, nats in shares.items():
-      start = 2 if party == "joint" else 0
       for i, share in enumerate(nats):
         rows.append(
           {
@@ -276,8 +275,8 @@ def by_depth(shares, seeds=SEEDS, **changes):
             "samples": "held out",
             "seed": seed,
             "party": party,
-            "layer": start + i,
-            "stage": f"stage{start + i}",
+            "layer": i,
+            "stage": f"stage{i}",
             "nats": 2 * share + 0.001 * seed,
             "ceiling": 2.0,
             "floor": 0.0,
@@ -289,7 +288,11 @@ def by_depth(shares, seeds=SEEDS, **changes):
   return pd.DataFrame(rows)
 
 
-GROWING = {"0": (0.1, 0.2, 0.3), "1": (0.3, 0.2, 0.1), "joint": (0.5, 0.8, 0.9)}
+GROWING = {
+  "0": (0.1, 0.2, 0.3),
+  "1": (0.3, 0.2, 0.1),
+  "joint": (0.4, 0.45, 0.5, 0.8, 0.9),
+}
 
 
 def test_information_that_grows_at_the_merge_only_is_told_from_a_slope():
@@ -300,22 +303,21 @@ def test_information_that_grows_at_the_merge_only_is_told_from_a_slope():
     by_depth(GROWING, quantity="I(X;T)"),
   )
   frame = information.flat(pd.concat([frame, *others], ignore_index=True))
-  assert len(frame) == 9 * SEEDS
+  assert len(frame) == 11 * SEEDS
   (row,) = information.correlations(frame)
   assert row["bottom"] == pytest.approx(0)  # one rises, the other falls
-  assert row["top"] == pytest.approx(1)
-  # of 123456 and 321456
-  assert row["path"] == pytest.approx((1 + 1 - 6 * 8 / 210) / 2)
+  assert row["joint"] == pytest.approx(1)
+  # of 12345 and 32145
+  assert row["path"] == pytest.approx((1 + 1 - 6 * 8 / 120) / 2)
   assert row["input"] == pytest.approx(0.2, abs=0.01)
   assert row["output"] == pytest.approx(0.9, abs=0.01)
   found = pd.DataFrame(information.curves(frame))
-  assert found.sort_values("depth")["stage"].tolist() == [
-    *("stage0", "stage1", "stage2"),  # the parties'
-    *("stage2", "stage3", "stage4"),  # merged
-  ]
+  assert found["place"].value_counts().to_dict() == {"joint": 5, "bottom": 3}
+  merged = found[(found["place"] == "joint") & (found["layer"] == 4)]
+  assert merged["mean"].item() == pytest.approx(0.9, abs=0.01)
   (said,) = information.findings(pd.DataFrame([row]))
-  assert "grows with depth along the whole path in 1 of 1 pairs" in said["text"]
-  assert "within bottoms it grows in 0 and falls in 0 of 1" in said["detail"]
+  assert "along the path of a party in 1 of 1 pairs" in said["text"]
+  assert "below the cut it grows in 0 and falls in 0 of 1" in said["detail"]
 
 
 def compensated():

@@ -1,15 +1,17 @@
 """Information by depth, a panel per pair of data and model."""
 
 from matplotlib import figure as figures
+from matplotlib import ticker
 import pandas as pd
 
 from vfl_jax.plots import style
 
 _LINES = {"held out": "-", "trained on": "--"}
+_PLACES = {"bottom": "a party", "joint": "all parties"}
 
 
 def depth(frame: pd.DataFrame) -> figures.Figure:
-  """Shares of H(Y) by depth: bottoms hollow, top filled.
+  """Shares of H(Y) by depth: of a party hollow, of all together filled.
 
   The first estimator; solid on rows held out, dashed on rows trained on, the
   dotted line is the floor of shuffled labels.
@@ -21,40 +23,35 @@ def depth(frame: pd.DataFrame) -> figures.Figure:
     for colour, (samples, own) in zip(
       style.COLOURS, part.groupby("samples", sort=False)
     ):
-      own = own.sort_values("depth")
-      axis.plot(
-        own["depth"],
-        own["mean"],
-        _LINES.get(str(samples), "-"),
-        color=colour,
-        linewidth=1,
-        label=str(samples),
-      )
-      axis.fill_between(
-        own["depth"],
-        own["low"],
-        own["high"],
-        color=colour,
-        alpha=0.15,
-        linewidth=0,
-      )
-      for place, face in (("bottom", "white"), ("top", colour)):
-        points = own[own["place"] == place]
+      for place, face in (("bottom", "white"), ("joint", colour)):
+        points = own[own["place"] == place].sort_values("layer")
         axis.plot(
-          points["depth"],
+          points["layer"],
           points["mean"],
-          "o",
-          color=colour,
-          markerfacecolor=face,
+          _LINES.get(str(samples), "-"),
+          marker="o",
           markersize=3.5,
+          markerfacecolor=face,
+          color=colour,
+          linewidth=1,
+          label=f"{_PLACES[place]}, {samples}",
         )
-    floor = part.groupby("depth")["floor"].mean()
+        axis.fill_between(
+          points["layer"],
+          points["low"],
+          points["high"],
+          color=colour,
+          alpha=0.15,
+          linewidth=0,
+        )
+    floor = part.groupby("layer")["floor"].mean()
     axis.plot(floor.index, floor, ":", color=style.GREY, linewidth=0.8)
     axis.set_title(f"{data}, {model}".replace("_", " "), fontsize=8)
     axis.set_ylim(-0.08, 1.05)
+    axis.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
   for axis in axes[:, 0]:
     axis.set_ylabel("share of H(Y)")
   for axis in axes[-1]:
-    axis.set_xlabel("depth")
+    axis.set_xlabel("layer")
   style.legend_above(figure, axes[0, 0])
   return figure

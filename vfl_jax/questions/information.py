@@ -1,7 +1,9 @@
 """Whether information about the labels grows with depth, pair by pair.
 
 Cells are labelled by data and model. A path leads through the bottom of one
-party, from its input to the cut, and on through the layers of the top.
+party, from its input to the cut, and on through the top, with a step at the
+merge, where the other parties come in. Jointly the layers of all parties, put
+side by side below the cut, are one chain.
 """
 
 import os
@@ -13,7 +15,7 @@ from vfl_jax import evaluate
 from vfl_jax import tables
 
 PAIR = ["data", "model"]
-PARTS = ("bottom", "top", "path")
+PARTS = ("bottom", "path", "joint")
 
 
 def read(workdir: str | os.PathLike[str]) -> None:
@@ -42,10 +44,11 @@ def correlations(frame: pd.DataFrame) -> list[dict[str, Any]]:
     frame: of `flat`.
 
   Returns:
-    The pair, estimator, samples ("trained on", "held out"); of the bottoms
-    (mean over parties), of the top and of the whole path (mean over parties)
-    the Spearman correlation with its interval over seeds (columns PART,
-    PART_low, PART_high); input, cut and output: information as a share of H(Y);
+    The pair, estimator, samples ("trained on", "held out"); of bottoms and of
+    paths (both means over parties) and of all parties jointly the Spearman
+    correlation with its interval over seeds (columns PART, PART_low,
+    PART_high); input and cut (of a party) and output: information as a share of
+    H(Y);
     marked, the share of estimates that carry a warning; seeds, n.
   """
   rows = []
@@ -74,12 +77,14 @@ def _seed(frame) -> dict[str, float]:
     for party, own in frame.groupby("party")
     if party != "joint"
   ]
-  paths = [pd.concat([own, joint]) for own in bottoms]
+  cut = max(own["layer"].max() for own in bottoms)
+  above = joint[joint["layer"] > cut]
+  paths = [pd.concat([own, above]) for own in bottoms]
   entropy = frame["ceiling"].iloc[0]
   return {
     "bottom": _mean(map(_rank, bottoms)),
-    "top": _rank(joint),
     "path": _mean(map(_rank, paths)),
+    "joint": _rank(joint),
     "input": _mean(own["nats"].iloc[0] for own in bottoms) / entropy,
     "cut": _mean(own["nats"].iloc[-1] for own in bottoms) / entropy,
     "output": joint["nats"].iloc[-1] / entropy if len(joint) else float("nan"),
@@ -104,12 +109,11 @@ def curves(frame: pd.DataFrame) -> list[dict[str, Any]]:
   """Information by depth as a share of H(Y), parties averaged.
 
   Returns:
-    The pair, estimator, samples, place ("bottom" or "top"), depth (layers
-    from the input, the merged cut layer behind the parties' own), stage, mean,
-    low, high (over seeds), floor.
+    The pair, estimator, samples, place ("bottom" or "joint"), layer, stage,
+    mean, low, high (over seeds), floor.
   """
   frame = frame.assign(
-    place=["top" if p == "joint" else "bottom" for p in frame["party"]],
+    place=["joint" if p == "joint" else "bottom" for p in frame["party"]],
     share=frame["nats"] / frame["ceiling"],
     floor_share=frame["floor"] / frame["ceiling"],
   )
@@ -119,12 +123,9 @@ def curves(frame: pd.DataFrame) -> list[dict[str, Any]]:
     mean, low, high = evaluate.interval(
       part.groupby("seed")["share"].mean().tolist()
     )
-    row: dict[str, Any] = dict(zip(keys, key, strict=True))
-    depth = row.pop("layer") + (row["place"] == "top")
     rows.append(
       {
-        **row,
-        "depth": depth,
+        **dict(zip(keys, key, strict=True)),
         "stage": part["stage"].iloc[0],
         "mean": mean,
         "low": low,
@@ -143,22 +144,30 @@ def findings(rows: pd.DataFrame) -> list[dict[str, str]]:
   ):
     counts = {name: _counted(part, name) for name in PARTS}
     grows, falls, n = counts["path"]
+    first = (
+      f"By {estimator} on rows {samples}, information about the labels grows "
+      f"with depth along the path of a party in {grows} of {n} pairs, and "
+      f"falls in {falls}"
+    )
+    if not n:
+      first = f"By {estimator} on rows {samples}: one seed cannot tell"
     said.append(
       {
-        "text": f"By {estimator} on rows {samples}, information about the "
-        f"labels grows with depth along the whole path in {grows} of {n} "
-        f"pairs, and falls in {falls}",
+        "text": first,
         "detail": "95 % interval of the rank correlation over seeds on one "
-        "side of zero; within bottoms "
-        + "; within tops ".join(
-          f"it grows in {counts[k][0]} and falls in {counts[k][1]} of "
+        "side of zero; "
+        + "; ".join(
+          f"{where} it grows in {counts[k][0]} and falls in {counts[k][1]} of "
           f"{counts[k][2]}"
-          for k in ("bottom", "top")
+          for where, k in (
+            ("below the cut", "bottom"),
+            ("of all parties together", "joint"),
+          )
         )
-        + f"; in the median {part['input'].median():.2f} of H(Y) at the input, "
-        f"{part['cut'].median():.2f} at the cut, {part['output'].median():.2f} "
-        f"behind the last layer; {_mean(part['marked']):.0%} of the estimates "
-        "carry a warning",
+        + f"; in the median {part['input'].median():.2f} of H(Y) at a party's "
+        f"input, {part['cut'].median():.2f} at its cut, "
+        f"{part['output'].median():.2f} behind the last layer; "
+        f"{_mean(part['marked']):.0%} of the estimates carry a warning",
       }
     )
   return said

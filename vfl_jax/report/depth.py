@@ -18,19 +18,20 @@ def contents(workdir: pathlib.Path) -> list[sections.Section]:
     sections.section(
       "Information by depth",
       "Estimates of I(T;Y) as shares of H(Y), cross-fitted: hollow points are "
-      "the parties' own layers (their mean), filled ones the merged layers of "
-      "the top; the step between them is the merge. Shannon information cannot "
-      "grow along a chain of layers: what grows there is what an observer of "
-      "bounded means can read.",
+      "the parties' own layers (their mean), filled ones the layers of all "
+      "parties together, side by side below the cut and merged above it. A "
+      "party's path ends in the merged layers: the step there is the other "
+      "parties' information. Shannon information cannot grow along a chain: "
+      "what grows is what an observer of bounded means can read.",
       tables.read(workdir, "depth"),
       [
         Column("data", words("data"), number=False),
         Column("model", words("model"), number=False),
         Column("estimator", words("estimator"), number=False),
         Column("rows", words("samples"), number=False),
-        Column("rank correlation, path", between("path", _SIGNED)),
-        Column("bottoms", between("bottom", _SIGNED)),
-        Column("top", between("top", _SIGNED)),
+        Column("a party's path", between("path", _SIGNED)),
+        Column("below the cut", between("bottom", _SIGNED)),
+        Column("all parties", between("joint", _SIGNED)),
         Column("at the input", number("input", "{:.2f}")),
         Column("at the cut", number("cut", "{:.2f}")),
         Column("at the end", number("output", "{:.2f}")),
@@ -38,8 +39,9 @@ def contents(workdir: pathlib.Path) -> list[sections.Section]:
         Column("rows", number("n", "{:.0f}")),
       ],
       figure="depth",
-      note="Spearman's correlation of depth and information, mean over seeds "
-      "with 95 % interval; nothing for fewer than three layers. Marked: the "
+      note="Path, below the cut, all parties: Spearman's correlation of depth "
+      "and information, mean over seeds with 95 % interval; nothing for fewer "
+      "than three layers. The other columns: shares of H(Y). Marked: the "
       "share of estimates that carry a warning (saturated, not told from the "
       "floor, too few samples).",
     )
