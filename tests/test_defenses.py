@@ -13,6 +13,7 @@ from scipy import stats
 from tests import examples
 from vfl_jax import entries
 from vfl_jax import mapping
+from vfl_jax import nets
 from vfl_jax import attacks
 from vfl_jax import defenses
 from vfl_jax import optimizers

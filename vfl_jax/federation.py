@@ -131,10 +131,10 @@ class Federation:
           sent[members[0]]["rows"],
         )
       else:
-        for field in ("gradients", "embeddings"):
-          seen[field][epoch] = of([s[field] for s in sent])
-        if "pairs" in sent[0]:  # the same for all parties
-          seen["pairs"][epoch] = sent[0]["pairs"]
+        for field in sent[0]:  # gradients; embeddings and pairs if kept
+          parts = [s[field] for s in sent]
+          one = field == "pairs"  # the same for all parties
+          seen[field][epoch] = parts[0] if one else of(parts)
     data, bottoms = self.dataset, self.variables["bottoms"]
     return types.View(
       train=of(data.train.inputs),
