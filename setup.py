@@ -44,6 +44,7 @@ setuptools.setup(
     "pillow>=11.0",
     "numpy>=2.2",
     "absl-py>=2.2",
+    "filelock>=3.16",
     "ml-collections>=1.0",
     "scikit-learn>=1.6",
     "scipy>=1.15",

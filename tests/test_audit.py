@@ -35,11 +35,11 @@ def test_every_defence_is_tried_at_every_cut_and_the_usual_comes_first():
     for defense in ("none", noisy, "sign")
     for cut in (config.model.cut, 1, 2)
   ]
-  assert cells[0].config.defenses == ()
-  assert cells[4].config.model.cut == 1
-  assert dict(cells[4].config.defenses[0]) == noise
+  assert cells[0].asked.defenses == ()
+  assert cells[4].asked.model.cut == 1
+  assert dict(cells[4].asked.defenses[0]) == noise
   last = config.train.epochs - 1
-  assert cells[0].config.record.epochs == (0, last // 2, last)
+  assert cells[0].asked.record.epochs == (0, last // 2, last)
   every = configs.audited(asked()).cells
   assert sorted(c["labels"]["cut"] for c in every) == list(range(8))
 

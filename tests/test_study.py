@@ -118,7 +118,7 @@ def test_a_study_ends_in_tables_figures_and_a_report(tmp_path, capsys):
 def test_cells_that_are_done_are_not_done_again(tmp_path, monkeypatch):
   config = configs.validate(small(GRID[:2]))
   first, second = study.cells(config)
-  experiment.run(first.config, study.folder(tmp_path, first))
+  experiment.run(configs.validate(first.asked), study.folder(tmp_path, first))
   ran = []
   run = experiment.run
   monkeypatch.setattr(

@@ -2,7 +2,6 @@
 
 import ast
 from collections.abc import Mapping
-import copy
 import difflib
 import hashlib
 import importlib.util
@@ -12,48 +11,31 @@ from typing import Any
 
 import ml_collections
 
-from vfl_jax import entries
 from vfl_jax import schemas
+from vfl_jax.schemas import defaults
+from vfl_jax.schemas import model
 
-
-def defaults(kind: str = "experiment") -> Any:
-  """Every key a config of this kind has; for "experiment" the default one.
-
-  Two parties hold the left and right half of the digits that ship inside
-  scikit-learn.
-
-  Args:
-    kind: "experiment", "calibration", "study" or "audit".
-
-  >>> defaults().data.name, defaults("calibration").grid.classes
-  ('digits', (2, 10, 100))
-  """
-  config = ml_collections.ConfigDict(copy.deepcopy(schemas.KINDS[kind]))
-  if "model" in config:
-    config.model = model(**config.model)
-  return config
-
-
-def model(
-  name: str, cut: int = -1, **options: Any
-) -> ml_collections.ConfigDict:
-  """A model section; options beyond name and cut are the builder's own.
-
-  Args:
-    name: a key of `vfl_jax.models.MODELS`, or `package.module:builder`.
-    cut: stages at the parties; -1 is the architecture's reference cut.
-    **options: keywords of the builder.
-  """
-  return ml_collections.ConfigDict(
-    {"name": name, "cut": cut, **options}, allow_dotted_keys=False
-  )
+__all__ = [
+  "as_json",
+  "assign",
+  "audited",
+  "cell",
+  "defaults",
+  "digest",
+  "from_json",
+  "load",
+  "model",
+  "parse_value",
+  "validate",
+]
 
 
 def load(spec: str, overrides: Mapping[str, str] | None = None) -> Any:
   """The config of a file, `PATH.py[:ARG]`, with overrides written as text.
 
   Args:
-    spec: file with a function `get_config(arg)`, and its argument.
+    spec: file with a function `get_config(arg)`, and its argument; or a
+      `.json` file, e.g. the config.json of a finished run.
     overrides: text by dotted key, e.g. `{"train.epochs": "5"}`.
 
   Raises:
@@ -67,13 +49,17 @@ def load(spec: str, overrides: Mapping[str, str] | None = None) -> Any:
     )
     hint = f"; did you mean {file.parent / near[0]}?" if near else "."
     raise ValueError(f"config file {path} does not exist{hint}")
+  if file.suffix == ".json":
+    return _with(from_json(file.read_text("utf-8")), overrides)
   module_spec = importlib.util.spec_from_file_location(file.stem, file)
   assert module_spec is not None and module_spec.loader is not None
   module = importlib.util.module_from_spec(module_spec)
   module_spec.loader.exec_module(module)
-  config = module.get_config(arg)
-  values = {k: parse_value(v) for k, v in (overrides or {}).items()}
-  assign(config, values)
+  return _with(module.get_config(arg), overrides)
+
+
+def _with(config, overrides):
+  assign(config, {k: parse_value(v) for k, v in (overrides or {}).items()})
   return config
 
 
@@ -175,9 +161,11 @@ def validate(config: Any) -> Any:
       raise ValueError(
         f"kind is {kind!r}; take one of {', '.join(schemas.KINDS)}."
       )
+    from vfl_jax import validation
+
     check = {
-      "experiment": _experiment,
-      "calibration": _calibration,
+      "experiment": validation.experiment,
+      "calibration": validation.calibration,
       "study": _study,
       "audit": _audit,
     }[kind]
@@ -188,92 +176,6 @@ def validate(config: Any) -> Any:
     ) from (error)
 
 
-def _experiment(config: Any) -> Any:
-  from vfl_jax import attacks
-  from vfl_jax import checks
-  from vfl_jax import data
-  from vfl_jax import defenses
-  from vfl_jax import information
-  from vfl_jax import models
-  from vfl_jax import plan
-  from vfl_jax import registry
-  from vfl_jax import tasks
-  from vfl_jax import types
-
-  if not isinstance(config.model.get("name"), str):
-    raise ValueError(f"model.name is {config.model.get('name')!r}; a name.")
-  checks.keys(config, defaults(), "", models.options(config.model.name))
-  parties = config.data.parties
-  checks.ranges(config)
-  overrides = entries.pieces(config.train.overrides)
-  checks.overrides(config.train, defaults().train, overrides, parties)
-  registry.lookup(tasks.TASKS, "task", config.task.name)
-  for _, name, overrides in entries.labelled(config.information.estimators):
-    information.build(name, **overrides)
-  header = data.describe(config.data)
-  classes = tasks.build(config.task, header.num_classes).num_classes
-  checks.data(config, header._replace(num_classes=classes))
-  reads = checks.kind(config, header.modality)
-  built = plan.model(config, header, classes)
-  name, cut = config.model.name, config.model.cut
-  length = len(built.stages)
-  if cut == -1:
-    cut = built.reference_cut
-  if not 0 <= cut <= length:
-    raise ValueError(
-      f"model.cut is {cut}; {name} has {length} stages, so take 0 to "
-      f"{length}, or -1 for its reference cut {built.reference_cut}."
-    )
-  chain = defenses.chain(
-    [defenses.build(n, **o) for n, o in entries.pieces(config.defenses)]
-  )
-  if chain.check:
-    chain.check(classes, reads)
-  assert chain.configure is not None  # refused here; applied when it is built
-  effective = chain.configure({**config.model, "cut": cut})["cut"]
-  config.model.cut = cut
-  passive = parties - config.data.active_features
-  if passive < 1:
-    raise ValueError(
-      f"data.parties={parties} with data.active_features leaves no passive "
-      "party; take at least 2."
-    )
-  checks.coalitions(config.evaluate.coalitions, passive)
-  setting = types.Setting(
-    effective,
-    length,
-    config.record.messages if config.record.epochs else "",
-    config.evaluate.label_prior,
-    checks.local_optimizer(config, passive),
-    chain.code is not None,
-    tuple(config.record.epochs),
-    chain.pairs is not None,
-  )
-  listed = entries.labelled(config.attacks)
-  lenient = "possible" in [name for _, name, _ in listed]
-  for _, name, overrides in listed:
-    if name in entries.SETS:
-      continue
-    attack = attacks.build(
-      name, **{"steps": config.evaluate.attack_steps, **overrides}
-    )
-    reason = attacks.missing(attack, setting)
-    if reason and not lenient:
-      raise ValueError(f"attack {name!r} cannot run here: {reason}.")
-  return config
-
-
-def _calibration(config: Any) -> Any:
-  from vfl_jax import checks
-  from vfl_jax import information
-
-  checks.keys(config, defaults("calibration"), "", ())
-  checks.grid(config)
-  for _, name, overrides in entries.labelled(config.estimators):
-    information.build(name, **overrides)
-  return config
-
-
 def _study(config: Any) -> Any:
   from vfl_jax import checks
 
@@ -282,7 +184,8 @@ def _study(config: Any) -> Any:
   for entry in config.cells:
     labels = dict(entry["labels"])
     try:
-      same = seen.setdefault(digest(cell(config, entry)), labels)
+      found = validate(cell(config, entry))
+      same = seen.setdefault(digest(found), labels)
     except ValueError as error:
       raise ValueError(f"cell {labels}: {error}") from error
     if same is not labels:
@@ -295,13 +198,15 @@ def _study(config: Any) -> Any:
 def _audit(config: Any) -> Any:
   from vfl_jax import checks
   from vfl_jax import plan
+  from vfl_jax import validation
 
   section = config.get("audit")
   if not isinstance(section, ml_collections.ConfigDict):
     raise ValueError(f"audit is {section!r}; it is a section.")
   checks.keys(section, defaults("audit").audit, "audit.", ())
   base = {k: v for k, v in config.to_dict().items() if k != "audit"}
-  base = _experiment(ml_collections.ConfigDict({**base, "kind": "experiment"}))
+  base = ml_collections.ConfigDict({**base, "kind": "experiment"})
+  base = validation.experiment(base)
   plan.audit(section, base, plan.stages(base))
   found = {**base.to_dict(), "kind": "audit", "audit": section.to_dict()}
   found = ml_collections.ConfigDict(found)
@@ -324,15 +229,18 @@ def audited(config: Any) -> Any:
 
 
 def cell(study: Any, entry: Mapping[str, Any]) -> Any:
-  """The validated config of one experiment of a study.
+  """The config of one experiment of a study, as it is asked for.
+
+  Its digest is the identity of the run. Needs no jax: whether it is possible,
+  `validate` says.
 
   Args:
     study: a config of kind "study".
     entry: one of its `cells`.
 
   Raises:
-    ValueError: it is impossible, see `validate`.
+    ValueError: an unknown key.
   """
   config = ml_collections.ConfigDict(study.bases[entry["base"]].to_dict())
   assign(config, entry.get("set", {}))
-  return validate(config)
+  return config

@@ -39,11 +39,21 @@ def complete(
     The path of the report.
 
   Raises:
-    Refused: the workdir belongs to another config or cannot be written.
+    Refused: the workdir belongs to another config, cannot be written, or
+      another process is at work in it.
     Exception: what the work raises, after status.json has its reason.
   """
   workdir = workdirs.claim(config, workdir)
-  progress = progress or console.Silent()
+  with tables.hold(workdir) as free:
+    if not free:
+      raise workdirs.Refused(
+        f"another process is at work in workdir {workdir}; wait until it ends, "
+        "or give another --workdir."
+      )
+    return _complete(config, workdir, progress or console.Silent(), work)
+
+
+def _complete(config, workdir, progress, work):
   if tables.finished(workdir):
     progress.say("This was finished before: nothing is run again.")
     return workdir / "report.html"
@@ -52,7 +62,7 @@ def complete(
   if "precision" in config:  # a study has none of its own
     jax.config.update("jax_default_matmul_precision", config.precision)
   before = tables.status(workdir).get("seconds", 0)
-  started = time.time()
+  started = time.monotonic()
   tables.set_status(workdir, "running", digest=configs.digest(config))
   try:
     work(config, workdir, progress)
@@ -60,7 +70,7 @@ def complete(
     tables.set_status(
       workdir,
       "running",
-      seconds=round(before + time.time() - started, 1),
+      seconds=round(before + time.monotonic() - started, 1),
       backend=jax.default_backend(),
       devices=str(jax.devices()[0].device_kind),
       cores=os.cpu_count(),

@@ -107,7 +107,8 @@ def _experiment(text: str, folder: str) -> str:
   from vfl_jax import experiment
 
   try:
-    experiment.run(configs.from_json(text), folder)
+    config = configs.validate(configs.from_json(text))
+    experiment.run(config, folder)
   except Exception as error:
     return f"{type(error).__name__}: {error}"
   return ""

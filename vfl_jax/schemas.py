@@ -1,6 +1,9 @@
 """Every key of a config and its default, by the kind of work it asks for."""
 
+import copy
 from typing import Any
+
+import ml_collections
 
 EXPERIMENT: dict[str, Any] = {
   "kind": "experiment",
@@ -171,3 +174,36 @@ KINDS = {
   "study": STUDY,
   "audit": AUDIT,
 }
+
+
+def defaults(kind: str = "experiment") -> Any:
+  """Every key a config of this kind has; for "experiment" the default one.
+
+  Two parties hold the left and right half of the digits that ship inside
+  scikit-learn.
+
+  Args:
+    kind: "experiment", "calibration", "study" or "audit".
+
+  >>> defaults().data.name, defaults("calibration").grid.classes
+  ('digits', (2, 10, 100))
+  """
+  config = ml_collections.ConfigDict(copy.deepcopy(KINDS[kind]))
+  if "model" in config:
+    config.model = model(**config.model)
+  return config
+
+
+def model(
+  name: str, cut: int = -1, **options: Any
+) -> ml_collections.ConfigDict:
+  """A model section; options beyond name and cut are the builder's own.
+
+  Args:
+    name: a key of `vfl_jax.models.MODELS`, or `package.module:builder`.
+    cut: stages at the parties; -1 is the architecture's reference cut.
+    **options: keywords of the builder.
+  """
+  return ml_collections.ConfigDict(
+    {"name": name, "cut": cut, **options}, allow_dotted_keys=False
+  )

@@ -32,11 +32,11 @@ class Cell(NamedTuple):
 
   Attributes:
     labels: what sets it apart, columns of the study's tables.
-    config: the experiment's, validated.
+    asked: the experiment's config before it is validated.
   """
 
   labels: dict[str, Any]
-  config: Any
+  asked: Any
 
 
 def run(
@@ -73,7 +73,7 @@ def dry_run(config: Any) -> None:
 
 
 def cells(config: Any) -> list[Cell]:
-  """The experiments of a validated study."""
+  """The experiments of a study."""
   return [
     Cell(dict(entry["labels"]), configs.cell(config, entry))
     for entry in config.cells
@@ -82,7 +82,7 @@ def cells(config: Any) -> list[Cell]:
 
 def folder(workdir: str | os.PathLike[str], cell: Cell) -> pathlib.Path:
   """Where a cell of a study is."""
-  return pathlib.Path(workdir) / "runs" / configs.digest(cell.config)
+  return pathlib.Path(workdir) / "runs" / configs.digest(cell.asked)
 
 
 def _answered(config, workdir, progress):
@@ -99,21 +99,35 @@ def work(config: Any, workdir: pathlib.Path, progress: Any) -> None:
     RuntimeError: all cells failed.
   """
   every = {folder(workdir, cell): cell for cell in cells(config)}
-  left = [path for path in every if not tables.finished(path)]
+  found = {path: tables.status(path) for path in every}
+  # what diverged would diverge again
+  left = [
+    path
+    for path in every
+    if not tables.finished(path) and found[path].get("state") != "diverged"
+  ]
   progress.phase("cells", len(every), len(every) - len(left))
   failed = []
+
+  def fail(path, reason):
+    labels = every[path].labels
+    failed.append({**labels, "folder": path.name, "reason": reason})
+
+  for path, status in found.items():
+    if status.get("state") == "diverged":
+      fail(path, f"Diverged: {status.get('reason')}")
 
   def done(path, reason):
     labels = every[path].labels
     if reason:
-      failed.append({**labels, "folder": path.name, "reason": reason})
+      fail(path, reason)
     progress.advance(
       ", ".join(str(v) for v in labels.values() if v != "")
       + (f": {reason}" if reason else "")
     )
 
   pool.run(
-    ((configs.as_json(every[path].config), path) for path in left),
+    ((configs.as_json(every[path].asked), path) for path in left),
     min(config.workers or pool.room(), len(left)),
     done,
   )

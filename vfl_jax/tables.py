@@ -1,12 +1,14 @@
 """Tidy tables and small files of a workdir, written atomically; no jax."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+import contextlib
 import json
 import os
 import pathlib
 import tempfile
 from typing import Any
 
+import filelock
 import pandas as pd
 
 TABLES = (
@@ -90,6 +92,33 @@ def status(workdir: str | os.PathLike[str]) -> dict[str, Any]:
     return json.loads(path.read_text("utf-8"))
   except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
     return {}
+
+
+@contextlib.contextmanager
+def hold(workdir: str | os.PathLike[str]) -> Iterator[bool]:
+  """Keep a run to this process; false where another one has it.
+
+  The lock is the operating system's and goes with the process, however that
+  ends.
+  """
+  lock = filelock.FileLock(pathlib.Path(workdir) / ".lock", timeout=0)
+  try:
+    lock.acquire()
+  except filelock.Timeout:
+    yield False
+    return
+  try:
+    yield True
+  finally:
+    lock.release()
+
+
+def held(workdir: str | os.PathLike[str]) -> bool:
+  """Whether a process is at work on a run now."""
+  if not (pathlib.Path(workdir) / ".lock").is_file():
+    return False
+  with hold(workdir) as free:
+    return not free
 
 
 def finished(workdir: str | os.PathLike[str]) -> bool:

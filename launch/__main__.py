@@ -1,0 +1,112 @@
+"""Run a sweep: `python -m launch --config=configs/paper/cut_sweep.py:cpu`.
+
+A config of kind "study" is one run for every cell; runs that are done are
+skipped, what was interrupted goes on from its checkpoint. Override keys as in
+main.py, e.g. `--config.workers=2`."""
+
+import importlib
+import subprocess
+import sys
+
+from absl import app
+from absl import flags
+from rich import console
+
+from launch import runs as launched
+from launch import watch
+from vfl_jax import config as configs
+
+BACKENDS = {
+  "local": "launch.local",
+  "slurm": "launch.slurm",
+  "ray": "launch.on_ray",
+  "print": "launch.printed",
+}
+_CONFIG = flags.DEFINE_string("config", None, "As for main.py.")
+_WORKDIR = flags.DEFINE_string("workdir", "", "Default runs/NAME-DIGEST.")
+_BACKEND = flags.DEFINE_enum("backend", "local", [*BACKENDS], "The engine.")
+_WORKERS = flags.DEFINE_integer("workers", 0, "Runs at a time; 0: what fits.")
+_OPTION = flags.DEFINE_multi_string("option", [], "KEY=VALUE of the engine.")
+_STATUS = flags.DEFINE_bool("status", False, "Only say how the runs stand.")
+_COLLECT = flags.DEFINE_bool("collect", False, "Only join what is done.")
+_overrides: dict[str, str] = {}
+
+
+def main(argv: list[str]) -> int:
+  """0 if all runs are done, 1 if not, 2 for what cannot be."""
+  try:
+    if len(argv) > 1:
+      raise ValueError(f"unknown argument {argv[1]!r}; see --help.")
+    if _CONFIG.value is None:
+      raise ValueError("no --config; give the file of a sweep.")
+    if _WORKERS.value < 0:
+      raise ValueError(f"--workers is {_WORKERS.value}; take 0 or more.")
+    config = configs.load(_CONFIG.value, _overrides)
+    workdir = _WORKDIR.value or f"runs/{config.name}-{configs.digest(config)}"
+    runs = launched.expand(config, workdir)
+    if _COLLECT.value:
+      path, rows = launched.collect(runs, workdir)
+      print(f"{rows} rows in {path}.")
+      return 0
+    if not _STATUS.value:
+      _launch(runs)
+  except (ValueError, OSError) as error:
+    print(f"error: {error}", file=sys.stderr)
+    return 2
+  if _BACKEND.value == "print" and not _STATUS.value:
+    return 0
+  return _answer(runs, config, workdir)
+
+
+def _launch(runs):
+  options = dict(_pair(text) for text in _OPTION.value)
+  engine = importlib.import_module(BACKENDS[_BACKEND.value])
+  left = launched.left(runs)
+  if not left:
+    return
+  quiet = _BACKEND.value in ("print", "slurm")
+  with watch.Watch(runs, quiet) as look:
+    engine.submit(left, _WORKERS.value, options, look)
+
+
+def _answer(runs, config, workdir):
+  """What came of it; a study that is done says its own."""
+  states = launched.states(runs)
+  out = console.Console(highlight=False, soft_wrap=True)
+  for run in runs:
+    if states[run.name] in ("failed", "diverged"):
+      out.print(watch.trouble(run, states[run.name]))
+  out.print(watch.picture(runs, states))
+  whole = all(state == "done" for state in states.values())
+  if _STATUS.value or config.kind != "study":
+    return 0 if whole else 1
+  if any(s in ("running", "waiting", "interrupted") for s in states.values()):
+    return 1
+  keys = [f"--config.{key}={value}" for key, value in _overrides.items()]
+  command = [f"--config={_CONFIG.value}", f"--workdir={workdir}", *keys]
+  ended = subprocess.run([sys.executable, str(launched.MAIN), *command])
+  return ended.returncode or (0 if whole else 1)
+
+
+def _pair(text):
+  key, equals, value = text.partition("=")
+  if not equals:
+    raise ValueError(f"--option={text!r}; write --option=KEY=VALUE.")
+  return key, value
+
+
+def _parse(argv: list[str]) -> list[str]:
+  keys = [a for a in argv if a.startswith("--config.")]
+  try:
+    for key, equals, value in (k[9:].partition("=") for k in keys):
+      if not equals:
+        raise flags.Error(f"write --config.{key}=VALUE, in one word.")
+      _overrides[key] = value
+    return flags.FLAGS([a for a in argv if a not in keys])
+  except flags.Error as error:
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+  app.run(main, flags_parser=_parse)

@@ -1,0 +1,181 @@
+"""The runs of a config: what each is, where it is, how it stands."""
+
+from collections.abc import Iterable, Sequence
+import os
+import pathlib
+import sys
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from vfl_jax import config as configs
+from vfl_jax import tables
+
+MAIN = pathlib.Path(__file__).resolve().parent.parent / "main.py"
+STATES = ("done", "running", "waiting", "interrupted", "failed", "diverged")
+COLLECTED = (
+  "main",
+  "attacks",
+  "leakage",
+  "exposure",
+  "privacy",
+  "information",
+  "compensation",
+  "cost",
+)
+
+
+class Run(NamedTuple):
+  """One run of a sweep.
+
+  Attributes:
+    name: digest of its config.
+    labels: what sets it apart.
+    folder: its workdir.
+    spec: file of the config as it is asked for.
+    log: what it printed.
+  """
+
+  name: str
+  labels: dict[str, Any]
+  folder: pathlib.Path
+  spec: pathlib.Path
+  log: pathlib.Path
+
+  @property
+  def command(self) -> list[str]:
+    """What runs it, on any machine that sees the folder."""
+    return [
+      sys.executable,
+      os.fspath(MAIN),
+      f"--config={self.spec}",
+      f"--workdir={self.folder}",
+    ]
+
+  @property
+  def title(self) -> str:
+    """Its labels in a few words."""
+    return ", ".join(str(v) for v in self.labels.values() if v != "")
+
+
+def expand(config: Any, workdir: str | os.PathLike[str]) -> list[Run]:
+  """The runs of a config, in its order; a config without cells is one run.
+
+  Args:
+    config: from `config.load`.
+    workdir: the sweep's folder.
+
+  Raises:
+    ValueError: a cell names a key or a base that is not there.
+  """
+  workdir = pathlib.Path(workdir).resolve()
+  asked = [({"name": config.name}, config)]
+  if config.kind == "study":
+    asked = []
+    for entry in config.cells:
+      if entry["base"] not in config.bases:
+        raise ValueError(
+          f"a cell starts from {entry['base']!r}; bases are "
+          f"{', '.join(config.bases)}."
+        )
+      asked.append((dict(entry["labels"]), configs.cell(config, entry)))
+  found = {}
+  for labels, own in asked:
+    name = configs.digest(own)
+    found[name] = Run(
+      name,
+      labels,
+      workdir / "runs" / name,
+      workdir / "asked" / f"{name}.json",
+      workdir / "logs" / f"{name}.log",
+    )
+    text = configs.as_json(own)
+    if not found[name].spec.is_file():
+      tables.write_text(found[name].spec, text)
+  return list(found.values())
+
+
+def state(run: Run) -> str:
+  """One of `STATES`, read off its folder."""
+  if tables.finished(run.folder):
+    return "done"
+  if tables.held(run.folder):
+    return "running"
+  found = tables.status(run.folder).get("state", "waiting")
+  return "interrupted" if found in ("running", "done") else found
+
+
+def states(runs: Iterable[Run]) -> dict[str, str]:
+  """State by name."""
+  return {run.name: state(run) for run in runs}
+
+
+def left(runs: Iterable[Run]) -> list[Run]:
+  """What is not done and nobody is at work on.
+
+  What diverged would diverge again: that is an answer too.
+  """
+  settled = ("done", "running", "diverged")
+  return [run for run in runs if state(run) not in settled]
+
+
+def ended(run: Run, code: int) -> str:
+  """State of a run whose process has ended with such an exit code.
+
+  One that was refused before it had begun is written down as failed.
+  """
+  found = state(run)
+  if code > 0 and found in ("waiting", "interrupted"):
+    said = last_lines(run, 1) or [f"exit code {code}"]
+    tables.set_status(run.folder, "failed", reason=said[-1])
+    found = "failed"
+  return found
+
+
+def last_lines(run: Run, count: int = 5) -> list[str]:
+  """Why a run failed, or else the end of what it printed."""
+  reason = tables.status(run.folder).get("reason")
+  if reason and tables.status(run.folder)["state"] in ("failed", "diverged"):
+    return str(reason).splitlines()[-count:]
+  if not run.log.is_file():
+    return []
+  lines = run.log.read_text("utf-8", errors="replace").splitlines()
+  return [line for line in lines if line.strip()][-count:]
+
+
+def collect(runs: Sequence[Run], workdir: str | os.PathLike[str]):
+  """All tables of all finished runs in one Parquet file, `collected.parquet`.
+
+  A row is a measurement, behind the run's name, its labels (a label that is a
+  column of the table too is that of the run, the column is `own_NAME`) and the
+  name of the table.
+
+  Returns:
+    The path and the number of rows.
+
+  Raises:
+    ValueError: no run is done.
+  """
+  frames = []
+  for run in runs:
+    if not tables.finished(run.folder):
+      continue
+    for name in COLLECTED:
+      frame = tables.read(run.folder, name)
+      front = {"run": run.name, **run.labels, "table": name}
+      clash = {k: f"own_{k}" for k in front if k in frame}
+      frame = frame.rename(columns=clash)
+      for place, (key, value) in enumerate(front.items()):
+        frame.insert(place, key, value)
+      frames.append(frame)
+  frames = [frame for frame in frames if len(frame)]
+  if not frames:
+    raise ValueError(f"no run in {workdir} is done: there is nothing to join.")
+  joined = pd.concat(frames, ignore_index=True)
+  mixed = joined.select_dtypes("object").columns
+  joined[mixed] = joined[mixed].astype("string")
+  path = pathlib.Path(workdir) / "collected.parquet"
+  temporary = path.with_name(f".{path.name}.{os.getpid()}")
+  joined.to_parquet(temporary, index=False)
+  os.replace(temporary, path)
+  return path, len(joined)

@@ -1,0 +1,208 @@
+"""Tables of the documents, made from the committed results.
+
+`python -m tests.documented NAME` prints one, to be pasted; a test compares.
+"""
+
+import pathlib
+import sys
+
+import pandas as pd
+
+from vfl_jax.questions import tradeoff
+from vfl_jax.questions import verdicts
+from vfl_jax.report import tradeoff as reports
+
+DOCS = pathlib.Path(__file__).resolve().parent.parent / "docs" / "results"
+TEXTS = {"strength": str, "task": str}
+
+
+def results(name: str) -> pd.DataFrame:
+  """A committed table."""
+  return pd.read_csv(DOCS / f"{name}.csv", dtype=TEXTS)
+
+
+def line(*cells: str) -> str:
+  return f"| {' | '.join(cells)} |"
+
+
+def words(text: str) -> str:
+  return str(text).replace("_", " ")
+
+
+def between(row, name: str, form: str = "{:.3f}", ends: str = "") -> str:
+  """A mean and its interval; `ends` is where the interval's columns begin."""
+  mean = form.format(row[name])
+  low, high = (row[f"{ends or name + '_'}{end}"] for end in ("low", "high"))
+  if low != low:
+    return mean
+  return f"{mean} [{form.format(low)}, {form.format(high)}]"
+
+
+def signed(row, name: str, ends: str = "") -> str:
+  return between(row, name, "{:+.3f}", ends)
+
+
+# --- defences ---------------------------------------------------------------
+
+
+def defended() -> tuple[pd.DataFrame, pd.DataFrame]:
+  """Every cell of the study of defences, and the comparisons among them."""
+  cells = tradeoff.gathered(results("defenses"))
+  return cells, pd.DataFrame(verdicts.advances(cells))
+
+
+def defenses_usual() -> list[str]:
+  cells, _ = defended()
+  usual = cells[(cells["defense"] == "none") & (cells["advance"] == 0)]
+  return [
+    line(
+      words(row["data"]),
+      f"{row['utility']:.3f}",
+      *(f"{row[k]:+.3f}" for k in ("completion", "gradient", "clustering")),
+      f"{row['exposed']:.2f}",
+    )
+    for row in usual.to_dict("records")
+  ]
+
+
+def defenses_alone() -> list[str]:
+  _, steps = defended()
+  return [
+    line(
+      words(row["data"]),
+      str(row["advance"]),
+      signed(row, "utility"),
+      signed(row, "leakage"),
+      f"{row['exposed']:+.2f}",
+      row["verdict"],
+    )
+    for row in steps[steps["question"] == "alone"].to_dict("records")
+  ]
+
+
+def defenses_counts() -> list[str]:
+  _, steps = defended()
+  return [
+    line(
+      row["question"],
+      words(row["data"]),
+      str(row["advance"]),
+      *(str(row[v]) for v in reports.VERDICTS),
+    )
+    for row in reports.counts(steps).to_dict("records")
+  ]
+
+
+# --- the paper's claims -----------------------------------------------------
+
+
+def _verdict(low: float, high: float) -> str:
+  if low != low:
+    return "one seed"
+  return "grows" if low > 0 else "falls" if high < 0 else "not told"
+
+
+def information() -> list[str]:
+  """A row per pair: the classifier's, and MINE's verdict."""
+  frame = results("information")
+  rows = []
+  for (data, model), part in frame.groupby(["data", "model"], sort=False):
+    by = {(r["estimator"], r["samples"]): r for r in part.to_dict("records")}
+    own = by["classifier", "held out"]
+    trained = by.get(("classifier", "trained on"), own)
+    mine = by["mine", "held out"]
+    rows.append(
+      line(
+        words(data),
+        str(model),
+        between(own, "path", "{:+.2f}"),
+        between(own, "bottom", "{:+.2f}"),
+        between(own, "joint", "{:+.2f}"),
+        between(trained, "path", "{:+.2f}"),
+        _verdict(mine["path_low"], mine["path_high"]),
+        *(f"{own[k]:.2f}" for k in ("input", "cut", "output")),
+        f"{own['marked']:.0%}",
+      )
+    )
+  return rows
+
+
+def compensation() -> list[str]:
+  """A row per data set and cut."""
+  share = "{:.0%}"
+  return [
+    line(
+      words(row["data"]),
+      str(row["cut"]),
+      between(row, "federation"),
+      between(row, "share_random", share),
+      between(row, "share_fresh", share),
+      between(row, "share_central", share),
+      *(f"{row[k]:.2f}" for k in ("probe", "untrained", "joint")),
+    )
+    for row in results("compensation").to_dict("records")
+  ]
+
+
+def reassignment() -> list[str]:
+  """A row per data set and task."""
+  rows = []
+  for row in results("reassignment").to_dict("records"):
+    ceiling = row["ceiling"]
+    known = ceiling == ceiling
+    rows.append(
+      line(
+        words(row["data"]),
+        row["task"],
+        between(row, "utility"),
+        f"{ceiling:.3f}" if known else "",
+        f"{row['few_labels']:+.3f}",
+        f"{row['embeddings_score']:.3f}",
+        *(
+          signed(row, f"{kind}_advantage", f"{kind}_")
+          if row[f"{kind}_advantage"] == row[f"{kind}_advantage"]
+          else ""
+          for kind in ("embeddings", "train", "gradients", "clustering")
+        ),
+      )
+    )
+  return rows
+
+
+def cuts() -> list[str]:
+  """The reference cut and three stages before it, by data set."""
+  frame = results("cuts")
+  rows = []
+  for row in frame[frame["advance"].isin([0, 3])].to_dict("records"):
+    rows.append(
+      line(
+        words(row["data"]),
+        str(row["cut"]),
+        between(row, "utility"),
+        *(
+          signed(row, kind) if row[kind] == row[kind] else ""
+          for kind in ("completion", "adaptive", "gradient", "clustering")
+        ),
+        f"{row['exposed']:.2f}",
+        f"{row['up_bytes'] + row['down_bytes']:,}",
+        f"{row['flops_total'] / 1e3:,.0f}",
+        f"{row['flops_active'] / row['flops_total']:.0%}",
+      )
+    )
+  return rows
+
+
+# by name: the file they stand in, and their rows
+TABLES = {
+  "defenses_usual": ("docs/results/defenses.md", defenses_usual),
+  "defenses_alone": ("docs/results/defenses.md", defenses_alone),
+  "defenses_counts": ("docs/results/defenses.md", defenses_counts),
+  "information": ("README.md", information),
+  "compensation": ("docs/results/paper.md", compensation),
+  "reassignment": ("docs/results/paper.md", reassignment),
+  "cuts": ("README.md", cuts),
+}
+
+
+if __name__ == "__main__":
+  print("\n".join(TABLES[sys.argv[1]][1]()))
