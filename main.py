@@ -42,7 +42,7 @@ def main(argv: list[str]) -> None:
       return
     with console.Progress() as progress:
       work.run(config, folder, progress)
-  except (workdir.Refused, lifecycle.Diverged) as error:
+  except (workdir.Refused, lifecycle.Stopped) as error:
     _refuse(error, code=2 if isinstance(error, ValueError) else 1)
   console.summary(folder)
 

@@ -9,8 +9,11 @@ EXTRAS = {
   "tpu": ["jax[tpu]"],
   "tf": ["tensorflow", "importlib_resources"],  # only to prepare TFDS sets
   "dp": ["dp-accounting>=0.6"],
+  "slurm": ["submitit>=1.5.3"],
+  "ray": ["ray>=2.49"],
   "test": [
     "dp-accounting>=0.6",
+    "submitit>=1.5.3",
     "pytest>=8.2",
     "pytest-xdist>=3.5",
     "hypothesis>=6.100",
@@ -33,7 +36,9 @@ setuptools.setup(
   long_description_content_type="text/markdown",
   license="Apache-2.0",
   python_requires=">=3.11",
-  packages=setuptools.find_packages(include=["vfl_jax", "vfl_jax.*"]),
+  packages=setuptools.find_packages(
+    include=["vfl_jax", "vfl_jax.*", "launch"]
+  ),
   package_data={"vfl_jax": ["templates/*.html", "py.typed"]},
   install_requires=[  # .ci/lowest tests these very versions
     "jax>=0.10,<0.13",

@@ -45,9 +45,9 @@ def signed(row, name: str, ends: str = "") -> str:
 # --- defences ---------------------------------------------------------------
 
 
-def defended() -> tuple[pd.DataFrame, pd.DataFrame]:
-  """Every cell of the study of defences, and the comparisons among them."""
-  cells = tradeoff.gathered(results("defenses"))
+def defended(name: str = "defenses") -> tuple[pd.DataFrame, pd.DataFrame]:
+  """Every cell of a study of defences, and the comparisons among them."""
+  cells = tradeoff.gathered(results(name))
   return cells, pd.DataFrame(verdicts.advances(cells))
 
 
@@ -80,8 +80,8 @@ def defenses_alone() -> list[str]:
   ]
 
 
-def defenses_counts() -> list[str]:
-  _, steps = defended()
+def defenses_counts(name: str = "defenses") -> list[str]:
+  _, steps = defended(name)
   return [
     line(
       row["question"],
@@ -197,6 +197,10 @@ TABLES = {
   "defenses_usual": ("docs/results/defenses.md", defenses_usual),
   "defenses_alone": ("docs/results/defenses.md", defenses_alone),
   "defenses_counts": ("docs/results/defenses.md", defenses_counts),
+  "combined": (
+    "docs/results/defenses.md",
+    lambda: defenses_counts("combined"),
+  ),
   "information": ("README.md", information),
   "compensation": ("docs/results/paper.md", compensation),
   "reassignment": ("docs/results/paper.md", reassignment),

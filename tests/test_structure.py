@@ -39,6 +39,7 @@ LAYERS = [
   {"train"},
   {"checks"},
   {"plan"},
+  {"validation"},
   {"config"},  # the registries lazily, inside `validate`
   {"workdir"},
   {"lifecycle"},

@@ -1,8 +1,10 @@
 """From a config to a finished folder: what every kind of work shares."""
 
 from collections.abc import Callable
+import contextlib
 import os
 import pathlib
+import shutil
 import time
 from typing import Any
 
@@ -16,8 +18,15 @@ from vfl_jax import tables
 from vfl_jax import workdir as workdirs
 
 
-class Diverged(RuntimeError):
-  """A loss turned non-finite; what was done before is intact."""
+_ROOM = 1 << 20  # bytes: with less a disk is full
+
+
+class Stopped(RuntimeError):
+  """A run ended before its end, in one sentence; what was done is intact."""
+
+
+class Diverged(Stopped):
+  """A loss turned non-finite."""
 
 
 def complete(
@@ -41,7 +50,9 @@ def complete(
   Raises:
     Refused: the workdir belongs to another config, cannot be written, or
       another process is at work in it.
-    Exception: what the work raises, after status.json has its reason.
+    Stopped: the training diverged, the disk is full, or a table that was
+      written before cannot be read.
+    Exception: what else the work raises, after status.json has its reason.
   """
   workdir = workdirs.claim(config, workdir)
   with tables.hold(workdir) as free:
@@ -80,10 +91,28 @@ def _complete(config, workdir, progress, work):
     progress.finish()
     return path
   except Exception as error:
-    diverged = isinstance(error, Diverged)
-    tables.set_status(
-      workdir,
-      "diverged" if diverged else "failed",
-      reason=str(error) if diverged else f"{type(error).__name__}: {error}",
+    stopped = _in_a_sentence(error, workdir)
+    with contextlib.suppress(OSError):  # a full disk takes no word either
+      tables.set_status(
+        workdir,
+        "diverged" if isinstance(error, Diverged) else "failed",
+        reason=str(stopped or f"{type(error).__name__}: {error}"),
+      )
+    if stopped is None or stopped is error:
+      raise
+    raise stopped from error
+
+
+def _in_a_sentence(error, workdir) -> Stopped | None:
+  """What happened, where the reader can do something about it."""
+  if isinstance(error, Stopped):
+    return error
+  if isinstance(error, tables.Damaged):
+    return Stopped(str(error))
+  # libraries raise many things when they cannot write
+  if shutil.disk_usage(workdir).free < _ROOM:
+    return Stopped(
+      f"the disk of workdir {workdir} is full; make room and run the same "
+      "command again: what was done is kept."
     )
-    raise
+  return None

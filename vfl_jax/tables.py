@@ -23,6 +23,10 @@ TABLES = (
 )
 
 
+class Damaged(ValueError):
+  """A file of a workdir is not what was written there."""
+
+
 # a long table is parsed in pieces: "24" must not be a number in some of them
 _TEXTS: Any = {"party": str, "warning": str, "strength": str}
 
@@ -45,17 +49,24 @@ def read(workdir: str | os.PathLike[str], name: str) -> pd.DataFrame:
   """A table of a workdir; empty where it is not there.
 
   Raises:
-    ValueError: the file cannot be read as a table.
+    Damaged: the file cannot be read as a table.
   """
   path = pathlib.Path(workdir) / "tables" / f"{name}.csv"
   if not path.is_file():
     return pd.DataFrame()
   try:
     return pd.read_csv(path, dtype=_TEXTS)
-  except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-    if path.read_text("utf-8") == "\n":
+  except (
+    pd.errors.ParserError,
+    pd.errors.EmptyDataError,
+    UnicodeDecodeError,
+  ) as error:
+    if path.read_bytes() == b"\n":
       return pd.DataFrame()  # written without rows
-    raise ValueError(f"{path} is not a readable table: {error}") from error
+    raise Damaged(
+      f"{path} is not a readable table ({error}); remove it and "
+      f"{path.parent.parent / 'status.json'}, and run the same command again."
+    ) from error
 
 
 def collect(
