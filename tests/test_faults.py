@@ -56,7 +56,7 @@ def test_a_full_disk_is_one_sentence_and_the_run_goes_on(tmp_path):
   assert main(quiet).returncode == 0
   with mounted(tmp_path / "small", "-o", "size=64m") as folder:
     workdir, ballast = folder / "run", folder / "ballast"
-    for room in (40_000, 400_000, 900_000):
+    for room in (8_000, 60_000, 250_000):
       free = shutil.disk_usage(folder).free
       ballast.write_bytes(bytes(max(free - room, 0)))
       done = main(workdir)
