@@ -31,11 +31,12 @@ def on_a_line(seed=0, parties=2):
   )
 
 
-def measured(name, **options):
+def measured(name, metric="accuracy", **options):
   task = tasks.build({"name": name, **options}, CLASSES)
   dataset, natural = tasks.reassign(on_a_line(), task, np.random.default_rng(1))
   rows = alignment.measure(
-    standard.SimpleNamespace(dataset=dataset, task=task, natural=natural)
+    standard.SimpleNamespace(dataset=dataset, task=task, natural=natural),
+    metric,
   )
   return {(r["party"], r["quantity"]): r for r in rows}
 
@@ -70,6 +71,29 @@ def test_half_of_the_labels_drawn_from_all_lowers_what_can_be_known():
   right = 0.5 + 0.5 / CLASSES
   spread = 4 * np.sqrt(right * (1 - right) / ROWS)
   assert abs(found[0, "informativeness"]["value"] - right) < spread
+
+
+def test_alignment_is_scored_as_attacks_are():
+  found = measured("identity", "balanced_accuracy")
+  assert all(r["chance"] == 1 / CLASSES for r in found.values())
+  assert all(r["metric"] == "balanced_accuracy" for r in found.values())
+
+
+def test_a_ceiling_is_learned_from_every_sample_once(monkeypatch):
+  seen = []
+  supervised = alignment.supervised
+
+  def watched(x, labels, classes):
+    seen.append((len(x["train"]), len(np.unique(x["train"], axis=0))))
+    return supervised(x, labels, classes)
+
+  monkeypatch.setattr(alignment, "supervised", watched)
+  found = measured("cross", copies=3)
+  for informed, natural in (seen[:2], seen[2:]):
+    assert informed[0] == 3 * ROWS
+    # of 3 n draws from n samples all but about 1/e^3 are met
+    assert natural[0] == natural[1] == pytest.approx(0.95 * ROWS, rel=0.03)
+  assert found["all", "ceiling"]["value"] > 0.99
 
 
 def test_sums_of_independent_classes():

@@ -78,6 +78,24 @@ def cost_rows(key, passive, active, wire):
   ]
 
 
+def exposure_rows(key, share, where=("test",)):
+  """Of two parties; the second is a tenth better off."""
+  return [
+    {
+      **key,
+      "metric": "unexplained",
+      "what": "attack",
+      "party": party,
+      "seed": seed,
+      "rows": rows,
+      "value": 1 - share + away,
+    }
+    for rows in where
+    for seed in range(SEEDS)
+    for party, away in (("0", -0.05), ("1", 0.05))
+  ]
+
+
 def swept():
   parts = {"main": [], "attacks": [], "exposure": [], "cost": []}
   for cut, advance, leak, utility in ((4, 0, 0.3, 0.9), (1, 3, 0.0, 0.92)):
@@ -86,9 +104,7 @@ def swept():
     parts["attacks"] += attack_rows(key, "passive_completion", 0.5 + leak)
     parts["attacks"] += attack_rows(key, "adaptive completion", 0.55 + leak)
     parts["attacks"] += attack_rows(key, "norm", 0.4, where=("train",))
-    parts["exposure"].append(
-      {**key, "metric": "unexplained", "what": "attack", "value": 0.1 * cut}
-    )
+    parts["exposure"] += exposure_rows(key, 1 - 0.1 * cut)
     parts["cost"] += cost_rows(key, 100 * cut, 800 - 150 * cut, 40 // cut)
   return {name: pd.DataFrame(rows) for name, rows in parts.items()}
 
@@ -111,12 +127,10 @@ def test_what_is_free_is_said_and_what_is_not():
   gained, paid = cuts.findings(cuts.measured(**swept()))
   assert "by 3 changes test accuracy by +0.020" in gained["text"]
   assert "completion +0.301 to +0.001" in gained["detail"]
-  assert "is not free: 40 bytes a sample become 160" in paid["text"]
+  assert "by 3 makes 160 bytes a sample of 40 and 1.00 times" in paid["text"]
   assert "from 0.60 to 0.90" in paid["text"]
   assert "all computation 1.00 times" in paid["detail"]
-  frames = swept()
-  frames["cost"][["up_bytes", "down_bytes"]] = 1
-  assert "no more in total" in cuts.findings(cuts.measured(**frames))[1]["text"]
+  assert "of a passive party 200 to 50, of the active" in paid["detail"]
 
 
 def reassigned():
@@ -160,9 +174,10 @@ def test_attacks_are_set_against_what_features_say_by_themselves():
   assert natural["clusters"] == pytest.approx(0.6)
   assert natural["few_labels"] == pytest.approx(0.6)
   assert natural["embeddings_advantage"] == pytest.approx(0.101)
-  assert natural["embeddings_verdict"].startswith("leaks")
+  assert natural["leaking"] == "passive completion by party 0"
+  assert (natural["attacks"], natural["held"]) == (1, 0)
   assert np.isnan(natural["ceiling"]) and crossed["ceiling"] == 0.8
-  assert crossed["embeddings_verdict"].startswith("at its control")
+  assert (crossed["attacks"], crossed["held"]) == (1, 1)
   assert crossed["gradients_attack"] == "norm"
   assert crossed["gradients_advantage"] > 0.7
 
@@ -171,7 +186,8 @@ def test_the_crossed_task_is_learned_or_it_is_said_not_to_be():
   frame = pd.DataFrame(reassignment.measured(**reassigned()))
   crossed, related = reassignment.findings(frame)
   assert "is learned (test 0.750, 94% of the 0.800" in crossed["text"]
-  assert "at its control" in crossed["text"]
+  assert "1 of 1 attacks on embeddings" in crossed["text"]
+  assert "0 of 1 on the natural task" in crossed["text"]
   assert "rank correlation +1.00" in related["text"]
   frame["utility"] = 0.5
   assert (
@@ -316,8 +332,13 @@ def test_information_that_grows_at_the_merge_only_is_told_from_a_slope():
   merged = found[(found["place"] == "joint") & (found["layer"] == 4)]
   assert merged["mean"].item() == pytest.approx(0.9, abs=0.01)
   (said,) = information.findings(pd.DataFrame([row]))
-  assert "along the path of a party in 1 of 1 pairs" in said["text"]
-  assert "below the cut it grows in 0 and falls in 0 of 1" in said["detail"]
+  assert "within a party in 0 of 1 pairs, and falls in 0;" in said["text"]
+  assert "together it grows in 1 of 1" in said["text"]
+  assert "with the step at the merge, it grows in 1" in said["detail"]
+  assert row["joint_gain"] == pytest.approx(0.5)
+  flat = pd.DataFrame([row]).assign(joint_gain_low=-0.1)
+  (said,) = information.findings(flat)  # ranks alone are no evidence
+  assert "together it grows in 0 of 1" in said["text"]
 
 
 def compensated():

@@ -369,7 +369,16 @@ def test_leakage_is_the_largest_advantage_over_the_strongest_control():
     ]
   )
   exposure = pd.DataFrame(
-    [{**key, "metric": "unexplained", "what": "attack", "value": 0.25}]
+    [
+      {
+        **key,
+        "metric": "unexplained",
+        "what": "attack",
+        "rows": rows,
+        "value": value,
+      }
+      for rows, value in (("test", 0.25), ("validation", 0.5))
+    ]
   )
   cost = pd.DataFrame(
     [{**key, "stage": "wire", "up_bytes": 8, "down_bytes": 4}] * 2

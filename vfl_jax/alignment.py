@@ -9,25 +9,32 @@ from typing import Any
 
 import numpy as np
 
+from vfl_jax import evaluate
 from vfl_jax import federation as federations
 from vfl_jax import nets
 
-ROWS = 5000  # training rows that a learner sees, at most
+# training rows that a learner sees, at most: of the task's labels, and of the
+# natural classes behind them
+ROWS, NATURAL_ROWS = 10_000, 60_000
 
 
-def measure(setup: federations.Setup) -> list[dict[str, Any]]:
+def measure(
+  setup: federations.Setup, metric: str = "accuracy"
+) -> list[dict[str, Any]]:
   """Informativeness and clusters of each party, and what sums allow.
 
   Args:
     setup: of the experiment, under its task.
+    metric: as for attacks, see `evaluate.score`.
 
   Returns:
-    Tidy rows: party, quantity, value (accuracy on test rows), chance (that of
-    the commonest training class), n, detail. "informativeness" is of a learner
-    with every label; "clusters" of k-means with as many clusters as classes,
-    named by the true labels of the training rows, as kindly as can be;
-    "ceiling" of the sum of what the parties' own classifiers say of their
-    natural classes, party "all".
+    Tidy rows: party, quantity, metric, value (test rows), chance (the same of
+    a guess by the shares of the classes), n, detail. "informativeness" is of a
+    learner with every label; "clusters" of k-means with as many clusters as
+    classes, named by the true labels of the training rows, as kindly as can
+    be; "ceiling" of the sum of what the parties' own classifiers say of their
+    natural classes, party "all"; those learn from every sample that the task
+    combines, once.
   """
   dataset = setup.dataset
   classes = dataset.num_classes
@@ -35,19 +42,22 @@ def measure(setup: federations.Setup) -> list[dict[str, Any]]:
     s: np.asarray(getattr(dataset, s).labels)
     for s in ("train", "validation", "test")
   }
-  common = np.bincount(labels["train"], minlength=classes).argmax()
-  chance = float(np.mean(labels["test"] == common))
+  shares = np.bincount(labels["train"], minlength=classes)
+  truth = labels["test"]
+  guess = np.tile(shares / shares.sum(), (len(truth), 1))
+  chance = evaluate.score(metric, guess, truth)
   rows: list[dict[str, Any]] = []
   composed = None
 
-  def add(party, quantity, guess, detail):
+  def add(party, quantity, scores, detail):
     rows.append(
       {
         "party": party,
         "quantity": quantity,
-        "value": float(np.mean(guess == labels["test"])),
+        "metric": metric,
+        "value": evaluate.score(metric, scores, truth),
         "chance": chance,
-        "n": len(guess),
+        "n": len(truth),
         "detail": detail,
       }
     )
@@ -57,15 +67,22 @@ def measure(setup: federations.Setup) -> list[dict[str, Any]]:
       s: np.asarray(nets.vectors(getattr(dataset, s).inputs[party], height))
       for s in labels
     }
-    scores, name = supervised(x, labels, classes)
-    add(party, "informativeness", scores.argmax(1), name)
-    add(party, "clusters", clustered(x, labels, classes), "k-means")
+    some = {s: slice(ROWS) if s == "train" else slice(None) for s in labels}
+    shown = {s: x[s][some[s]] for s in x}
+    known = {s: labels[s][some[s]] for s in labels}
+    scores, name = supervised(shown, known, classes)
+    add(party, "informativeness", scores, name)
+    found = np.eye(classes)[clustered(shown, known, classes)]
+    add(party, "clusters", found, "k-means")
     if setup.task.sums:
       own = {s: setup.natural[s][party] for s in labels}
+      once = np.unique(x["train"], axis=0, return_index=True)[1]
+      once = np.sort(once)[:NATURAL_ROWS]
+      x["train"], own["train"] = x["train"][once], own["train"][once]
       scores, name = supervised(x, own, classes)
       composed = scores if composed is None else added(composed, scores)
   if composed is not None:
-    add("all", "ceiling", composed.argmax(1), "sum of the parties' classifiers")
+    add("all", "ceiling", composed, "sum of the parties' classifiers")
   return rows
 
 
@@ -99,7 +116,7 @@ def supervised(
   x = {s: np.asarray(scale.transform(rows)) for s, rows in x.items()}
   found = {}
   for name, learner in learners.items():
-    learner.fit(x["train"][:ROWS], labels["train"][:ROWS])
+    learner.fit(x["train"], labels["train"])
     right = float(
       np.mean(learner.predict(x["validation"]) == labels["validation"])
     )
@@ -121,9 +138,9 @@ def clustered(
 
   scale = preprocessing.StandardScaler().fit(x["train"])
   means = cluster.KMeans(classes, n_init=10, random_state=0)
-  found = means.fit_predict(scale.transform(x["train"][:ROWS]))
+  found = means.fit_predict(scale.transform(x["train"]))
   table = np.zeros((classes, classes))
-  np.add.at(table, (found, labels["train"][:ROWS]), 1)
+  np.add.at(table, (found, labels["train"]), 1)
   names = optimize.linear_sum_assignment(-table)[1]
   return names[means.predict(scale.transform(x["test"]))]
 

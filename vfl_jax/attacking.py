@@ -49,7 +49,8 @@ def run(
   )
   if len(labels) < len(chosen) and not tables.exists(workdir, "exposure"):
     features = {n: a for n, a in chosen.items() if a.features}
-    rows = exposure.measure(f, features, progress.advance)
+    asked = config.evaluate.exposure
+    rows = exposure.measure(f, features, asked, progress.advance)
     rows = [{"cut": f.net.cut, **r} for r in rows]
     tables.write(workdir, "exposure", rows)
   if tables.exists(workdir, "leakage") or not labels:

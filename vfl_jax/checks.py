@@ -118,6 +118,11 @@ def ranges(config):
         f"data.{path} is {config.data[path]}; a share in ({low}, {high}]."
       )
   optimizer(config.train, "train.")
+  asked = config.evaluate.exposure
+  if not asked or set(asked) - {"test", "validation"}:
+    raise ValueError(
+      f"evaluate.exposure is {asked!r}; a tuple of 'test', 'validation'."
+    )
   choices = (
     ("evaluate.metric", config.evaluate.metric, METRICS),
     ("data.encoding", config.data.encoding, ("onehot", "hash", "fields")),

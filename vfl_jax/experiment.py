@@ -137,7 +137,8 @@ def _work(config, workdir, progress):
   )
   guarding.report(config, workdir, setup, state)
   if config.evaluate.alignment and not tables.exists(workdir, "alignment"):
-    tables.write(workdir, "alignment", alignment.measure(setup))
+    rows = alignment.measure(setup, config.evaluate.metric)
+    tables.write(workdir, "alignment", rows)
   predict = setup.learner.predict
   measure.main_task(config, workdir, f, predict)
   measure.information(config, workdir, f, progress)

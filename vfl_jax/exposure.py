@@ -1,6 +1,6 @@
 """Features exposed to the active party, beside the labels exposed to others."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 import functools
 from typing import Any
 
@@ -21,62 +21,78 @@ SIMILAR = 500  # images whose structural similarity is taken, one by one
 def measure(
   f: federations.Federation,
   attacks: Mapping[str, types.Attack],
+  asked: Sequence[str] = ("test",),
   advance: Callable[[str], None] = lambda what: None,
 ) -> list[dict[str, Any]]:
-  """Test features of every passive party as rebuilt from its embeddings.
+  """Features of every passive party as rebuilt from its embeddings.
 
   The active party knows the features of validation rows, and the control is
-  their mean.
+  their mean. Where validation rows themselves are asked for, to choose by, it
+  knows every second one and rebuilds the others.
 
   Args:
     f: what was trained.
     attacks: by label; those with `features`.
+    asked: "test" rows, "validation" rows, or both.
     advance: called with a few words before each piece of work.
 
   Returns:
-    Tidy rows: attack, what (attack, mean), party, seed, metric ("unexplained":
-    squared error over that of the mean; of images also "mse" and "psnr" in
-    dB, by the range of the known features, and "ssim" of the first 500), value,
-    n.
+    Tidy rows: attack, what (attack, mean), party, seed, rows, metric
+    ("unexplained": squared error over that of the mean; of images also "mse"
+    and "psnr" in dB, by the range of the known features, and "ssim" of the
+    first 500), value, n.
   """
+  return [
+    row
+    for party in range(f.passive)
+    for where in asked
+    for row in _of_party(f, attacks, party, where, advance)
+  ]
+
+
+def _of_party(f, attacks, party, where, advance) -> list[dict[str, Any]]:
   rows = []
-  for party in range(f.passive):
-    height = f.dataset.vocabulary[party]
-    known, test = (
-      jax.tree.map(jnp.asarray, part.inputs[party])
-      for part in (f.dataset.validation, f.dataset.test)
+  height = f.dataset.vocabulary[party]
+  known, hidden = (
+    jax.tree.map(jnp.asarray, part.inputs[party])
+    for part in (f.dataset.validation, f.dataset.test)
+  )
+  if where == "validation":
+    known, hidden = (
+      mapping.take(known, slice(start, None, 2)) for start in (0, 1)
     )
-    known = mapping.take(known, slice(0, KNOWN))
-    x, truth = (
-      np.asarray(nets.vectors(part, height)) for part in (known, test)
+  known = mapping.take(known, slice(0, KNOWN))
+  x, truth = (
+    np.asarray(nets.vectors(part, height)) for part in (known, hidden)
+  )
+  shape = np.shape(hidden) if np.ndim(hidden) == 4 else None
+  for (name, attack), seed in (
+    (pair, seed) for pair in attacks.items() for seed in range(len(f.keys))
+  ):
+    advance(f"party {party}: {name}")
+    variables = mapping.take(f.variables["bottoms"][party], seed)
+    received = types.Received(
+      embeddings=_sent(f, variables, hidden, height),
+      known_embeddings=_sent(f, variables, known, height),
+      known_features=x,
     )
-    shape = np.shape(test) if np.ndim(test) == 4 else None
-    for (name, attack), seed in (
-      (pair, seed) for pair in attacks.items() for seed in range(len(f.keys))
-    ):
-      advance(f"party {party}: {name}")
-      variables = mapping.take(f.variables["bottoms"][party], seed)
-      received = types.Received(
-        embeddings=_sent(f, variables, test, height),
-        known_embeddings=_sent(f, variables, known, height),
-        known_features=x,
-      )
-      key = rng.stream(f.keys[seed], name, party)
-      found = np.asarray(jax.jit(attack.infer)(key, received).test)
-      mean = np.broadcast_to(x.mean(0), truth.shape)
-      for what, guess in (("attack", found), ("mean", mean)):
-        rows += [
-          {
-            "attack": name,
-            "what": what,
-            "party": party,
-            "seed": seed,
-            "metric": metric,
-            "value": value,
-            "n": len(truth),
-          }
-          for metric, value in scores(guess, truth, x, shape).items()
-        ]
+    key = rng.stream(f.keys[seed], name, party)
+    found = np.asarray(jax.jit(attack.infer)(key, received).test)
+    mean = np.broadcast_to(x.mean(0), truth.shape)
+    for what, guess in (("attack", found), ("mean", mean)):
+      rows += [
+        {
+          "attack": name,
+          "what": what,
+          "party": party,
+          "seed": seed,
+          "rows": where,
+          "metric": metric,
+          "value": value,
+          "n": len(truth),
+        }
+        for metric, value in scores(guess, truth, x, shape).items()
+      ]
   return rows
 
 

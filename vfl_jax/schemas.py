@@ -71,6 +71,7 @@ EXPERIMENT: dict[str, Any] = {
     "label_prior": False,  # whether the parties know the class shares
     "metric": "accuracy",
     "attack_steps": 400,
+    "exposure": ("test",),  # rows whose features are rebuilt, "validation" too
     "coalitions": (),  # e.g. ((0, 1),): passive parties that act as one
     # how much each party's features say about the task, by learners that know
     # nothing of the federation
@@ -118,8 +119,16 @@ AUDIT: dict[str, Any] = {
   "kind": "audit",
   "name": "audit",
   "seeds": 5,
+  "data": {**EXPERIMENT["data"], "validation": 0.2},
   "information": {**EXPERIMENT["information"], "estimators": ()},
   "compensation": (),
+  "evaluate": {
+    **EXPERIMENT["evaluate"],
+    "aux_draws": 2,
+    "attack_steps": 25600,
+    "metric": "balanced_accuracy",
+    "exposure": ("validation", "test"),
+  },
   "attacks": (
     "possible",
     {
@@ -139,6 +148,8 @@ AUDIT: dict[str, Any] = {
     "hint",
     "gradient_clustering",
     "similarity",
+    {"name": "similarity", "on": "embeddings", "label": "similar embeddings"},
+    "spectral",
     "feature_inversion",
     "adaptive",
   ),
@@ -148,7 +159,7 @@ AUDIT: dict[str, Any] = {
     "defenses": (),
     "protect": "labels",  # "labels", "features" or "both"
     "max_utility_loss": 0.01,  # of the metric, to the reference cut
-    "max_leakage": 1.0,  # advantage of the strongest attack; 1: any
+    "max_leakage": 1.0,  # of what guessing leaves of the labels; 1: any
     "max_exposed": 1.0,  # share of the features rebuilt; 1: any
     "max_bytes": 0,  # a sample, up and down; 0: any
     "workers": 0,  # experiments at a time; 0: one per core

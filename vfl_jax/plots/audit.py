@@ -55,7 +55,7 @@ def options(frame: pd.DataFrame) -> figures.Figure:
       label=column,
     )
   axis.set_xlabel(f"test {str(frame['metric'].iloc[0]).replace('_', ' ')}")
-  axis.set_ylabel("leakage advantage")
+  axis.set_ylabel("share of the labels that leaks")
   style.legend_above(figure, axis)
   return figure
 
@@ -67,7 +67,7 @@ def sides(frame: pd.DataFrame) -> figures.Figure | None:
     return None
   figure, axis = pyplot.subplots(figsize=(7.2, 3.2))
   for colour, marker, quantity, label in (
-    (style.COLOURS[1], "o", "leak", "labels: leakage advantage"),
+    (style.COLOURS[1], "o", "leak", "labels: share that leaks"),
     (style.COLOURS[0], "s", "exposed", "features: share exposed"),
   ):
     axis.plot(

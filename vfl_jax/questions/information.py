@@ -15,7 +15,7 @@ from vfl_jax import evaluate
 from vfl_jax import tables
 
 PAIR = ["data", "model"]
-PARTS = ("bottom", "path", "joint")
+PARTS = ("bottom", "joint", "path")
 
 
 def read(workdir: str | os.PathLike[str]) -> None:
@@ -47,8 +47,9 @@ def correlations(frame: pd.DataFrame) -> list[dict[str, Any]]:
     The pair, estimator, samples ("trained on", "held out"); of bottoms and of
     paths (both means over parties) and of all parties jointly the Spearman
     correlation with its interval over seeds (columns PART, PART_low,
-    PART_high); input and cut (of a party) and output: information as a share of
-    H(Y);
+    PART_high), and what the last layer has more than the first, as a share of
+    H(Y), with its interval (columns PART_gain, PART_gain_low, PART_gain_high);
+    input and cut (of a party) and output: information as a share of H(Y);
     marked, the share of estimates that carry a warning; seeds, n.
   """
   rows = []
@@ -56,7 +57,7 @@ def correlations(frame: pd.DataFrame) -> list[dict[str, Any]]:
     by_seed = [_seed(own) for _, own in part.groupby("seed")]
     found = pd.DataFrame(by_seed)
     row = dict(zip([*PAIR, "estimator", "samples"], key, strict=True))
-    for name in PARTS:
+    for name in [*PARTS, *(f"{part}_gain" for part in PARTS)]:
       values = found[name].dropna().tolist()
       mean, low, high = (
         evaluate.interval(values) if values else (float("nan"),) * 3
@@ -81,10 +82,18 @@ def _seed(frame) -> dict[str, float]:
   above = joint[joint["layer"] > cut]
   paths = [pd.concat([own, above]) for own in bottoms]
   entropy = frame["ceiling"].iloc[0]
+  gain = lambda layers: (
+    (layers["nats"].iloc[-1] - layers["nats"].iloc[0]) / entropy
+    if len(layers) > 1
+    else float("nan")
+  )
   return {
     "bottom": _mean(map(_rank, bottoms)),
     "path": _mean(map(_rank, paths)),
     "joint": _rank(joint),
+    "bottom_gain": _mean(map(gain, bottoms)),
+    "path_gain": _mean(map(gain, paths)),
+    "joint_gain": gain(joint),
     "input": _mean(own["nats"].iloc[0] for own in bottoms) / entropy,
     "cut": _mean(own["nats"].iloc[-1] for own in bottoms) / entropy,
     "output": joint["nats"].iloc[-1] / entropy if len(joint) else float("nan"),
@@ -143,28 +152,24 @@ def findings(rows: pd.DataFrame) -> list[dict[str, str]]:
     ["estimator", "samples"], sort=False
   ):
     counts = {name: _counted(part, name) for name in PARTS}
-    grows, falls, n = counts["path"]
+    (grows, falls, n), joint = counts["bottom"], counts["joint"]
     first = (
       f"By {estimator} on rows {samples}, information about the labels grows "
-      f"with depth along the path of a party in {grows} of {n} pairs, and "
-      f"falls in {falls}"
+      f"with depth within a party in {grows} of {n} pairs, and falls in "
+      f"{falls}; of all parties together it grows in {joint[0]} of {joint[2]} "
+      f"and falls in {joint[1]}"
     )
     if not n:
       first = f"By {estimator} on rows {samples}: one seed cannot tell"
     said.append(
       {
         "text": first,
-        "detail": "95 % interval of the rank correlation over seeds on one "
-        "side of zero; "
-        + "; ".join(
-          f"{where} it grows in {counts[k][0]} and falls in {counts[k][1]} of "
-          f"{counts[k][2]}"
-          for where, k in (
-            ("below the cut", "bottom"),
-            ("of all parties together", "joint"),
-          )
-        )
-        + f"; in the median {part['input'].median():.2f} of H(Y) at a party's "
+        "detail": "by the 95 % intervals over seeds of the rank correlation "
+        "and of the last layer minus the first, both on one side of zero; "
+        "along a party's path, with the step at the merge, it grows in "
+        f"{counts['path'][0]} and falls in {counts['path'][1]} of "
+        f"{counts['path'][2]}; in the median "
+        f"{part['input'].median():.2f} of H(Y) at a party's "
         f"input, {part['cut'].median():.2f} at its cut, "
         f"{part['output'].median():.2f} behind the last layer; "
         f"{_mean(part['marked']):.0%} of the estimates carry a warning",
@@ -174,7 +179,13 @@ def findings(rows: pd.DataFrame) -> list[dict[str, str]]:
 
 
 def _counted(part, name):
-  known = part.dropna(subset=[f"{name}_low"])
-  grows = int((known[f"{name}_low"] > 0).sum())
-  falls = int((known[f"{name}_high"] < 0).sum())
-  return grows, falls, len(known)
+  """Pairs in which it grows, falls, and all that can be told.
+
+  Rank correlations of a few layers take few values, and their intervals may
+  have no width: the gain has to bear them out.
+  """
+  known = part.dropna(subset=[f"{name}_low", f"{name}_gain_low"])
+  both = [known[[f"{k}_low", f"{k}_high"]] for k in (name, f"{name}_gain")]
+  grows = (both[0].iloc[:, 0] > 0) & (both[1].iloc[:, 0] > 0)
+  falls = (both[0].iloc[:, 1] < 0) & (both[1].iloc[:, 1] < 0)
+  return int(grows.sum()), int(falls.sum()), len(known)

@@ -41,12 +41,15 @@ def measured(
   Returns:
     metric; utility with its interval (test rows); prior (score of the best
     guess without features) and ceiling (of what sums allow, where there is
-    one); informative, of a learner with every label, and clusters, both as
-    accuracies above the commonest class, the passive parties' largest;
-    few_labels, the features-only control above the prior. Of the strongest
-    attack on embeddings (test rows), on training rows, and by gradients:
-    score, control, advantage, its interval, verdict, attack and party, under
-    the prefixes "embeddings_", "train_" and "gradients_".
+    one); informative, of a learner with every label, and clusters, both above
+    the prior, the passive parties' largest; few_labels, the features-only
+    control above the prior. Of the strongest attack on embeddings (test rows),
+    on training rows, and by gradients: score, control, advantage, its
+    interval, attack and party, under the prefixes "embeddings_", "train_" and
+    "gradients_". Of all attacks on embeddings by all parties, test rows:
+    attacks, how many; held, how many of them are at or below their control by
+    the equivalence test; leaking and unclear, which of the others are shown to
+    be above it, and which are not told.
   """
   rows = []
   utilities = main[(main["rows"] == "test") & main["primary"]]
@@ -74,6 +77,7 @@ def measured(
         **task,
         **_aligned(own["alignment"], set(embeddings["party"])),
         **_known(own["attacks"]),
+        **_held(embeddings[embeddings["rows"] == "test"]),
         **_strongest("embeddings", embeddings, "test"),
         **_strongest("train", embeddings, "train"),
         **_strongest("gradients", leaks[kind == "gradient"], "train"),
@@ -108,19 +112,34 @@ def _known(attacks):
   }
 
 
+def _held(leaks):
+  """Attacks at their control, and the others by name."""
+  found: dict[str, Any] = {"attacks": 0, "held": 0}
+  others: dict[str, list[str]] = {"leaking": [], "unclear": []}
+  for row in leaks.dropna(subset=["low"]).to_dict("records"):
+    found["attacks"] += 1
+    name = f"{row['attack'].replace('_', ' ')} by party {row['party']}"
+    if row["low"] > 0:
+      others["leaking"].append(name)
+    elif row["high"] <= judging.MARGIN:
+      found["held"] += 1
+    else:
+      others["unclear"].append(name)
+  return found | {k: ", ".join(names) for k, names in others.items()}
+
+
 def _strongest(prefix, leaks, rows):
   """The attack with the largest advantage on such rows."""
   part = leaks[leaks["rows"] == rows].dropna(subset=["advantage"])
   found: dict[str, Any] = dict.fromkeys(
     ("score", "control", "advantage", "low", "high"), float("nan")
-  ) | {"verdict": "", "attack": "", "party": ""}
+  ) | {"attack": "", "party": ""}
   if len(part):
     top = part.loc[part["advantage"].idxmax()]
     found = {
       "score": top["attack_score"],
       "control": top["control_score"],
       **{k: top[k] for k in ("advantage", "low", "high", "attack", "party")},
-      "verdict": judging.verdict(top["low"], top["high"]),
     }
   return {f"{prefix}_{name}": value for name, value in found.items()}
 
@@ -149,12 +168,20 @@ def _crossed(name, natural, crossed):
     "that the parties' own classifiers allow)"
   )
   return {
-    "text": f"On {name}, the crossed task {learned}; the strongest attack on "
-    f"embeddings scores {crossed['embeddings_score']:.3f} there, "
-    f"{crossed['embeddings_verdict']}",
-    "detail": f"advantage {_between(crossed)}; on the natural task "
+    "text": f"On {name}, the crossed task {learned}; "
+    f"{crossed['held']} of {crossed['attacks']} attacks on embeddings (test "
+    "rows, by party) are shown to be at or below their control there, "
+    f"{natural['held']} of {natural['attacks']} on the natural task",
+    "detail": _named("above it", crossed["leaking"])
+    + _named("not told", crossed["unclear"])
+    + f"the strongest scores {crossed['embeddings_score']:.3f}, advantage "
+    f"{_between(crossed)}; on the natural task "
     f"{natural['embeddings_score']:.3f}, advantage {_between(natural)}",
   }
+
+
+def _named(what, names):
+  return f"{what}: {names}; " if isinstance(names, str) and names else ""
 
 
 def _related(name, part):

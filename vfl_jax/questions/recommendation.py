@@ -9,50 +9,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vfl_jax import evaluate
+from vfl_jax.questions import evidence as measured
+from vfl_jax.questions.evidence import Constraints
+from vfl_jax.questions.evidence import Evidence
+from vfl_jax.questions.evidence import exposure
+from vfl_jax.questions.evidence import gap
+from vfl_jax.questions.evidence import leak
+from vfl_jax.questions.evidence import Option
 
 PROTECT = ("labels", "features", "both")
-SEEDS = 3  # fewer say nothing about chance
-WIDE = 0.1  # of the interval of a leakage advantage
-ALIKE = 0.01  # shares of exposed features that are not told apart
-
-
-class Option(NamedTuple):
-  """One way to build the federation, as it was measured.
-
-  Attributes:
-    name: as people call it.
-    utilities: of the main task by seed, validation rows; higher is better.
-    leakages: largest leakage advantage by seed, training rows.
-    exposed: share of the parties' features that the active party rebuilds.
-    traffic: bytes a sample on the wire, both ways.
-  """
-
-  name: str
-  utilities: np.ndarray
-  leakages: np.ndarray
-  exposed: float
-  traffic: int
-
-
-class Constraints(NamedTuple):
-  """What an option must keep to.
-
-  Attributes:
-    protect: whose privacy is made as large as can be: that of the active
-      party's "labels", of the passive parties' "features", or of the worse off
-      of "both".
-    utility_loss: most that the main task may lose to the reference.
-    leakage: largest leakage advantage; None for any.
-    exposed: largest share of features exposed; None for any.
-    traffic: most bytes a sample; None for any.
-  """
-
-  protect: str = "labels"
-  utility_loss: float = 0.01
-  leakage: float | None = None
-  exposed: float | None = None
-  traffic: int | None = None
+MARGIN = 0.02  # protection that is worse by less, shown, is as good
 
 
 class Recommendation(NamedTuple):
@@ -69,30 +35,33 @@ class Recommendation(NamedTuple):
 
   chosen: str
   reasons: tuple[str, ...]
-  doubts: tuple[str, ...]
-  feasible: tuple[str, ...]
-  front: tuple[str, ...]
+  doubts: tuple[str, ...] = ()
+  feasible: tuple[str, ...] = ()
+  front: tuple[str, ...] = ()
   misses: Mapping[str, Sequence[str]] = {}
 
 
 def recommend(
-  options: Sequence[Option], reference: str, constraints: Constraints
+  options: Sequence[Option],
+  reference: str,
+  constraints: Constraints,
+  evidence: Evidence,
 ) -> Recommendation:
   """The option that protects best among those that keep to the constraints.
 
-  Options whose protection is not told apart from the best (by the paired 95 %
-  interval over seeds) tie; ties go to what exposes the other side less, then
-  to utility, then to traffic. Nothing but the reference is recommended unless
-  it is told apart from it.
+  The reference is left only for an option that is shown to protect better, by
+  the whole paired 95 % interval over seeds. Among those, whatever is shown to
+  protect as well as the best, within `MARGIN`, ties with it; ties go to what
+  exposes the other side less, then to utility, then to traffic.
 
   Args:
-    options: all that were measured, with as many seeds each.
+    options: all that were measured.
     reference: name of the one that everything is held against.
     constraints: see there.
+    evidence: see there.
 
   Raises:
-    ValueError: no options, a reference that is none of them, or an unknown
-      side to protect.
+    ValueError: a reference that is no option, or an unknown side to protect.
   """
   by_name = {o.name: o for o in options}
   if reference not in by_name:
@@ -106,91 +75,84 @@ def recommend(
   base = by_name[reference]
   misses = {o.name: _misses(o, base, constraints) for o in options}
   feasible = [o for o in options if not misses[o.name]]
-  names = tuple(o.name for o in feasible)
-  shown = front(options)
-  seeds = min(len(o.utilities) for o in options)
-  if seeds < SEEDS:
-    return Recommendation(
-      "",
-      (
-        f"With {seeds} seed{'s' * (seeds > 1)} nothing is told apart from "
-        f"chance: take at least {SEEDS}.",
-      ),
-      (),
-      names,
-      shown,
-      misses,
-    )
-  if not feasible:
+  nothing = Recommendation(
+    "",
+    (),
+    feasible=tuple(o.name for o in feasible),
+    front=front([o for o in options if not o.lacks]),
+    misses=misses,
+  )
+  reasons = measured.thin(base, constraints, evidence)
+  if not reasons and not feasible:
     nearest = min(options, key=lambda o: len(misses[o.name]))
-    return Recommendation(
-      "",
-      (
-        "No option keeps to all constraints.",
-        f"The nearest is {nearest.name}: {'; '.join(misses[nearest.name])}.",
-      ),
-      (),
-      names,
-      shown,
-      misses,
+    reasons = (
+      "No option keeps to all constraints.",
+      f"The nearest is {nearest.name}: {'; '.join(misses[nearest.name])}.",
     )
-  risk = _risk(constraints.protect)
-  best = min(feasible, key=lambda o: float(risk(o).mean()))
-  tied = [o for o in feasible if _alike(risk(o), risk(best))]
-  other = (lambda o: leak(o)) if constraints.protect == "features" else exposed
+  if reasons:
+    return nothing._replace(reasons=reasons)
+  chosen, why = _chosen(feasible, base, constraints)
+  count = f"{len(feasible)} of {len(options)} options keep to the constraints."
+  return nothing._replace(
+    chosen=chosen.name,
+    reasons=(count, *why),
+    doubts=measured.doubts(chosen, base, constraints, evidence),
+  )
+
+
+def _chosen(feasible, base, constraints) -> tuple[Option, list[str]]:
+  risk, side = _risk(constraints.protect), _SIDES[constraints.protect]
+  candidates = feasible
+  if base in feasible:
+    candidates = [o for o in feasible if gap(risk(o), risk(base))[2] < 0]
+    if not candidates:
+      return base, [
+        f"None of the others is shown to have less of {side} than {base.name}: "
+        "there is no reason to leave what is usual."
+      ]
+  best = min(candidates, key=lambda o: float(risk(o).mean()))
+  tied = [
+    o for o in candidates if o is best or gap(risk(o), risk(best))[2] <= MARGIN
+  ]
+  other = exposure if constraints.protect != "features" else leak
   chosen = min(
     tied,
     key=lambda o: (
-      round(float(other(o).mean()) / ALIKE),
+      _rounded(float(other(o).mean())),
       -float(np.mean(o.utilities)),
       o.traffic,
     ),
   )
-  reasons = [
-    f"{len(feasible)} of {len(options)} options keep to the constraints"
-    + (f"; {len(tied)} of them protect alike" if len(tied) > 1 else "")
-    + "."
-  ]
-  if (
-    chosen is not base and base in feasible and _alike(risk(chosen), risk(base))
-  ):
+  reasons = []
+  if len(tied) > 1:
     reasons.append(
-      f"{chosen.name} is not told apart from {base.name}: there is no reason "
-      "to leave what is usual."
+      f"{len(tied)} options are shown to protect as well as the best, within "
+      f"{MARGIN}; of these it is the best in what comes second."
     )
-    chosen = base
-  elif chosen is not base:
-    mean, low, high = evaluate.interval((risk(chosen) - risk(base)).tolist())
+  if base not in feasible:
+    reasons.append(f"The usual one, {base.name}, does not keep to them.")
+  if chosen is not base:
+    mean, low, high = gap(risk(chosen), risk(base))
     reasons.append(
-      f"Against {base.name} it changes {_side(constraints.protect)} by "
-      f"{mean:+.3f} [{low:+.3f}, {high:+.3f}] and the main task by "
+      f"Against {base.name} it changes {side} by {mean:+.3f} [{low:+.3f}, "
+      f"{high:+.3f}] and the main task on validation rows by "
       f"{float(np.mean(chosen.utilities - base.utilities)):+.3f}."
     )
-  return Recommendation(
-    chosen.name,
-    tuple(reasons),
-    _doubts(chosen, base, seeds, constraints),
-    names,
-    shown,
-    misses,
-  )
-
-
-def leak(option: Option) -> np.ndarray:
-  """Leakage by seed; below zero an attacker does without the federation."""
-  return np.maximum(option.leakages, 0.0)
-
-
-def exposed(option: Option) -> np.ndarray:
-  """The share exposed, alike for all seeds."""
-  return np.full(len(option.utilities), option.exposed)
+  return chosen, reasons
 
 
 def front(options: Sequence[Option]) -> tuple[str, ...]:
-  """Names of those that no other beats in one of three and equals in two."""
+  """Names of those that no other beats in one of three and equals in two.
+
+  What was not measured counts as exposed.
+  """
   points = np.array(
     [
-      (-np.mean(o.utilities), max(np.mean(o.leakages), 0.0), o.exposed)
+      (
+        -np.mean(o.utilities),
+        np.mean(leak(o)),
+        np.nan_to_num(np.mean(exposure(o)), nan=1.0),
+      )
       for o in options
     ]
   )
@@ -203,69 +165,49 @@ def front(options: Sequence[Option]) -> tuple[str, ...]:
   return tuple(kept)
 
 
+_SIDES = {
+  "labels": "the leakage of labels",
+  "features": "the exposure of features",
+  "both": "the larger of leakage and exposure",
+}
+
+
 def _risk(protect: str) -> Callable[[Option], np.ndarray]:
   if protect == "labels":
     return leak
   if protect == "features":
-    return exposed
-  return lambda option: np.maximum(leak(option), exposed(option))
+    return exposure
+  return lambda option: np.maximum(leak(option), exposure(option))
 
 
-def _side(protect: str) -> str:
-  return {
-    "labels": "the leakage of labels",
-    "features": "the exposure of features",
-    "both": "the larger of leakage and exposure",
-  }[protect]
-
-
-def _alike(one: np.ndarray, other: np.ndarray) -> bool:
-  """Whether paired differences are not told apart from none."""
-  gap = one - other
-  if np.ptp(gap) < 1e-12:
-    return bool(abs(gap[0]) < ALIKE)
-  _, low, high = evaluate.interval(gap.tolist())
-  return low <= 0 <= high
+def _rounded(value: float) -> float:
+  """Differences below two points decide nothing; unknown comes last."""
+  return round(value / MARGIN) if value == value else float("inf")
 
 
 def _misses(option, base, constraints) -> list[str]:
   """What of the constraints an option does not keep to."""
+  if option.lacks:
+    return [option.lacks]
   found = []
-  loss = float(np.mean(base.utilities - option.utilities))
-  if loss > constraints.utility_loss:
-    found.append(
-      f"the main task loses {loss:.3f}, more than {constraints.utility_loss}"
-    )
-  leakage = float(np.mean(option.leakages))
+  if len(option.utilities) == len(base.utilities):
+    loss = float(np.mean(base.utilities - option.utilities))
+    if loss > constraints.utility_loss:
+      found.append(
+        f"the main task loses {loss:.3f}, more than {constraints.utility_loss}"
+      )
+  exposed = float(np.mean(option.exposures))
+  asked = constraints.exposed is not None or constraints.protect != "labels"
+  if asked and exposed != exposed:
+    found.append("what it exposes of features was not measured")
   for value, most, what in (
-    (leakage, constraints.leakage, "the leakage advantage is"),
-    (option.exposed, constraints.exposed, "the share of exposed features is"),
+    (float(np.mean(leak(option))), constraints.leakage, "of the labels leaks"),
+    (exposed, constraints.exposed, "of the features is exposed"),
   ):
     if most is not None and value > most:
-      found.append(f"{what} {value:.3f}, more than {most}")
+      found.append(f"a share of {value:.3f} {what}, more than {most}")
   if constraints.traffic is not None and option.traffic > constraints.traffic:
     found.append(
       f"{option.traffic} bytes a sample, more than {constraints.traffic}"
     )
   return found
-
-
-def _doubts(option, base, seeds, constraints) -> tuple[str, ...]:
-  found = []
-  _, _, loss = evaluate.interval((base.utilities - option.utilities).tolist())
-  if loss > constraints.utility_loss:
-    found.append(
-      f"its loss on the main task may be as large as {loss:.3f}, more than the "
-      f"{constraints.utility_loss} allowed"
-    )
-  _, low, high = evaluate.interval(option.leakages.tolist())
-  if high - low > WIDE:
-    found.append(
-      f"its leakage advantage lies between {low:+.3f} and {high:+.3f}: more "
-      f"seeds than {seeds} or more auxiliary draws would tell more"
-    )
-  if high > 0.02 and low <= 0:
-    found.append(
-      "it is not shown to leak nothing: the interval reaches beyond two points"
-    )
-  return tuple(found)

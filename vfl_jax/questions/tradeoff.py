@@ -197,10 +197,18 @@ def leaks(part: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def exposures(exposure: pd.DataFrame, cell: list[str]) -> dict[Any, float]:
-  """The mean share of features rebuilt, by cell."""
+  """The mean share of features rebuilt of test rows, by cell."""
   if exposure.empty:
     return {}
+  part = rebuilt(exposure, "test")
+  return part.groupby(cell)["share"].mean().to_dict()
+
+
+def rebuilt(exposure: pd.DataFrame, rows: str) -> pd.DataFrame:
+  """Of every cell, party and seed: the share of features rebuilt, "share"."""
   part = exposure[
-    (exposure["metric"] == "unexplained") & (exposure["what"] == "attack")
+    (exposure["metric"] == "unexplained")
+    & (exposure["what"] == "attack")
+    & (exposure["rows"] == rows)
   ]
-  return (1 - part.groupby(cell)["value"].mean()).to_dict()
+  return part.assign(share=1 - part["value"])

@@ -77,6 +77,7 @@ def exposure(frame: pd.DataFrame) -> list[Any]:
   if frame.empty:
     return []
   found = []
+  frame = frame[frame["rows"] == "test"]
   groups = frame.groupby(["attack", "party", "metric"], sort=False)
   for (attack, party, metric), group in groups:
     own = group[group["what"] == "attack"]["value"]

@@ -12,6 +12,10 @@ from vfl_jax.report.sections import words
 _SIGNED = "{:+.3f}"
 
 
+def _held(row) -> str:
+  return f"{int(row['held'])} of {int(row['attacks'])}"
+
+
 def contents(workdir: pathlib.Path) -> list[sections.Section]:
   """The sections of the page, all of it from files."""
   frame = tables.read(workdir, "reassignment")
@@ -36,12 +40,13 @@ def contents(workdir: pathlib.Path) -> list[sections.Section]:
         Column(
           "advantage", between("embeddings_advantage", _SIGNED, "embeddings_")
         ),
-        Column("", words("embeddings_verdict"), number=False),
+        Column("at or below control", _held),
       ],
       figure="reassignment",
       note="Test rows. Informative: a learner with every label; clusters: "
       "k-means, named as kindly as can be; both and few labels above the "
-      "commonest class. The attack is the strongest on embeddings; ceiling is "
+      "prior. The attack is the strongest on embeddings; at or below control: "
+      "of all of them, by party, those whose whole interval is; ceiling is "
       "what the parties' own classifiers, put together, reach on a crossed "
       "task.",
     ),
