@@ -20,6 +20,7 @@ LAYERS = [
     "ports",
     "entries",
     "remembered",
+    "devices",
   },
   {"mapping", "plots"},
   {"nets", "report"},

@@ -106,6 +106,8 @@ def ranges(config):
     "information.noise": 0,
     "evaluate.attack_steps": 1,
     "evaluate.aux_draws": 1,
+    "mesh.data": 1,
+    "mesh.seed": 1,
     "record.samples": 0,
   }
   at_least("", config, lowest)

@@ -148,6 +148,7 @@ def _work(config, workdir, progress):
 
 def _train(config, workdir, setup: federations.Setup, progress):
   """Train to the end, from the newest checkpoint that reads back whole."""
+  layout = setup.layout
   state, kept = federations.initial(config, setup)
   checkpoints = checkpoint.Checkpoints(workdir / "checkpoints")
   done = 0
@@ -160,7 +161,7 @@ def _train(config, workdir, setup: federations.Setup, progress):
     ) from error
   if restored is not None:
     done, contents = restored
-    state, kept = contents["state"], contents["kept"]
+    state, kept = layout.seeds(contents["state"]), contents["kept"]
   lines = [m for m in tables.read_metrics(workdir) if m["epoch"] < done]
   tables.write_metrics(workdir, lines)
   epochs = config.train.epochs
@@ -170,9 +171,9 @@ def _train(config, workdir, setup: federations.Setup, progress):
   for epoch, state, kept, metrics in train.fit(
     setup.learner,
     state,
-    setup.inputs,
-    setup.targets,
-    setup.keys,
+    layout.everywhere(setup.inputs),
+    layout.seeds(setup.targets),
+    layout.seeds(setup.keys),
     start=done,
     epochs=epochs,
     kept=kept,
@@ -209,4 +210,4 @@ def _train(config, workdir, setup: federations.Setup, progress):
     for seed, v in enumerate(m[quantity])
   ]
   tables.write(workdir, "training", rows)
-  return state, kept
+  return layout.gathered(state), layout.gathered(kept)

@@ -13,6 +13,7 @@ from vfl_jax import entries
 from vfl_jax import attacks
 from vfl_jax import data
 from vfl_jax import defenses
+from vfl_jax import devices
 from vfl_jax import models
 from vfl_jax import nets
 from vfl_jax import rng
@@ -45,6 +46,7 @@ class Setup(NamedTuple):
     passive: number of passive parties, the first ones.
     task: what the labels are made by.
     natural: the classes behind the labels, see `tasks.Natural`.
+    layout: where arrays live while training.
   """
 
   dataset: types.Dataset
@@ -61,6 +63,7 @@ class Setup(NamedTuple):
   passive: int
   task: tasks.Task
   natural: tasks.Natural
+  layout: devices.Layout
 
 
 @dataclasses.dataclass(frozen=True)
@@ -214,6 +217,7 @@ def steps_per_epoch(config: Any, n: int) -> int:
 
 
 def _setup(config) -> Setup:
+  layout = devices.layout(config.mesh, config.seeds, config.train.batch_size)
   root = rng.root(config.seed)
   words = np.asarray(jax.random.key_data(rng.stream(root, "data")))
   dataset = data.load(config.data, words)
@@ -276,6 +280,7 @@ def _setup(config) -> Setup:
       passive=passive,
       recorder=recorder,
       swap=swap,
+      layout=layout,
     )
 
   every = optimizers.rules(config.train, parties, steps)
@@ -296,6 +301,7 @@ def _setup(config) -> Setup:
     passive,
     task,
     natural,
+    layout,
   )
 
 

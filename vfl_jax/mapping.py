@@ -24,13 +24,19 @@ def method(heavy: bool) -> str:
   return "map" if heavy and jax.default_backend() == "cpu" else "vmap"
 
 
-def over(fn: Callable, how: str, in_axes: tuple | None = None) -> Callable:
+def over(
+  fn: Callable,
+  how: str,
+  in_axes: tuple | None = None,
+  axis_name: str | None = None,
+) -> Callable:
   """`fn` mapped over the leading axis of its arguments.
 
   Args:
     fn: a pure function of positional arguments.
     how: "vmap" or "map" (in sequence).
     in_axes: per argument, 0 (mapped) or None (shared); default: all mapped.
+    axis_name: of a mesh, that the mapped axis is split over.
 
   Raises:
     ValueError: another `how`.
@@ -41,7 +47,7 @@ def over(fn: Callable, how: str, in_axes: tuple | None = None) -> Callable:
   def mapped(*args):
     axes = in_axes or (0,) * len(args)
     if how == "vmap":
-      return jax.vmap(fn, in_axes=axes)(*args)
+      return jax.vmap(fn, in_axes=axes, spmd_axis_name=axis_name)(*args)
     moving = tuple(a for a, axis in zip(args, axes, strict=True) if axis == 0)
 
     def call(slices):

@@ -13,6 +13,7 @@ EXPERIMENT: dict[str, Any] = {
   "seed": 0,
   "seeds": 3,
   "precision": "float32",
+  "mesh": {"data": 1, "seed": 1},  # devices that rows and seeds are split over
   "data": {
     "name": "digits",
     "path": "",  # the user's own file; one per party with commas

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from vfl_jax import devices
 from vfl_jax import mapping
 from vfl_jax import optimizers
 from vfl_jax import ports
@@ -74,6 +75,7 @@ def make(
   passive: int | None = None,
   recorder: recording.Recorder = recording.Recorder(),  # noqa: B008
   swap: Swap | None = None,
+  layout: devices.Layout = devices.Layout(),  # noqa: B008
 ) -> Learner:
   """The compiled functions of an experiment.
 
@@ -87,8 +89,13 @@ def make(
     passive: parties it is against, the first ones; None for all.
     recorder: what `recording_epoch` keeps.
     swap: what malicious parties do in it.
+    layout: where arrays live.
   """
   how = mapping.method(net.model.convolutional)
+  spread = layout.mesh is not None
+  if spread:
+    how = "vmap"  # in sequence, seeds on other devices would wait
+  seeds = devices.SEED if spread else None
 
   def init(keys, inputs, codes=()):
     example = jax.tree.map(
@@ -124,7 +131,7 @@ def make(
         for v, x in zip(variables["bottoms"], batch, strict=True)
       )[:passive]
 
-    return jax.jit(jax.vmap(states))(keys, variables)
+    return layout.seeds(jax.jit(jax.vmap(states))(keys, variables))
 
   def run_epoch(record, state, inputs, targets, key, epoch, known=None):
     inputs, total = tuple(inputs), targets.shape[0]
@@ -147,8 +154,8 @@ def make(
         rules,
         defense,
         state,
-        mapping.take(inputs, rows),
-        targets[rows],
+        layout.rows(mapping.take(inputs, rows)),
+        layout.rows(targets[rows]),
         moment=moment,
         passive=passive,
         transmit=transmit,
@@ -172,7 +179,7 @@ def make(
       return run_epoch(record, *args)
 
     axes = (0, None, 0, 0, None) + (0,) * (swap is not None and record)
-    return jax.jit(mapping.over(one, how, in_axes=axes), donate_argnums=0)
+    return jax.jit(mapping.over(one, how, axes, seeds), donate_argnums=0)
 
   def predict(variables, inputs):
     def logits(variables, inputs):
@@ -185,7 +192,7 @@ def make(
 
       return mapping.chunked(block, tuple(inputs), EVALUATION_ROWS)
 
-    return mapping.over(logits, how, in_axes=(0, None))(variables, inputs)
+    return mapping.over(logits, how, (0, None), seeds)(variables, inputs)
 
   return Learner(init, compiled(False), compiled(True), jax.jit(predict))
 
