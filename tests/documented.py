@@ -170,10 +170,10 @@ def reassignment() -> list[str]:
 
 
 def cuts() -> list[str]:
-  """The reference cut and three stages before it, by data set."""
+  """The reference cut and up to three stages before it, by data set."""
   frame = results("cuts")
   rows = []
-  for row in frame[frame["advance"].isin([0, 3])].to_dict("records"):
+  for row in frame[frame["advance"].between(0, 3)].to_dict("records"):
     rows.append(
       line(
         words(row["data"]),
@@ -197,14 +197,6 @@ TABLES = {
   "defenses_usual": ("docs/results/defenses.md", defenses_usual),
   "defenses_alone": ("docs/results/defenses.md", defenses_alone),
   "defenses_counts": ("docs/results/defenses.md", defenses_counts),
-  "combined": (
-    "docs/results/defenses.md",
-    lambda: defenses_counts("combined"),
-  ),
-  "information": ("README.md", information),
-  "compensation": ("docs/results/paper.md", compensation),
-  "reassignment": ("docs/results/paper.md", reassignment),
-  "cuts": ("README.md", cuts),
 }
 
 
