@@ -197,6 +197,7 @@ TABLES = {
   "defenses_usual": ("docs/results/defenses.md", defenses_usual),
   "defenses_alone": ("docs/results/defenses.md", defenses_alone),
   "defenses_counts": ("docs/results/defenses.md", defenses_counts),
+  "compensation": ("docs/results/paper.md", compensation),
 }
 
 

@@ -72,6 +72,7 @@ def load(workdir: str | os.PathLike[str]) -> Run:
   if not (workdir / "config.json").is_file():
     raise FileNotFoundError(f"{workdir} holds no run: config.json is missing.")
   config = configs.from_json((workdir / "config.json").read_text("utf-8"))
+  config.mesh.update(data=1, seed=1)  # there may be fewer devices here
   setup = federations.prepare(config)
   state, kept = federations.initial(config, setup)
   checkpoints = checkpoint.Checkpoints(workdir / "checkpoints")
