@@ -138,7 +138,10 @@ def compensation() -> list[str]:
       between(row, "share_random", share),
       between(row, "share_fresh", share),
       between(row, "share_central", share),
-      *(f"{row[k]:.2f}" for k in ("probe", "untrained", "joint")),
+      *(
+        f"{row[k]:.2f}"
+        for k in ("probe", "untrained", "probe_mlp", "untrained_mlp", "joint")
+      ),
     )
     for row in results("compensation").to_dict("records")
   ]

@@ -389,6 +389,7 @@ def test_what_needs_no_trained_bottom_is_a_share_of_the_gain():
   assert row["share_fresh"] == pytest.approx(1)
   assert np.isnan(row["central"])
   assert row["probe"] == pytest.approx(0.3)  # mean of two parties, linear
+  assert row["probe_mlp"] == pytest.approx(0.6)
   assert row["joint"] == pytest.approx(0.9)
   assert row["untrained"] == pytest.approx(0.1)
   (said,) = compensation.findings(pd.DataFrame([row, {**row, "cut": 5}]))

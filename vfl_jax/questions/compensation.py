@@ -47,7 +47,8 @@ def measured(
     where there is none). Usable information at the cut by a linear probe, as a
     share of H(Y): probe (what a passive party sends, mean over parties),
     untrained (of a random bottom), joint (all embeddings together),
-    central_probe (the same layer of the central twin).
+    central_probe (the same layer of the central twin); by a perceptron
+    probe_mlp and untrained_mlp.
   """
   rows = []
   for cell, part in accuracies.groupby(CELL, sort=False):
@@ -64,7 +65,6 @@ def measured(
     own = probes
     if len(probes):
       own = probes[(probes[CELL] == list(cell)).all(axis=1)]
-      own = own[own["family"] == "linear"]
     row |= _probed(own)
     rows.append(row)
   return sorted(rows, key=lambda r: (r["data"], r["cut"]))
@@ -81,16 +81,20 @@ def _probed(probes):
   rows = {}
   if len(probes):
     probes = probes.assign(share=probes["nats"] / probes["ceiling"])
-  for name, what, joint in (
-    ("probe", "federation", False),
-    ("untrained", "untrained", False),
-    ("joint", "federation", True),
-    ("central_probe", "central twin", True),
+  for name, what, joint, family in (
+    ("probe", "federation", False, "linear"),
+    ("untrained", "untrained", False, "linear"),
+    ("joint", "federation", True, "linear"),
+    ("central_probe", "central twin", True, "linear"),
+    ("probe_mlp", "federation", False, "mlp"),
+    ("untrained_mlp", "untrained", False, "mlp"),
   ):
     values = pd.Series(dtype=float)
     if len(probes):
       picked = probes[
-        (probes["what"] == what) & ((probes["party"] == "joint") == joint)
+        (probes["what"] == what)
+        & ((probes["party"] == "joint") == joint)
+        & (probes["family"] == family)
       ]
       values = picked.groupby("seed")["share"].mean()
     rows |= _between(name, values)

@@ -54,6 +54,8 @@ def contents(workdir: pathlib.Path) -> list[sections.Section]:
             ("of a random bottom", "untrained"),
             ("all embeddings", "joint"),
             ("central twin", "central_probe"),
+            ("a party's, by a perceptron", "probe_mlp"),
+            ("random, by a perceptron", "untrained_mlp"),
           )
         ),
       ],
