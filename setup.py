@@ -36,9 +36,7 @@ setuptools.setup(
   long_description_content_type="text/markdown",
   license="Apache-2.0",
   python_requires=">=3.11",
-  packages=setuptools.find_packages(
-    include=["vfl_jax", "vfl_jax.*", "launch"]
-  ),
+  packages=setuptools.find_packages(include=["vfl_jax", "vfl_jax.*", "launch"]),
   package_data={"vfl_jax": ["templates/*.html", "py.typed"]},
   install_requires=[  # .ci/lowest tests these very versions
     "jax>=0.10,<0.13",
