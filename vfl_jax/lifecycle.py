@@ -74,8 +74,8 @@ def _complete(config, workdir, progress, work):
     jax.config.update("jax_default_matmul_precision", config.precision)
   before = tables.status(workdir).get("seconds", 0)
   started = time.monotonic()
-  tables.set_status(workdir, "running", digest=configs.digest(config))
   try:
+    tables.set_status(workdir, "running", digest=configs.digest(config))
     work(config, workdir, progress)
     progress.phase("report", 1)
     tables.set_status(
