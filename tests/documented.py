@@ -65,8 +65,8 @@ def defenses_usual() -> list[str]:
   ]
 
 
-def defenses_alone() -> list[str]:
-  _, steps = defended()
+def defenses_alone(name: str = "defenses") -> list[str]:
+  _, steps = defended(name)
   return [
     line(
       words(row["data"]),
@@ -200,6 +200,14 @@ TABLES = {
   "defenses_usual": ("docs/results/defenses.md", defenses_usual),
   "defenses_alone": ("docs/results/defenses.md", defenses_alone),
   "defenses_counts": ("docs/results/defenses.md", defenses_counts),
+  "combined_alone": (
+    "docs/results/defenses.md",
+    lambda: defenses_alone("combined"),
+  ),
+  "combined_counts": (
+    "docs/results/defenses.md",
+    lambda: defenses_counts("combined"),
+  ),
   "compensation": ("docs/results/paper.md", compensation),
 }
 
