@@ -8,6 +8,7 @@ import sys
 
 import pandas as pd
 
+from vfl_jax.questions import information as depth
 from vfl_jax.questions import tradeoff
 from vfl_jax.questions import verdicts
 from vfl_jax.report import tradeoff as reports
@@ -96,34 +97,21 @@ def defenses_counts(name: str = "defenses") -> list[str]:
 # --- the paper's claims -----------------------------------------------------
 
 
-def _verdict(low: float, high: float) -> str:
-  if low != low:
-    return "one seed"
-  return "grows" if low > 0 else "falls" if high < 0 else "not told"
-
-
 def information() -> list[str]:
-  """A row per pair: the classifier's, and MINE's verdict."""
+  """A row per pair: the classifier's figures, and MINE's verdicts."""
   frame = results("information")
   rows = []
   for (data, model), part in frame.groupby(["data", "model"], sort=False):
     by = {(r["estimator"], r["samples"]): r for r in part.to_dict("records")}
     own = by["classifier", "held out"]
-    trained = by.get(("classifier", "trained on"), own)
-    mine = by["mine", "held out"]
-    rows.append(
-      line(
-        words(data),
-        str(model),
-        between(own, "path", "{:+.2f}"),
-        between(own, "bottom", "{:+.2f}"),
-        between(own, "joint", "{:+.2f}"),
-        between(trained, "path", "{:+.2f}"),
-        _verdict(mine["path_low"], mine["path_high"]),
-        *(f"{own[k]:.2f}" for k in ("input", "cut", "output")),
-        f"{own['marked']:.0%}",
-      )
-    )
+    cells = [words(data), str(model)]
+    for place in ("bottom", "joint"):
+      gain = between(own, f"{place}_gain", "{:+.2f}")
+      cells += [f"{own[place]:+.2f}", gain, depth.verdict(own, place)]
+    for key in (("classifier", "trained on"), ("mine", "held out")):
+      cells += [depth.verdict(by[key], place) for place in ("bottom", "joint")]
+    cells += [f"{own[k]:.2f}" for k in ("input", "cut", "output")]
+    rows.append(line(*cells, f"{own['marked']:.0%}"))
   return rows
 
 
@@ -208,6 +196,7 @@ TABLES = {
     "docs/results/defenses.md",
     lambda: defenses_counts("combined"),
   ),
+  "information": ("docs/results/paper.md", information),
   "compensation": ("docs/results/paper.md", compensation),
 }
 

@@ -139,6 +139,11 @@ def doubts(option, base, constraints, evidence) -> tuple[str, ...]:
       f"what leaks of the labels may be as much as {high:.3f}, more than the "
       f"{constraints.leakage} allowed"
     )
+  if low > SMALL:
+    found.append(
+      f"it does not keep the labels: at least {low:.0%} of what guessing "
+      "leaves of them leaks; try defences (audit.defenses)"
+    )
   if high - low > WIDE:
     found.append(
       f"what leaks of the labels lies between {low:+.3f} and {high:+.3f}: more "

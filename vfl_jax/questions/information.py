@@ -6,6 +6,7 @@ merge, where the other parties come in. Jointly the layers of all parties, put
 side by side below the cut, are one chain.
 """
 
+from collections.abc import Mapping
 import os
 from typing import Any
 
@@ -178,14 +179,30 @@ def findings(rows: pd.DataFrame) -> list[dict[str, str]]:
   return said
 
 
-def _counted(part, name):
-  """Pairs in which it grows, falls, and all that can be told.
+def verdict(row: Mapping[str, Any], part: str) -> str:
+  """Whether information grows with depth: "grows", "falls", "not told".
 
   Rank correlations of a few layers take few values, and their intervals may
   have no width: the gain has to bear them out.
+
+  Args:
+    row: of `correlations`.
+    part: one of "bottom", "joint", "path".
+
+  Returns:
+    What the 95 % intervals of both say; "" where there is one seed.
   """
-  known = part.dropna(subset=[f"{name}_low", f"{name}_gain_low"])
-  both = [known[[f"{k}_low", f"{k}_high"]] for k in (name, f"{name}_gain")]
-  grows = (both[0].iloc[:, 0] > 0) & (both[1].iloc[:, 0] > 0)
-  falls = (both[0].iloc[:, 1] < 0) & (both[1].iloc[:, 1] < 0)
-  return int(grows.sum()), int(falls.sum()), len(known)
+  ranks, gains = (
+    (row[f"{name}_low"], row[f"{name}_high"]) for name in (part, f"{part}_gain")
+  )
+  if any(end != end for end in (*ranks, *gains)):
+    return ""
+  if ranks[0] > 0 and gains[0] > 0:
+    return "grows"
+  return "falls" if ranks[1] < 0 and gains[1] < 0 else "not told"
+
+
+def _counted(part, name):
+  """Pairs in which it grows, falls, and all that can be told."""
+  found = [verdict(row, name) for row in part.to_dict("records")]
+  return found.count("grows"), found.count("falls"), sum(map(bool, found))
