@@ -41,10 +41,11 @@ def main(argv: list[str]) -> None:
       work.dry_run(config)
       return
     with console.Progress() as progress:
-      work.run(config, folder, progress)
+      report = work.run(config, folder, progress)
   except (workdir.Refused, lifecycle.Stopped) as error:
     _refuse(error, code=2 if isinstance(error, ValueError) else 1)
-  console.summary(folder)
+  if report.is_file():  # else another host writes it
+    console.summary(folder)
 
 
 def _parse(argv: list[str]) -> list[str]:

@@ -2,13 +2,19 @@
 
 import os
 import pathlib
+import socket
 import subprocess
 import sys
+import time
 
+import jax
+import numpy as np
 import pytest
 
 from vfl_jax import config as configs
 from vfl_jax import devices
+from vfl_jax import experiment
+from vfl_jax import workdir
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # two processes' worth of code: devices are counted when jax starts
@@ -69,14 +75,106 @@ def test_eight_devices_train_to_the_numbers_of_one(model, tmp_path):
   assert "compared" in done.stdout, done.stderr[-3000:]
 
 
+TOGETHER = (
+  "--config=configs/default.py:step",
+  "--config.train.epochs=4",
+  "--config.train.steps_per_epoch=0",
+  "--config.seeds=2",
+  "--config.information.estimators=()",
+  "--config.compensation=()",
+  "--config.attacks=('norm',)",
+  "--config.record.epochs=(1,)",
+)
+
+
+def _started(folder, process, address):
+  return subprocess.Popen(
+    [
+      sys.executable,
+      "main.py",
+      *TOGETHER,
+      "--config.mesh.data=2",
+      "--config.mesh.seed=2",
+      "--config.mesh.hosts=2",
+      f"--workdir={folder / str(process)}",
+    ],
+    cwd=ROOT,
+    env={
+      **os.environ,
+      "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
+      "JAX_PLATFORMS": "cpu",
+      "NPROC": "64",
+      "JAX_COORDINATOR_ADDRESS": address,
+      "JAX_NUM_PROCESSES": "2",
+      "JAX_PROCESS_ID": str(process),
+    },
+    stdout=subprocess.PIPE,
+    stderr=subprocess.STDOUT,
+    text=True,
+  )
+
+
+def _address():
+  with socket.socket() as found:
+    found.bind(("127.0.0.1", 0))
+    return f"127.0.0.1:{found.getsockname()[1]}"
+
+
+@pytest.mark.slow
+def test_two_hosts_train_to_the_numbers_of_one_also_when_killed(tmp_path):
+  address = _address()
+  first = [_started(tmp_path, k, address) for k in range(2)]
+  until = time.monotonic() + 300
+  metrics = tmp_path / "0" / "metrics.jsonl"
+  try:
+    while not (metrics.exists() and metrics.stat().st_size):
+      assert time.monotonic() < until, "no epoch was done"
+      assert all(process.poll() is None for process in first)
+      time.sleep(0.1)
+  finally:
+    for process in first:
+      process.kill()
+      process.communicate()
+  address = _address()
+  again = [_started(tmp_path, k, address) for k in range(2)]
+  said = [process.communicate(timeout=400)[0] for process in again]
+  assert [process.returncode for process in again] == [0, 0], said
+  assert "report:" in said[0]
+  assert "report:" not in said[1]
+  assert not (tmp_path / "1").exists()
+  alone = [sys.executable, "main.py", *TOGETHER, f"--workdir={tmp_path}/alone"]
+  subprocess.run(alone, cwd=ROOT, check=True, capture_output=True)
+  one, two = (
+    experiment.load(tmp_path / name).federation for name in ("alone", "0")
+  )
+  for a, b in zip(
+    jax.tree.leaves((two.variables, two.kept)),
+    jax.tree.leaves((one.variables, one.kept)),
+    strict=True,
+  ):
+    scale = np.nanmax(np.abs(b))  # a bias before a norm is nothing but rounding
+    np.testing.assert_allclose(a, b, rtol=0, atol=2e-3 * scale + 1e-6)
+
+
+def test_hosts_that_are_not_there_are_refused(tmp_path):
+  config = configs.load(str(ROOT / "configs" / "default.py"), {})
+  config.mesh.hosts = 2
+  with pytest.raises(workdir.Refused, match=r"mesh\.hosts is 2 and the others"):
+    experiment.run(configs.validate(config), tmp_path)
+  study = configs.load(str(ROOT / "configs/paper/cut_sweep.py"), {})
+  study.bases.digits.mesh.hosts = 2
+  with pytest.raises(ValueError, match="a study runs on one host"):
+    configs.validate(study)
+
+
 def test_a_mesh_that_does_not_fit_is_refused():
-  assert devices.layout({"data": 1, "seed": 1}, 3, 32).mesh is None
+  assert devices.layout({"data": 1, "seed": 1, "hosts": 1}, 3, 32).mesh is None
   with pytest.raises(ValueError, match="does not divide seeds=3"):
-    devices.layout({"data": 1, "seed": 2}, 3, 32)
+    devices.layout({"data": 1, "seed": 2, "hosts": 1}, 3, 32)
   with pytest.raises(ValueError, match=r"not divide train\.batch_size=30"):
-    devices.layout({"data": 4, "seed": 1}, 3, 30)
+    devices.layout({"data": 4, "seed": 1, "hosts": 1}, 3, 30)
   with pytest.raises(ValueError, match="asks for 512 devices"):
-    devices.layout({"data": 512, "seed": 1}, 3, 512)
+    devices.layout({"data": 512, "seed": 1, "hosts": 1}, 3, 512)
   config = configs.defaults()
   config.mesh.data = 0
   with pytest.raises(ValueError, match=r"mesh\.data is 0"):

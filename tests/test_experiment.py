@@ -397,30 +397,56 @@ def command(workdir, **environment):
   ]
 
 
+# a phase of a run, and the file that is there once it has begun
+PHASES = {
+  "training": "metrics.jsonl",
+  "probing": "tables/main.csv",
+  "attacking": "tables/compensation.csv",
+  "reporting": "tables/leakage.csv",
+}
+
+
+def killed_in(phase, workdir, delay) -> bool:
+  """Start the run and kill it in a phase; False if it ended before."""
+  process = subprocess.Popen(
+    command(workdir),
+    cwd=ROOT,
+    stdout=subprocess.DEVNULL,
+    stderr=subprocess.DEVNULL,
+  )
+  try:
+    while process.poll() is None and not (workdir / PHASES[phase]).exists():
+      time.sleep(0.01)
+    # a run that begins in this phase has to get there first
+    process.wait(delay)
+  except subprocess.TimeoutExpired:
+    process.send_signal(signal.SIGKILL)
+    return True
+  finally:
+    process.wait()
+  return False
+
+
 @pytest.mark.slow
-def test_resume_after_sigkill_is_bit_identical(tmp_path):
-  """Killed at random moments until done; all numbers equal a quiet run's."""
-  quiet, killed = tmp_path / "quiet", tmp_path / "killed"
+def test_runs_killed_at_twenty_moments_end_bit_identical(tmp_path):
+  """Five runs, each killed while it trains, probes, attacks and reports."""
+  quiet = tmp_path / "quiet"
   subprocess.run(command(quiet), cwd=ROOT, check=True, capture_output=True)
   moments = random.Random(0)
-  kills = 0
-  while kills < 8:
-    process = subprocess.Popen(
-      command(killed),
-      cwd=ROOT,
-      stdout=subprocess.DEVNULL,
-      stderr=subprocess.DEVNULL,
-    )
-    deadline = time.time() + moments.uniform(3, 9)
-    while time.time() < deadline and process.poll() is None:
-      time.sleep(0.05)
-    if process.poll() is not None:
-      break
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    kills += 1
-  assert kills, "it ended before it could be killed"
-  subprocess.run(command(killed), cwd=ROOT, check=True, capture_output=True)
+  landed = dict.fromkeys(PHASES, 0)
+  for number in range(5):
+    killed = tmp_path / f"killed{number}"
+    for phase in PHASES:
+      # in the last phase a second is all there is
+      delay = moments.uniform(0.0, 0.5 if phase == "reporting" else 2.0)
+      landed[phase] += killed_in(phase, killed, delay)
+    subprocess.run(command(killed), cwd=ROOT, check=True, capture_output=True)
+    same_run(quiet, killed)
+  assert min(landed.values()) >= 3, landed
+  assert sum(landed.values()) >= 18, landed
+
+
+def same_run(quiet, killed):
   assert (quiet / "metrics.jsonl").read_text() == (
     killed / "metrics.jsonl"
   ).read_text()
@@ -431,8 +457,6 @@ def test_resume_after_sigkill_is_bit_identical(tmp_path):
       tables.read(quiet, name), tables.read(killed, name), check_exact=True
     )
   a, b = (experiment.load(w).federation.variables for w in (quiet, killed))
-  import jax
-
   jax.tree.map(np.testing.assert_array_equal, a, b)
 
 
@@ -457,6 +481,36 @@ def test_interrupted_training_resumes_to_the_same_state(tmp_path, monkeypatch):
     pd.testing.assert_frame_equal(
       tables.read(whole, name), tables.read(parts, name), check_exact=True
     )
+
+
+def test_what_a_file_says_is_text_in_the_report(tmp_path):
+  """A column, a class or a file named like markup stays a name."""
+  evil = "<script>alert('x')</script>"
+  generator = np.random.default_rng(0)
+  frame = pd.DataFrame(generator.normal(size=(200, 4)))
+  frame.columns = [evil, "<b>a", "c&d", "e"]
+  frame["<i>label</i>"] = np.where(frame[evil] > 0, evil, "no")
+  path = tmp_path / "<img src=x onerror=alert(1)>.csv"
+  frame.to_csv(path, index=False)
+  config = common.experiment("<u>name", "step")
+  configs.assign(
+    config,
+    {
+      "data.name": "file",
+      "data.path": str(path),
+      "data.label": "<i>label</i>",
+      "record.epochs": (0,),
+      "attacks": ("norm",),
+      "information.estimators": (),
+      "compensation": (),
+      "seeds": 1,
+    },
+  )
+  written = experiment.run(configs.validate(config), tmp_path / "run")
+  html = written.read_text("utf-8")
+  for raw in (evil, "<i>label", "<img src=x", "<u>name", "<b>a"):
+    assert raw not in html, raw
+  assert "&lt;i&gt;label" in html
 
 
 def browser():

@@ -7,6 +7,7 @@ imports orbax.
 
 import logging
 import os
+import pathlib
 from typing import Any
 import warnings
 import zlib
@@ -14,7 +15,7 @@ import zlib
 import jax
 import jax.numpy as jnp
 import numpy as np
-from orbax.checkpoint import v1 as ocp
+import orbax.checkpoint as ocp
 
 # orbax logs as errors what it also raises
 for _name in ("absl", "asyncio"):
@@ -25,11 +26,20 @@ class Checkpoints:
   """One writer per folder; opening removes what a killed writer left behind."""
 
   def __init__(self, directory: str | os.PathLike[str], keep: int = 2):
-    self._orbax = ocp.training.Checkpointer(
-      os.path.abspath(directory),
-      preservation_policy=ocp.training.preservation_policies.LatestN(keep),
+    directory = pathlib.Path(directory).absolute()
+    directory.mkdir(parents=True, exist_ok=True)
+    own = jax.process_index()
+    options = ocp.CheckpointManagerOptions(
+      max_to_keep=keep,
+      create=False,
       cleanup_tmp_directories=True,
+      enable_async_checkpointing=False,
+      # other hosts have nothing to do with it; not in orbax's newer interface
+      multiprocessing_options=ocp.options.MultiprocessingOptions(
+        primary_host=own, active_processes={own}
+      ),
     )
+    self._orbax = ocp.CheckpointManager(directory, options=options)
 
   def save(self, step: int, state: Any) -> None:
     """Save arrays; complete and renamed into place on return."""
@@ -44,13 +54,14 @@ class Checkpoints:
       "spec": {k: [str(v.dtype), list(v.shape)] for k, v in flat.items()},
       "checksum": zlib.crc32(packed),
     }
+    if step in self._orbax.all_steps():  # damaged, or it were not done again
+      self._orbax.delete(step)
     # without `force` orbax may skip a save and not say so
     self._orbax.save(
       step,
-      {"state": packed},
+      args=ocp.args.PyTreeSave({"state": packed}),
       custom_metadata=contents,
       force=True,
-      overwrite=True,
     )
 
   def restore(self, like: Any) -> tuple[int, Any] | None:
@@ -65,10 +76,13 @@ class Checkpoints:
     Raises:
       ValueError: the checkpoint belongs to another structure.
     """
-    for step in sorted((c.step for c in self._orbax.checkpoints), reverse=True):
+    for step in sorted(self._orbax.all_steps(), reverse=True):
       try:
         contents: Any = self._orbax.metadata(step).custom_metadata
-        packed = np.asarray(self._orbax.load(step)["state"])
+        found = self._orbax.restore(
+          step, args=ocp.args.PyTreeRestore({"state": 0})
+        )
+        packed = np.asarray(found["state"])
         if zlib.crc32(packed) != contents["checksum"]:
           raise OSError("contents do not match their checksum")
       except Exception as error:  # orbax raises many types, some private

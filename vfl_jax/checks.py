@@ -108,6 +108,7 @@ def ranges(config):
     "evaluate.aux_draws": 1,
     "mesh.data": 1,
     "mesh.seed": 1,
+    "mesh.hosts": 1,
     "record.samples": 0,
   }
   at_least("", config, lowest)

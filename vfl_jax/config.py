@@ -186,6 +186,11 @@ def _study(config: Any) -> Any:
     try:
       found = validate(cell(config, entry))
       same = seen.setdefault(digest(found), labels)
+      if found.mesh.hosts > 1:
+        raise ValueError(
+          f"mesh.hosts is {found.mesh.hosts}; an experiment of a study runs on "
+          "one host, take 1."
+        )
     except ValueError as error:
       raise ValueError(f"cell {labels}: {error}") from error
     if same is not labels:

@@ -1,4 +1,4 @@
-"""Seeds and the rows of a batch over several devices, by a mesh.
+"""Seeds and the rows of a batch over several devices and hosts, by a mesh.
 
 Training is one program however many devices there are: its arrays say where
 they live, and the compiler adds what has to be sent between them.
@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from vfl_jax import hosts
 
 PyTree = Any
 SEED, DATA = "seed", "data"
@@ -41,23 +43,28 @@ class Layout(NamedTuple):
       lambda a: jax.lax.with_sharding_constraint(a, own), tree
     )
 
+  def whole(self, tree: PyTree) -> PyTree:
+    """Arrays of numpy, on every host; asked by all hosts at once."""
+    return jax.tree.map(hosts.gathered, tree)
+
   def gathered(self, tree: PyTree) -> PyTree:
     """Arrays on one device again, for what is measured after the training."""
     if self.mesh is None:
       return tree
-    return jax.tree.map(lambda a: jnp.asarray(np.asarray(a)), tree)
+    return jax.tree.map(jnp.asarray, self.whole(tree))
 
   def _put(self, tree, spec):
     if self.mesh is None:
       return tree
-    return jax.device_put(tree, jax.sharding.NamedSharding(self.mesh, spec))
+    own = jax.sharding.NamedSharding(self.mesh, spec)
+    return jax.tree.map(lambda a: hosts.placed(a, own), tree)
 
 
 def layout(mesh: Mapping[str, int], seeds: int, batch_size: int) -> Layout:
   """The layout that a config asks for.
 
   Args:
-    mesh: devices along "seed" and "data".
+    mesh: devices along "seed" and "data", on how many "hosts".
     seeds: of the experiment.
     batch_size: rows of a step.
 
@@ -66,7 +73,7 @@ def layout(mesh: Mapping[str, int], seeds: int, batch_size: int) -> Layout:
   """
   across = {name: mesh[name] for name in (SEED, DATA)}
   count = int(np.prod(list(across.values())))
-  if count == 1:
+  if count == 1 and mesh["hosts"] == 1:
     return Layout()
   for name, total, what in (
     (SEED, seeds, "seeds"),
@@ -81,6 +88,11 @@ def layout(mesh: Mapping[str, int], seeds: int, batch_size: int) -> Layout:
     raise ValueError(
       f"mesh asks for {count} devices ({across[SEED]} x {across[DATA]}), and "
       f"there are {len(devices)} ({devices[0].platform})."
+    )
+  if mesh["hosts"] > 1 and count < len(devices):
+    raise ValueError(
+      f"mesh takes {count} of the {len(devices)} devices of {mesh['hosts']} "
+      "hosts; with several hosts mesh.seed times mesh.data is all of them."
     )
   shape = tuple(across.values())
   kinds = (jax.sharding.AxisType.Auto,) * len(shape)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import ml_collections
 import numpy as np
 
 from vfl_jax import alignment
@@ -16,11 +17,12 @@ from vfl_jax import console
 from vfl_jax import cost
 from vfl_jax import federation as federations
 from vfl_jax import guarding
+from vfl_jax import hosts
+from vfl_jax import journal
 from vfl_jax import lifecycle
 from vfl_jax import measure
 from vfl_jax import tables
 from vfl_jax import train
-from vfl_jax import workdir as workdirs
 
 
 class Run(NamedTuple):
@@ -72,7 +74,7 @@ def load(workdir: str | os.PathLike[str]) -> Run:
   if not (workdir / "config.json").is_file():
     raise FileNotFoundError(f"{workdir} holds no run: config.json is missing.")
   config = configs.from_json((workdir / "config.json").read_text("utf-8"))
-  config.mesh.update(data=1, seed=1)  # there may be fewer devices here
+  config = _alone(config)  # there may be fewer devices here
   setup = federations.prepare(config)
   state, kept = federations.initial(config, setup)
   checkpoints = checkpoint.Checkpoints(workdir / "checkpoints")
@@ -92,6 +94,8 @@ def load(workdir: str | os.PathLike[str]) -> Run:
 
 def dry_run(config: Any) -> None:
   """Print stages, shapes, parameters, memory, FLOPs and bytes on the wire."""
+  if config.mesh.hosts > 1:
+    config = _alone(config)  # nobody else has to be there
   setup = federations.prepare(config)
   rows = cost.table(setup.net, setup.inputs, config.train.batch_size)
   state, kept = federations.initial(config, setup)
@@ -125,6 +129,12 @@ def _work(config, workdir, progress):
   progress.phase("data", 1)
   setup = federations.prepare(config)
   state, kept = _train(config, workdir, setup, progress)
+  if config.mesh.hosts > 1:
+    first = hosts.leads()
+    hosts.part()
+    if not first:
+      return
+    setup = federations.prepare(_alone(config))
   f = federations.trained(config, setup, state["variables"], kept)
   tables.set_status(
     workdir,
@@ -147,27 +157,22 @@ def _work(config, workdir, progress):
   attacking.run(config, workdir, setup, f, state, progress)
 
 
+def _alone(config):
+  """The same experiment on one device."""
+  mesh = {"data": 1, "seed": 1, "hosts": 1}
+  return ml_collections.ConfigDict({**config.to_dict(), "mesh": mesh})
+
+
 def _train(config, workdir, setup: federations.Setup, progress):
-  """Train to the end, from the newest checkpoint that reads back whole."""
-  layout = setup.layout
-  state, kept = federations.initial(config, setup)
-  checkpoints = checkpoint.Checkpoints(workdir / "checkpoints")
-  done = 0
-  try:
-    restored = checkpoints.restore({"state": state, "kept": kept})
-  except ValueError as error:
-    raise workdirs.Refused(
-      f"workdir {workdir} cannot be resumed, {error} Have the data changed? "
-      "Give another --workdir, or remove it."
-    ) from error
-  if restored is not None:
-    done, contents = restored
-    state, kept = layout.seeds(contents["state"]), contents["kept"]
-  lines = [m for m in tables.read_metrics(workdir) if m["epoch"] < done]
-  tables.write_metrics(workdir, lines)
+  """Train to the end, from where it was left."""
+  layout, predict = setup.layout, setup.learner.predict
+  written = journal.Journal(workdir, layout)
+  done, state, kept = written.resume(*federations.initial(config, setup))
   epochs = config.train.epochs
   progress.phase("train", epochs, done)
-  validation = jax.tree.map(jnp.asarray, tuple(setup.dataset.validation.inputs))
+  validation = layout.everywhere(
+    jax.tree.map(jnp.asarray, tuple(setup.dataset.validation.inputs))
+  )
   truth = setup.dataset.validation.labels
   for epoch, state, kept, metrics in train.fit(
     setup.learner,
@@ -179,7 +184,9 @@ def _train(config, workdir, setup: federations.Setup, progress):
     epochs=epochs,
     kept=kept,
   ):
-    sound = np.isfinite(metrics["loss"]) & train.finite(state["variables"])
+    metrics = layout.whole(metrics)
+    finite = layout.whole(train.finite(state["variables"]))
+    sound = np.isfinite(metrics["loss"]) & finite
     if not sound.all():
       bad = np.flatnonzero(~sound).tolist()
       raise lifecycle.Diverged(
@@ -188,27 +195,17 @@ def _train(config, workdir, setup: federations.Setup, progress):
         f"train.learning_rate={config.train.learning_rate} or clip. "
         "Checkpoints up to the epoch before are intact."
       )
-    logits = np.asarray(setup.learner.predict(state["variables"], validation))
+    logits = layout.whole(predict(state["variables"], validation))
     correct = (logits.argmax(-1) == truth).mean(1)
-    tables.append_metrics(
-      workdir,
-      {
-        "epoch": epoch,
-        "loss": metrics["loss"].tolist(),
-        "accuracy": metrics["accuracy"].tolist(),
-        "validation": correct.tolist(),
-      },
-    )
-    checkpoints.save(epoch + 1, {"state": state, "kept": kept})
+    line = {
+      "epoch": epoch,
+      "loss": metrics["loss"].tolist(),
+      "accuracy": metrics["accuracy"].tolist(),
+      "validation": correct.tolist(),
+    }
+    written.write(line, state, kept)
     progress.advance(
       f"loss {metrics['loss'].mean():.3f}, validation {correct.mean():.3f}"
     )
-  checkpoints.close()
-  rows = [
-    {"epoch": m["epoch"], "seed": seed, "quantity": quantity, "value": v}
-    for m in tables.read_metrics(workdir)
-    for quantity in ("loss", "accuracy", "validation")
-    for seed, v in enumerate(m[quantity])
-  ]
-  tables.write(workdir, "training", rows)
+  written.close()
   return layout.gathered(state), layout.gathered(kept)

@@ -12,6 +12,7 @@ import jax
 
 from vfl_jax import config as configs
 from vfl_jax import console
+from vfl_jax import hosts
 from vfl_jax import programs
 from vfl_jax import report
 from vfl_jax import tables
@@ -45,33 +46,46 @@ def complete(
       what it finds there.
 
   Returns:
-    The path of the report.
+    The path of the report; on other hosts than the first, where that writes it.
 
   Raises:
-    Refused: the workdir belongs to another config, cannot be written, or
-      another process is at work in it.
+    Refused: the other hosts are not there, or the workdir belongs to another
+      config, cannot be written, or another process is at work in it.
     Stopped: the training diverged, the disk is full, or a table that was
       written before cannot be read.
     Exception: what else the work raises, after status.json has its reason.
   """
-  workdir = workdirs.claim(config, workdir)
-  with tables.hold(workdir) as free:
-    if not free:
-      raise workdirs.Refused(
-        f"another process is at work in workdir {workdir}; wait until it ends, "
-        "or give another --workdir."
-      )
-    return _complete(config, workdir, progress or console.Silent(), work)
+  progress = progress or console.Silent()
+  if "mesh" in config:
+    try:
+      hosts.join(config.mesh.hosts)
+    except ValueError as error:
+      raise workdirs.Refused(str(error)) from error
+  if not hosts.leads():
+    if hosts.agreed(False):  # the first one says whether there is work
+      _prepare(config)
+      work(config, pathlib.Path(workdir), progress)
+    return pathlib.Path(workdir) / "report.html"
+  with contextlib.ExitStack() as stack:
+    fresh = False
+    try:
+      workdir = workdirs.claim(config, workdir)
+      if not stack.enter_context(tables.hold(workdir)):
+        raise workdirs.Refused(
+          f"another process is at work in workdir {workdir}; wait until it "
+          "ends, or give another --workdir."
+        )
+      fresh = not tables.finished(workdir)
+    finally:
+      hosts.agreed(fresh)
+    if fresh:
+      return _complete(config, workdir, progress, work)
+    progress.say("This was finished before: nothing is run again.")
+    return workdir / "report.html"
 
 
 def _complete(config, workdir, progress, work):
-  if tables.finished(workdir):
-    progress.say("This was finished before: nothing is run again.")
-    return workdir / "report.html"
-  programs.use_cache()
-  programs.make_room()
-  if "precision" in config:  # a study has none of its own
-    jax.config.update("jax_default_matmul_precision", config.precision)
+  _prepare(config)
   before = tables.status(workdir).get("seconds", 0)
   started = time.monotonic()
   try:
@@ -101,6 +115,13 @@ def _complete(config, workdir, progress, work):
     if stopped is None or stopped is error:
       raise
     raise stopped from error
+
+
+def _prepare(config):
+  programs.use_cache()
+  programs.make_room()
+  if "precision" in config:  # a study has none of its own
+    jax.config.update("jax_default_matmul_precision", config.precision)
 
 
 def _in_a_sentence(error, workdir) -> Stopped | None:

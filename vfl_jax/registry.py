@@ -6,6 +6,7 @@ import difflib
 import functools
 import importlib
 import inspect
+import sys
 import types
 import typing
 from typing import Any
@@ -66,6 +67,9 @@ def _built(builder, args, keywords):
 def lookup(entries: Mapping[str, Any], kind: str, name: str) -> Any:
   """The entry of a registry, or the user's own `package.module:builder`.
 
+  Such a module comes from the import path, and its name is said on stderr
+  before its code runs.
+
   Raises:
     ValueError: unknown name, with the near match and the list.
 
@@ -78,6 +82,7 @@ def lookup(entries: Mapping[str, Any], kind: str, name: str) -> Any:
     return entries[name]
   if isinstance(name, str) and ":" in name:
     module, _, attribute = name.partition(":")
+    _announce(kind, name)
     try:
       return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
@@ -86,6 +91,11 @@ def lookup(entries: Mapping[str, Any], kind: str, name: str) -> Any:
         "colon is package.module:builder and must be importable."
       ) from error
   raise ValueError(unknown(kind, name, entries))
+
+
+@functools.cache
+def _announce(kind: str, name: str) -> None:
+  print(f"the config names code of its own: {kind} {name}", file=sys.stderr)
 
 
 def unknown(kind: str, name: Any, known: Iterable[str]) -> str:

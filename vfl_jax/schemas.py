@@ -13,7 +13,8 @@ EXPERIMENT: dict[str, Any] = {
   "seed": 0,
   "seeds": 3,
   "precision": "float32",
-  "mesh": {"data": 1, "seed": 1},  # devices that rows and seeds are split over
+  # devices that rows and seeds are split over, and the hosts that they are on
+  "mesh": {"data": 1, "seed": 1, "hosts": 1},
   "data": {
     "name": "digits",
     "path": "",  # the user's own file; one per party with commas

@@ -232,7 +232,7 @@ def fit(
   start: int,
   epochs: int,
   kept: PyTree,
-) -> Iterator[tuple[int, PyTree, PyTree, dict[str, np.ndarray]]]:
+) -> Iterator[tuple[int, PyTree, PyTree, dict[str, jax.Array]]]:
   """Train epoch by epoch, yielding `(epoch, state, kept, metrics)`.
 
   Where few epochs are not to be kept they run in the program that records.
@@ -265,16 +265,12 @@ def fit(
       copied = _copied(state["variables"])
       snapshots = {**snapshots, str(epoch + 1): copied}
     kept = {"messages": messages, "snapshots": snapshots}
-    yield epoch, state, kept, jax.tree.map(np.asarray, metrics)
-
-
-def finite(variables: Any) -> np.ndarray:
-  """Per seed, whether every variable is finite."""
-  return np.asarray(_finite(variables))
+    yield epoch, state, kept, metrics
 
 
 @jax.jit
-def _finite(variables):
+def finite(variables: PyTree) -> jax.Array:
+  """Per seed, whether every variable is finite."""
   return functools.reduce(
     jnp.logical_and,
     [
