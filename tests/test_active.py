@@ -134,7 +134,7 @@ def test_it_needs_momentum_to_amplify():
   config.train.overrides = ({"name": "top", "optimizer": "adam"},)
   configs.validate(config)
   with pytest.raises(ValueError, match="largest is 0.5"):
-    attacks.build("active_completion", steps=1, largest=0.5)
+    attacks.build("active_completion", budget=1, largest=0.5)
 
 
 def test_ids_one_passive_party_and_the_released_variant(tmp_path):
@@ -231,5 +231,5 @@ def test_a_coalition_reads_summed_logits_once():
     aux_labels=np.arange(3),
     public=types.Public(3, 30, 1, ("all",), None),
   )
-  found = attacks.build("direct", steps=1).infer(jax.random.key(0), view)
+  found = attacks.build("direct", budget=1).infer(jax.random.key(0), view)
   np.testing.assert_array_equal(np.argmax(found.train, 1), labels)

@@ -102,7 +102,7 @@ def truth(seed=0):
 
 
 def build(name, steps):
-  return attacks.build(name, steps=steps)
+  return attacks.build(name, budget=steps)
 
 
 def told(labels):
@@ -251,11 +251,11 @@ def test_held_out_auxiliary_labels_choose_the_better_variant():
   view = view._replace(public=public)
   good, bad = ("frozen", 0, 1.0), ("finetuned", 1, 1.0)
   for variants in ((good, bad), (bad, good)):
-    attack = attacks.build("passive_completion", steps=200, variants=variants)
+    attack = attacks.build("passive_completion", budget=200, variants=variants)
     found = jax.jit(lambda key, a=attack: a.infer(key, view))(jax.random.key(0))
     assert int(found.details["variant"]) == variants.index(good)
     assert evaluate.score("accuracy", np.array(found.test), test_labels) == 1
-  alone = attacks.build("passive_completion", steps=200, variants=(bad,))
+  alone = attacks.build("passive_completion", budget=200, variants=(bad,))
   found = jax.jit(lambda key: alone.infer(key, view))(jax.random.key(0))
   assert float(found.details["validation"]) < 0.6
 
@@ -303,7 +303,7 @@ def test_features_only_reads_separable_features_and_not_noise():
 )
 def test_impossible_options_are_refused(options, words):
   with pytest.raises(ValueError, match=words):
-    attacks.build("passive_completion", steps=1, **options)
+    attacks.build("passive_completion", budget=1, **options)
 
 
 def test_a_head_as_deep_as_what_is_missing_reads_what_a_linear_one_cannot():
@@ -321,7 +321,7 @@ def test_a_head_as_deep_as_what_is_missing_reads_what_a_linear_one_cannot():
   found = {}
   for depth in (0, -1):
     attack = attacks.build(
-      "passive_completion", steps=600, variants=(("frozen", depth, 0.1),)
+      "passive_completion", budget=600, variants=(("frozen", depth, 0.1),)
     )
     answer = jax.jit(lambda key, a=attack: a.infer(key, view))(
       jax.random.key(0)
@@ -336,8 +336,8 @@ def test_an_oracle_is_offered_every_variant_at_ten_times():
   labels, test_labels = truth()
   view = view_of(np.eye(C)[labels], np.eye(C)[test_labels], labels)
   key = jax.random.key(0)
-  honest = attacks.build("passive_completion", steps=57).infer(key, view)
-  attack = attacks.build("passive_completion", steps=57, oracle=True)
+  honest = attacks.build("passive_completion", budget=57).infer(key, view)
+  attack = attacks.build("passive_completion", budget=57, oracle=True)
   offered = attack.infer(key, view)
   assert honest.choices is None
   train, test = (np.asarray(a) for a in offered.choices)
@@ -385,7 +385,7 @@ def test_texts_are_mixed_as_hidden_states(method):
   for bottom in ("frozen", "finetuned"):
     attack = attacks.build(
       "passive_completion",
-      steps=300,
+      budget=300,
       variants=((bottom, 1, 1.0),),
       mixing=method,
     )

@@ -80,6 +80,7 @@ def measured_by_hand(workdir, seeds=examples.SEEDS, **changes):
         {
           **key,
           "attack": "norm",
+          "rule": "norm",
           "party": "0",
           "rows": rows,
           "primary": True,

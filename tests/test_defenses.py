@@ -721,7 +721,7 @@ def test_every_defence_trains_in_one_program(name):
   assert learner.epoch._cache_size() == 1
   built = defenses.build(name)
   for _, attack, own in entries.labelled(built.adaptive):
-    attacks.build(attack, **{"steps": 9, **own})
+    attacks.build(attack, **{"budget": 9, **own})
 
 
 @pytest.mark.parametrize("name", IDENTITIES)

@@ -153,3 +153,57 @@ def test_top5_gives_ties_their_share():
   # three are ahead of 97 that share two places
   wanted = (3 + 97 * 2 / 97) / 100
   assert evaluate.score("top5", few, labels) == pytest.approx(wanted)
+
+
+def test_recall_counts_trials_without_a_word():
+  """One perfect trial and two silent ones: a third of the rows was named."""
+  labels = np.array([0, 0, 0, 1, 1, 1])
+  known = np.zeros((3, 0), int)
+  attack = types.Attack(frozenset(), lambda k, v: None, "", abstains=True)
+  silent = np.full((6, 2), np.nan)
+  answers = [
+    evaluate.Answer("sure", "attack", 0, trial, scores, None, "")
+    for trial, scores in enumerate((np.eye(2)[labels], silent, silent))
+  ]
+  found = evaluate.table(
+    answers,
+    {"sure": attack},
+    {"train": labels, "test": labels},
+    known,
+    np.array([0.5, 0.5]),
+    1,
+    "accuracy",
+  )
+  recall = [r["value"] for r in found if r["metric"] == "recall"]
+  assert recall == [1.0, 0.0, 0.0]
+  (row,) = [r for r in evaluate.advantage(found) if r["primary"]]
+  assert (row["attack_score"], row["seeds"]) == (1.0, 1)
+
+
+def test_a_control_that_diverged_is_no_guess():
+  """It is left out of its trial, and what is left is compared."""
+  labels = np.array([0, 0, 1, 1])
+  attack = types.Attack(frozenset(), lambda k, v: None, "")
+  right, broken = np.eye(2)[labels], np.full((4, 2), np.nan)
+  answers = [
+    evaluate.Answer("some", what, 0, trial, scores, None, "")
+    for trial, control in enumerate((right, broken))
+    for what, scores in (("attack", right), ("no-VFL", control))
+  ]
+  found = evaluate.table(
+    answers,
+    {"some": attack},
+    {"train": labels, "test": labels},
+    np.zeros((2, 0), int),
+    np.array([0.5, 0.5]),
+    1,
+    "accuracy",
+  )
+  values = [
+    r["value"]
+    for r in found
+    if r["what"] == "no-VFL" and r["metric"] == "accuracy"
+  ]
+  assert values[0] == 1.0 and np.isnan(values[1])
+  (row,) = [r for r in evaluate.advantage(found) if r["primary"]]
+  assert (row["advantage"], row["seeds"]) == (0.0, 1)

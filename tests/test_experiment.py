@@ -13,6 +13,7 @@ import tempfile
 import time
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,6 +21,7 @@ import pytest
 from configs import common
 from vfl_jax import checkpoint
 from vfl_jax import config as configs
+from vfl_jax import controls
 from vfl_jax import attacks
 from vfl_jax import evaluate
 from vfl_jax import federation
@@ -181,7 +183,7 @@ def test_labels_stay_sealed_while_attacks_run(finished, monkeypatch):
     return views(self, *args)
 
   monkeypatch.setattr(federation.Federation, "views", curious)
-  attack = attacks.build("passive_completion", steps=1)
+  attack = attacks.build("passive_completion", budget=1)
   rows = leakage.measure(
     run.federation,
     {"attack": attack},
@@ -191,6 +193,76 @@ def test_labels_stay_sealed_while_attacks_run(finished, monkeypatch):
     metric="accuracy",
   )
   assert len(seen) == 2 * 6 and rows
+
+
+def test_no_vfl_is_a_bottom_that_never_took_part(tmp_path):
+  """A planted bottom knows the label, and the control does not profit."""
+  generator = np.random.default_rng(0)
+  frame = pd.DataFrame(generator.normal(size=(600, 20)))
+  frame.columns = [f"x{k}" for k in range(20)]
+  frame["label"] = (frame["x0"] * frame["x1"] > 0).astype(int)
+  path = tmp_path / "xor.csv"
+  frame.to_csv(path, index=False)
+  config = common.experiment("tiny", "step")
+  values = {"data.name": "file", "data.path": str(path), "seeds": 2}
+  configs.assign(config, values)
+  config.model = configs.model("mlp", cut=1, hidden=(8,), norm="none")
+  config = configs.validate(config)
+  setup = federation.prepare(config)
+  state, kept = federation.initial(config, setup)
+  variables = state["variables"]
+  own = next(iter(variables["bottoms"][0]["params"].values()))["Dense_0"]
+  fresh = controls.untrained(setup.net, 0, setup.keys, setup.inputs)
+  # four units that tell whether two features have the same sign
+  planted = np.zeros(own["kernel"].shape, np.float32)
+  planted[:, :2, :4] = [[1, -1, 1, -1], [1, -1, -1, 1]]
+  variant = (("frozen", 0, 0.1),)
+  attack = attacks.build("passive_completion", steps=400, variants=variant)
+
+  def scores(bottom):
+    bottoms = (bottom, *variables["bottoms"][1:])
+    f = federation.trained(
+      config, setup, {**variables, "bottoms": bottoms}, kept
+    )
+    found = pd.DataFrame(
+      leakage.measure(
+        f,
+        {"completion": attack},
+        aux_per_class=20,
+        draws=1,
+        steps=1,
+        metric="accuracy",
+      )
+    )
+    found = found[found["primary"] & (found["party"] == 0)]
+    return found.groupby("what")["value"].mean()
+
+  outer = {
+    name: {"Dense_0": {**layer["Dense_0"], "kernel": jnp.asarray(planted)}}
+    for name, layer in variables["bottoms"][0]["params"].items()
+  }
+  leaky = scores({**variables["bottoms"][0], "params": outer})
+  assert leaky["attack"] > 0.9
+  assert leaky["no-VFL"] < 0.7
+  honest = scores(fresh)
+  assert honest["attack"] < 0.7
+  assert honest["no-VFL"] == pytest.approx(leaky["no-VFL"], abs=1e-6)
+
+
+def test_the_control_s_normalisation_has_seen_the_party_s_features():
+  """Running statistics of an untrained bottom are of its layers on x_k."""
+  config = tiny()
+  setup = federation.prepare(config)
+  fresh = controls.untrained(setup.net, 0, setup.keys, setup.inputs)
+  again = controls.untrained(setup.net, 0, setup.keys, setup.inputs)
+  jax.tree.map(np.testing.assert_array_equal, fresh, again)
+  one = jax.tree.map(lambda a: a[0], fresh)
+  _, batch = setup.net.bottom(one, setup.inputs[0], train=True)
+  for kept, now in zip(
+    jax.tree.leaves(one["stats"]), jax.tree.leaves(batch), strict=True
+  ):
+    # a step of a tenth towards all rows changes little
+    np.testing.assert_allclose(kept, now, rtol=0.2, atol=0.1)
 
 
 def reachable(thing, path="view", seen=None):

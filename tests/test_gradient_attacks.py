@@ -52,7 +52,7 @@ def victim(labels, gradients=None, train=None, per_class=2, prior=None):
 
 
 def run(name, view, **options):
-  return attacks.build(name, steps=1, **options).infer(KEY, view)
+  return attacks.build(name, budget=1, **options).infer(KEY, view)
 
 
 def auc(found, labels):
@@ -297,12 +297,12 @@ SETTING = types.Setting(
   ],
 )
 def test_what_an_attack_needs_and_is_not_there(name, setting, words):
-  reason = attacks.missing(attacks.build(name, steps=1), setting)
+  reason = attacks.missing(attacks.build(name, budget=1), setting)
   assert words in reason and bool(reason) == bool(words)
 
 
 def test_to_take_apart_needs_what_is_put_together():
-  apart = attacks.build("hint", steps=1, unmix=True)
+  apart = attacks.build("hint", budget=1, unmix=True)
   assert "take 'mixup'" in attacks.missing(apart, SETTING)
   assert not attacks.missing(apart, SETTING._replace(pairs=True))
 

@@ -37,6 +37,7 @@ def attack_rows(key, attack, score, control=0.5, where=("train", "test")):
     {
       **key,
       "attack": attack,
+      "rule": attack,
       "what": what,
       "party": "0",
       "seed": seed,
@@ -159,7 +160,7 @@ def reassigned():
     gain = table["attack"] - table["features only"]
     leakage.append(
       dict(zip(("data", "task", "attack", "rows"), key, strict=True))
-      | {"party": "0", "metric": "accuracy", "primary": True}
+      | {"party": "0", "metric": "accuracy", "primary": True, "rule": key[2]}
       | {"attack_score": table["attack"], "advantage": gain}
       | {"control": "features only", "control_score": table["features only"]}
       | {"low": gain - 0.005, "high": gain + 0.005}

@@ -71,7 +71,7 @@ def linear_top(n=400, d=6, classes=4, seed=0):
 def test_a_linear_top_is_replayed_and_its_labels_read(name):
   labels, h, g = linear_top()
   view = victim(labels, h, g, prior=tuple(np.bincount(labels) / len(labels)))
-  found = attacks.build(name, steps=1500).infer(KEY, view)
+  found = attacks.build(name, budget=1500).infer(KEY, view)
   assert evaluate.score("accuracy", found.train, labels) > 0.97
   assert float(found.details["misfit"]) < 0.2
 
@@ -96,7 +96,7 @@ def test_rows_without_a_gradient_are_not_replayed():
   labels, h, g = linear_top(n=100)
   g[:7] = np.nan
   view = victim(labels, h, g, per_class=8)
-  found = attacks.build("unsplit", steps=50).infer(KEY, view)
+  found = attacks.build("unsplit", budget=50).infer(KEY, view)
   assert np.isnan(found.train[:7]).all() and np.isfinite(found.train[7:]).all()
 
 
@@ -129,7 +129,7 @@ def averaged(batch, classes=3, d=4, steps=30, seed=0, code=None):
 
 def test_batch_inversion_recovers_batches_of_one():
   view, labels = averaged(1)
-  found = attacks.build("batch_inversion", steps=200).infer(KEY, view)
+  found = attacks.build("batch_inversion", budget=200).infer(KEY, view)
   assert evaluate.score("accuracy", np.asarray(found.train), labels) == 1
 
 
@@ -138,7 +138,7 @@ def test_batch_inversion_through_a_code_that_it_knows():
   view, labels = averaged(1, code=code)
   view = view._replace(code=jnp.asarray(code))
   blind, told = (
-    attacks.build("batch_inversion", steps=200, code=known).infer(KEY, view)
+    attacks.build("batch_inversion", budget=200, code=known).infer(KEY, view)
     for known in (False, True)
   )
   blind, told = (
@@ -153,7 +153,7 @@ def test_batch_inversion_reads_a_few_rows_and_says_nothing_of_others():
   first = view.averages[0]
   half = jax.tree.map(lambda a: a[:15], first)
   view = view._replace(averages={0: half})
-  found = attacks.build("batch_inversion", steps=300).infer(KEY, view)
+  found = attacks.build("batch_inversion", budget=300).infer(KEY, view)
   scores = np.asarray(found.train)
   assert np.isnan(scores[30:]).all()
   assert evaluate.score("accuracy", scores[:30], labels[:30]) > 0.8
@@ -192,12 +192,12 @@ def test_enumeration_needs_no_auxiliary_sample():
   h = generator.standard_normal((200, 4))
   view = victim(labels, h, softmax(h) - np.eye(4)[labels], train=x)
   view = view._replace(aux_rows=np.arange(0), aux_labels=np.arange(0))
-  found = attacks.build("enumeration", steps=1).infer(KEY, view)
+  found = attacks.build("enumeration", budget=1).infer(KEY, view)
   assert evaluate.score("accuracy", found.train, labels) > 0.98
 
 
 def test_every_row_is_swapped_with_every_class_once():
-  attack = attacks.build("embedding_swap", steps=1, every=3)
+  attack = attacks.build("embedding_swap", budget=1, every=3)
   classes, rows = 4, np.arange(50)
   met = np.zeros((50, classes), int)
   honest = attack.send(
@@ -213,8 +213,27 @@ def test_every_row_is_swapped_with_every_class_once():
   assert (met == 1).all()
 
 
+@pytest.mark.parametrize("drift", [1.0, 0.4])
+def test_swaps_are_read_under_a_top_that_moves(drift):
+  """Norms of later epochs are smaller, and no class gains by it."""
+  attack = attacks.build("embedding_swap", every=2)
+  classes, rows = 4, np.arange(80)
+  labels = rows // 7 % classes
+  turns = {0: np.ones((80, 1), np.float32)}
+  for turn in range(1, attack.turns(classes)):
+    sent = attack.send(
+      jnp.full(80, -1), jnp.arange(classes), jnp.asarray(rows), turn
+    )
+    sent = np.asarray(sent)
+    norm = np.where(sent < 0, 1.0, np.where(sent == labels, 0.3, 1.5))
+    turns[turn] = (norm * drift**turn)[:, None].astype(np.float32)
+  view = victim(labels, np.zeros((80, 1)), np.ones((80, 1)))
+  found = attack.infer(KEY, view._replace(gradients=turns))
+  assert (np.asarray(found.train).argmax(1) == labels).all()
+
+
 def test_a_threshold_leaves_out_rows_whose_norm_never_falls():
-  attack = attacks.build("embedding_swap", steps=1, every=1, ratio=0.5)
+  attack = attacks.build("embedding_swap", budget=1, every=1, ratio=0.5)
   labels = np.arange(12) % 2
   view = victim(labels, np.zeros((12, 1)), np.ones((12, 1)))
   turns = {0: np.ones((12, 1), np.float32)}
@@ -231,7 +250,7 @@ def test_a_threshold_leaves_out_rows_whose_norm_never_falls():
 
 
 ON_FEATURES = [
-  name for name in attacks.ATTACKS if attacks.build(name, steps=1).features
+  name for name in attacks.ATTACKS if attacks.build(name, budget=1).features
 ]
 
 
@@ -239,7 +258,7 @@ ON_FEATURES = [
 def test_reconstructions_are_functions_of_their_key_and_finite(name):
   generator = np.random.default_rng(0)
   h, x = generator.standard_normal((2, 60, 4)).astype(np.float32)
-  attack = attacks.build(name, steps=1)
+  attack = attacks.build(name, budget=1)
   received = types.Received(h[:20], h, x)
   infer = jax.jit(attack.infer)
   first, again = (np.asarray(infer(KEY, received).test) for _ in range(2))
@@ -251,7 +270,7 @@ def test_reconstructions_are_functions_of_their_key_and_finite(name):
 
 
 def inverted(h, x, h_test):
-  attack = attacks.build("feature_inversion", steps=1)
+  attack = attacks.build("feature_inversion", budget=1)
   assert attack.features
   return np.asarray(attack.infer(KEY, types.Received(h_test, h, x)).test)
 
@@ -376,12 +395,39 @@ def test_impossible_coalitions_are_refused(coalitions, words):
 @pytest.mark.parametrize(
   "name, options, words",
   [
-    ("unsplit", {"depth": -1}, "at least 0 and 1"),
-    ("exploit", {"restarts": 0}, "at least 0 and 1"),
+    ("unsplit", {"depth": -1}, "depth is -1; take at least 0"),
+    ("unsplit", {"batch": 0}, "batch is 0; take at least 1"),
+    ("unsplit", {"starts": "best"}, "'both' or 'random'"),
+    ("exploit", {"restarts": 0}, "restarts is 0; take at least 1"),
+    ("exploit", {"steps": 0}, "steps is 0; take at least 1"),
+    ("exploit", {"learning_rate": 0.0}, "more than 0"),
+    ("passive_completion", {"steps": 0}, "steps is 0; take at least 1"),
+    ("passive_completion", {"steps": -5}, "steps is -5"),
+    ("passive_completion", {"batch": 0}, "batch is 0"),
+    ("passive_completion", {"variants": ()}, "variants is empty"),
+    ("passive_completion", {"variants": (("frozen", 0, -1.0),)}, "weight >= 0"),
+    ("active_completion", {"steps": 0}, "steps is 0"),
+    ("enumeration", {"largest": 12}, "take 0 to 9"),
+    ("feature_inversion", {"width": 0}, "width is 0"),
+    ("norm", {"steps": 5}, "unknown option of attack 'norm' 'steps'"),
     ("embedding_swap", {"every": 0}, "at least 1"),
     ("batch_inversion", {"top": "conv"}, "'sum' or 'linear'"),
   ],
 )
 def test_impossible_options_are_refused(name, options, words):
   with pytest.raises(ValueError, match=words):
-    attacks.build(name, steps=1, **options)
+    attacks.build(name, **options)
+
+
+def test_the_budget_binds_what_the_config_does_not_say():
+  """`attack_steps` is for all attacks; an attack's own `steps` are its own."""
+  said = lambda **own: attacks.build("unsplit", **own).budget
+  assert "of 400 steps" in said(budget=400)
+  assert "of 2000 steps" in said(budget=25600)  # never more than published
+  assert "of 5000 steps" in said(budget=400, steps=5000)
+
+
+def test_the_sum_of_logits_is_refused_before_the_last_stage():
+  attack = attacks.build("batch_inversion", top="sum")
+  setting = types.Setting(1, 4, "averaged", False, "sgd", False, (0, 1), False)
+  assert "summed logits" in attacks.missing(attack, setting)

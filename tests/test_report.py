@@ -9,6 +9,17 @@ from vfl_jax.report import experiment
 from vfl_jax.report import leakage as leakages
 
 
+def test_findings_say_of_which_rows_where_these_differ():
+  frame = leakage(attack_score=[0.9] * 4, control_score=[0.5] * 4)
+  frame["control"] = "prior"
+  frame.loc[3, ["low", "high"]] = -0.1, 0.1
+  said = [text for text, _ in leakages.findings(frame)]
+  assert said[0].startswith(
+    "Party 0, norm, hint, spectral on train rows: leaks"
+  )
+  assert said[1].startswith("Party 0, spectral on test rows: not told apart")
+
+
 def leakage(**columns):
   rows = {
     "attack": ["norm", "hint", "spectral", "spectral"],
@@ -26,11 +37,11 @@ def leakage(**columns):
 
 def test_the_strongest_attack_pays_for_having_been_chosen():
   (card,) = leakages.strongest(leakage())
-  # spectral counts by its test rows
-  assert (card["attack"], card["rows"], card["of"]) == ("hint", "train", 3)
-  wider = stats.t.ppf(1 - 0.025 / 3, 4) / stats.t.ppf(0.975, 4)
-  assert card["high"] == pytest.approx(0.3 + 0.2 * wider)
-  assert card["low"] < 0.1
+  # training and test rows both are somebody's labels
+  assert (card["attack"], card["rows"], card["of"]) == ("spectral", "train", 4)
+  wider = stats.t.ppf(1 - 0.025 / 4, 4) / stats.t.ppf(0.975, 4)
+  assert card["high"] == pytest.approx(0.5 + 0.1 * wider)
+  assert card["low"] < 0.4
   (alone,) = leakages.strongest(leakage().iloc[:1])
   assert alone["of"] == 1 and alone["low"] == pytest.approx(0.05)
   single = leakage(seeds=[1] * 4, low=[np.nan] * 4, high=[np.nan] * 4)

@@ -210,6 +210,8 @@ def _trained(name, order):
     ("similarity", {}),
     ("similarity", {"on": "embeddings"}),
     ("passive_completion", {"steps": 20}),
+    ("unsplit", {"steps": 20}),
+    ("exploit", {"steps": 20}),
   ],
 )
 def test_another_order_of_the_classes_changes_no_attack(
@@ -231,7 +233,7 @@ def test_another_order_of_the_classes_changes_no_attack(
     ]
   )
   labels = np.repeat(np.arange(classes), 4)
-  attack = attacks.build(name, **{"steps": 1, **options})
+  attack = attacks.build(name, **{"budget": 1, **options})
   found = []
   for f, order in ((natural, np.arange(classes)), (renamed, back)):
     known = rows[order].ravel()

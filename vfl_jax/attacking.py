@@ -33,7 +33,7 @@ def run(
   goes on from `state`, where the training ended.
   """
   options = config.evaluate
-  chosen, skipped = _chosen(config, setup, f)
+  chosen, rules, skipped = _chosen(config, setup, f)
   labels = {n: a for n, a in chosen.items() if not a.features}
   coalitions = [tuple(c) for c in options.coalitions]
   adversaries = [(k,) for k in range(f.passive)] + coalitions
@@ -73,7 +73,8 @@ def run(
     victims=victims,
     advance=progress.advance,
   )
-  answered = {(r["attack"], r["party"]) for r in rows if r["what"] == "attack"}
+  scored = [r for r in rows if r["primary"] and r["what"] == "attack"]
+  answered = {(r["attack"], r["party"]) for r in scored}
   silent = {
     name: [
       p for p in map(leakage.named, adversaries) if (name, p) not in answered
@@ -83,23 +84,36 @@ def run(
   skipped |= {
     name: "it had nothing to say about any row"
     + (f" to parties {parties}" if len(parties) < len(adversaries) else "")
-    + (
-      "; too few recorded rows got a gradient"
-      if "gradients" in labels[name].needs
-      else ""
-    )
+    + _why(labels[name])
     for name, parties in silent.items()
     if parties
   }
   tables.set_status(workdir, "running", skipped=skipped)
   if victims.rows:
     tables.write(workdir, "active", victims.rows)
-  tables.write(workdir, "attacks", [{"cut": f.net.cut, **r} for r in rows])
+  rows = [
+    {
+      "cut": f.net.cut,
+      **r,
+      "rule": rules[r["attack"].removesuffix(evaluate.ORACLE)],
+    }
+    for r in rows
+  ]
+  tables.write(workdir, "attacks", rows)
   tables.write(workdir, "leakage", evaluate.advantage(rows))
 
 
+def _why(attack):
+  """Why an attack may have had nothing to say."""
+  if attack.abstains:
+    return "; it was sure of no row"
+  if "gradients" in attack.needs:
+    return "; too few recorded rows got a gradient"
+  return ""
+
+
 def _chosen(config, setup, f):
-  """Attacks by label, and why others cannot run here."""
+  """Attacks by label, the name of each, and why others cannot run here."""
   setting = types.Setting(
     f.net.cut,
     len(f.net.model.stages),
@@ -123,12 +137,13 @@ def _chosen(config, setup, f):
   if "all" in asked:
     named = [name for _, name, _ in listed]
     listed += [(n, n, {}) for n in attack_registry.ATTACKS if n not in named]
-  chosen, skipped = {}, {}
+  chosen, rules, skipped = {}, {}, {}
   for label, name, own in listed:
+    rules[label] = name
     attack = attack_registry.build(
       name,
       **{
-        "steps": config.evaluate.attack_steps,
+        "budget": config.evaluate.attack_steps,
         "oracle": config.evaluate.oracle,
         **own,
       },
@@ -138,7 +153,7 @@ def _chosen(config, setup, f):
       skipped[label] = reason
     else:
       chosen[label] = attack
-  return chosen, skipped
+  return chosen, rules, skipped
 
 
 class _Victims:

@@ -10,6 +10,7 @@ import numpy as np
 from vfl_jax import types
 
 CONTROLS = ("prior", "no-VFL", "features only")
+ORACLE = " (oracle)"  # behind the name of an attack that chose by the labels
 MANY = 20  # classes from which the first five guesses count too
 
 
@@ -52,11 +53,12 @@ def score(
     labels: the truth.
 
   Returns:
-    The number; NaN without rows, or an AUC of rows of one class.
+    The number; NaN without rows, where a score is not finite, or for an AUC of
+    rows of one class.
   """
   from sklearn import metrics
 
-  if not len(labels):
+  if not len(labels) or not np.isfinite(scores).all():
     return float("nan")
   if metric == "auc":
     if len(np.unique(labels)) < 2:
@@ -152,7 +154,17 @@ def table(
     primary = "auc" if ranks else metric
     for where, scores in (("train", a.train), ("test", a.test)):
       counted = covered.get((a.attack, a.party, a.trial, where))
-      if scores is None or counted is None or not len(counted):
+      if scores is None or counted is None:
+        continue
+      if a.what == "attack" and attacks[a.attack].abstains and where == "train":
+        every = np.setdiff1d(asked, aux_rows[a.trial])
+        sure = _sure(scores[every], labels[where][every], len(shares))
+        rows += [
+          {**_row(a, where, draws), "what": "attack", "metric": name}
+          | {"primary": False, "n": len(every), "value": value}
+          for name, value in sure.items()
+        ]
+      if not len(counted):
         continue
       truth = labels[where][counted]
       answered = {a.what: scores[..., counted, :]}
@@ -164,12 +176,8 @@ def table(
       ):
         rows.append(
           {
-            "attack": a.attack,
+            **_row(a, where, draws),
             "what": what,
-            "party": a.party,
-            "seed": a.trial // draws,
-            "draw": a.trial % draws,
-            "rows": where,
             "metric": name,
             "primary": name == primary,
             "n": len(counted),
@@ -177,15 +185,24 @@ def table(
             "detail": a.detail if what == a.what else "",
           }
         )
-      if a.what == "attack" and attacks[a.attack].abstains and where == "train":
-        every = np.setdiff1d(asked, aux_rows[a.trial])
-        sure = _sure(scores[every], labels[where][every], len(shares))
-        rows += [
-          {**rows[-1], "what": "attack", "primary": False, "n": len(every)}
-          | {"metric": name, "value": value, "detail": a.detail}
-          for name, value in sure.items()
-        ]
   return rows
+
+
+def _row(answer, where, draws) -> dict[str, Any]:
+  """What all numbers of an answer have in common."""
+  return {
+    "attack": answer.attack,
+    "what": answer.what,
+    "party": answer.party,
+    "seed": answer.trial // draws,
+    "draw": answer.trial % draws,
+    "rows": where,
+    "metric": "",
+    "primary": False,
+    "n": 0,
+    "value": float("nan"),
+    "detail": answer.detail,
+  }
 
 
 def _sure(scores, labels, classes) -> dict[str, float]:
@@ -218,7 +235,7 @@ def gains(group: Any) -> tuple[Any, str, Any]:
   table = group.pivot(index=["seed", "draw"], columns="what", values="value")
   strongest = table[[c for c in CONTROLS if c in table]].mean().idxmax()
   gain = table["attack"] - table[strongest]
-  return table, strongest, gain.groupby("seed").mean()
+  return table, strongest, gain.dropna().groupby("seed").mean()
 
 
 def advantage(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -229,10 +246,10 @@ def advantage(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
   a federation): a single seed has none, however many its draws.
 
   Returns:
-    Tidy rows: attack, party, rows, metric, primary, attack_score, control,
-    control_score, ceiling_score (NaN for none), advantage, low, high (95 %),
-    seeds, draws, n, lost (trials in which the attack gave no answer: they are
-    in none of the numbers).
+    Tidy rows: attack, rule (its name in the registry), party, rows, metric,
+    primary, attack_score, control, control_score, ceiling_score (NaN for none),
+    advantage, low, high (95 %), seeds, draws, n, lost (trials in which the
+    attack gave no answer: they are in none of the numbers).
   """
   import pandas as pd
 
@@ -249,6 +266,7 @@ def advantage(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     results.append(
       {
         "attack": attack,
+        "rule": group["rule"].iloc[0] if "rule" in group else attack,
         "party": party,
         "rows": where,
         "metric": metric,

@@ -242,7 +242,8 @@ def _setup(config) -> Setup:
   parties = config.data.parties
   passive = parties - config.data.active_features
   net = split.at(model, cut, parties, defense, passive)
-  fewest = int(np.bincount(dataset.train.labels).min())
+  count = np.bincount(dataset.train.labels, minlength=dataset.num_classes)
+  fewest = int(count.min())
   if fewest <= config.evaluate.aux_per_class:
     raise ValueError(
       f"evaluate.aux_per_class is {config.evaluate.aux_per_class}, but the "
@@ -328,7 +329,6 @@ def _reads_gradients(config):
   if not config.record.epochs or config.record.messages == "averaged":
     return False
   return any(
-    name in entries.SETS
-    or "gradients" in attacks.build(name, **{"steps": 1, **own}).needs
+    name in entries.SETS or "gradients" in attacks.build(name, **own).needs
     for _, name, own in entries.labelled(config.attacks)
   )

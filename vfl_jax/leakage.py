@@ -150,7 +150,7 @@ def measure(
         found = passive = passive or _ceiling(f, view, labels["train"], steps)
       found = _repeated(found, draws)
       answers += _answers(f, name, "ceiling", party, found, [""] * count)
-  marked = {f"{name} (oracle)": a for name, a in attacks.items()}
+  marked = {name + evaluate.ORACLE: a for name, a in attacks.items()}
   return evaluate.table(
     answers,
     {**attacks, **marked},
@@ -250,9 +250,9 @@ def _answers(
   rows = inference.rows
   every = [(attack, inference.train, inference.test)]
   if inference.choices is not None:
-    every.append((f"{attack} (oracle)", *inference.choices))
+    every.append((attack + evaluate.ORACLE, *inference.choices))
   elif what in ("features only", "ceiling"):  # nothing to choose among
-    every.append((f"{attack} (oracle)", inference.train, inference.test))
+    every.append((attack + evaluate.ORACLE, inference.train, inference.test))
   for (name, *both), (trial, detail) in itertools.product(
     every, enumerate(details)
   ):

@@ -73,7 +73,7 @@ def experiment(config: Any) -> Any:
     if name in entries.SETS:
       continue
     attack = attacks.build(
-      name, **{"steps": config.evaluate.attack_steps, **overrides}
+      name, **{"budget": config.evaluate.attack_steps, **overrides}
     )
     reason = attacks.missing(attack, setting)
     if reason and not lenient:

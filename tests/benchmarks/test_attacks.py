@@ -61,7 +61,7 @@ def passed_on(variables, x, train=False, start=0, stop=None):
 )
 def test_fifty_thousand_gradients(benchmark, name, options):
   labels, seen = view()
-  attack = attacks.build(name, steps=1, **options)
+  attack = attacks.build(name, budget=1, **options)
   key = jax.random.key(0)[None]
   run = lambda: trials.infer(attack, key, seen, "vmap")
   found = benchmark.pedantic(run, warmup_rounds=1, rounds=3)

@@ -43,14 +43,15 @@ ATTACKS = {
 
 
 def build(
-  name: str, *, steps: int, oracle: bool = False, **keywords: Any
+  name: str, *, budget: int = 0, oracle: bool = False, **keywords: Any
 ) -> types.Attack:
   """The named attack.
 
   Args:
     name: a key of `ATTACKS`, or the user's own `package.module:builder`.
-    steps: the iterations it may spend, if it has any; one that takes fewer
-      by itself does so.
+    budget: iterations that it may spend where it trains something and its
+      options do not say `steps`; one that takes fewer by itself does so. 0:
+      as many as it takes.
     oracle: whether it offers choices along its training, if it has any.
     **keywords: its options.
 
@@ -58,12 +59,12 @@ def build(
     ValueError: unknown name or option, or a value the builder refuses.
   """
   builder = registry.lookup(ATTACKS, "attack", name)
-  given = {"steps": steps, "oracle": oracle}
   known = registry.parameters(builder)
-  if "steps" in known:
+  given: dict[str, Any] = {"oracle": oracle} if "oracle" in known else {}
+  if budget and "steps" in known:
     usual = inspect.signature(builder).parameters["steps"].default
-    given["steps"] = min(steps, usual) if isinstance(usual, int) else steps
-  keywords = {**{k: v for k, v in given.items() if k in known}, **keywords}
+    given["steps"] = min(budget, usual) if isinstance(usual, int) else budget
+  keywords = {**given, **keywords}
   return registry.build("attack", ATTACKS, name, **keywords)
 
 

@@ -16,6 +16,7 @@ import optax
 from vfl_jax import nets
 from vfl_jax import rng
 from vfl_jax import types
+from vfl_jax.attacks import options
 
 _TINY = 1e-12
 
@@ -40,9 +41,19 @@ def batch_inversion(
     code: the attacker knows what stands for each class in the training, and
       looks for the classes behind it.
 
+  Raises:
+    ValueError: a value out of its range.
+
   Source: Zou et al., "Defending batch-level label inference and replacement
   attacks in vertical federated learning", 2022. All batches at once: ours.
   """
+
+  options.at_least(
+    "batch_inversion", {"steps": 1, "learning_rate": options.ABOVE}, locals()
+  )
+  needs = {"averages", "auxiliary"} | ({"code"} if code else set())
+  if top == "sum":
+    needs |= {"logits"}
 
   def infer(key: jax.Array, view: types.View) -> types.Inference:
     public = view.public
@@ -60,7 +71,7 @@ def batch_inversion(
     return types.Inference(scores, None)
 
   return types.Attack(
-    frozenset({"averages", "auxiliary"} | ({"code"} if code else set())),
+    frozenset(needs),
     infer,
     f"{steps} steps for all recorded batches at once",
   )

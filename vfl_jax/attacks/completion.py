@@ -16,6 +16,7 @@ from vfl_jax import nets
 from vfl_jax import rng
 from vfl_jax import types
 from vfl_jax.attacks import mixing as mixings
+from vfl_jax.attacks import options
 
 PUBLISHED_STEPS = 25600
 LEARNING_RATE = 2e-3  # over the published number of iterations
@@ -87,20 +88,29 @@ def passive_completion(
       who sees the labels may choose.
 
   Raises:
-    ValueError: a variant that does not exist, or fewer than two folds.
+    ValueError: a variant that does not exist, or a value out of its range.
   """
+  options.at_least(
+    "passive_completion",
+    {"steps": 1, "batch": 1, "learning_rate": 0, "folds": 2},
+    locals(),
+  )
+  if not variants:
+    raise ValueError("attack 'passive_completion': variants is empty.")
   variants = tuple(Variant(*v) for v in variants)
   if not learning_rate:
     scale = max(1.0, PUBLISHED_STEPS / steps) ** 0.5
     learning_rate = min(LEARNING_RATE * scale, 2e-2)
   for variant in variants:
-    if variant.bottom not in ("frozen", "finetuned") or variant.depth < -1:
+    if (
+      variant.bottom not in ("frozen", "finetuned")
+      or variant.depth < -1
+      or variant.unlabelled < 0
+    ):
       raise ValueError(
         f"variant {tuple(variant)} is not (frozen|finetuned, depth >= -1, "
-        "unlabelled weight)."
+        "unlabelled weight >= 0)."
       )
-  if folds < 2:
-    raise ValueError(f"folds is {folds}; cross-validation needs at least 2.")
 
   def infer(key: jax.Array, view: types.View) -> types.Inference:
     masks = _folds(view, folds)
@@ -109,10 +119,10 @@ def passive_completion(
       i for i, v in enumerate(variants) if tuned or v.bottom != _TUNED
     ]
     possible = possible or [*range(len(variants))]
-    options = dict(steps=steps, batch=batch, learning_rate=learning_rate)
-    options["looks"] = min(LOOKS, steps) if oracle else 1
+    training = dict(steps=steps, batch=batch, learning_rate=learning_rate)
+    training["looks"] = min(LOOKS, steps) if oracle else 1
     runs = [
-      _run(key, view, variants[i], masks, mixing, options) for i in possible
+      _run(key, view, variants[i], masks, mixing, training) for i in possible
     ]
     score = jnp.stack([r.validation for r in runs])
     # what has diverged is not chosen while anything else is there

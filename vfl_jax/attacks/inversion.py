@@ -7,13 +7,12 @@ import optax
 from vfl_jax import nets
 from vfl_jax import rng
 from vfl_jax import types
-
-_LEAST = 1000  # steps, as the decoder is a network of its own
+from vfl_jax.attacks import options
 
 
 def feature_inversion(
   *,
-  steps: int = _LEAST,
+  iterations: int = 1000,
   width: int = 256,
   batch: int = 64,
   learning_rate: float = 1e-3,
@@ -25,15 +24,23 @@ def feature_inversion(
   features, by least squares.
 
   Args:
-    steps: of Adam, at least 1,000.
+    iterations: of Adam; the budget of attacks does not bind the defender who
+      asks what is exposed.
     width: of two hidden layers.
     batch: rows per step.
     learning_rate: of Adam, falling to zero.
 
+  Raises:
+    ValueError: a value out of its range.
+
   Source: Erdogan et al. 2022, Luo et al. 2021 invert without known rows; with
   them it is regression.
   """
-  steps = max(steps, _LEAST)
+  options.at_least(
+    "feature_inversion",
+    {"iterations": 1, "width": 1, "batch": 1, "learning_rate": options.ABOVE},
+    locals(),
+  )
 
   def infer(key: jax.Array, view: types.Received) -> types.Inference:
     known, h = (
@@ -50,7 +57,9 @@ def feature_inversion(
       linear[0](rng.stream(key, "linear"), known[:2]),
       deep[0](rng.stream(key, "deep"), known[:2]),
     )
-    optimizer = optax.adam(optax.cosine_decay_schedule(learning_rate, steps))
+    optimizer = optax.adam(
+      optax.cosine_decay_schedule(learning_rate, iterations)
+    )
 
     def decode(params, h):
       return linear[1](params[0], h) + deep[1](params[1], h)
@@ -66,14 +75,14 @@ def feature_inversion(
       return (optax.apply_updates(params, change), state), None
 
     start = params, optimizer.init(params)
-    keys = jax.random.split(rng.stream(key, "steps"), steps)
+    keys = jax.random.split(rng.stream(key, "steps"), iterations)
     (params, _), _ = jax.lax.scan(step, start, keys)
     return types.Inference(None, mean + scale * decode(params, h))
 
   return types.Attack(
     frozenset(),
     infer,
-    f"a decoder of {steps} steps on the validation rows",
+    f"a decoder of {iterations} steps on the validation rows",
     features=True,
   )
 

@@ -12,6 +12,7 @@ from vfl_jax.attacks import clustering
 from vfl_jax.attacks import views
 
 _EVERY = 7  # classes up to which all maps are tried: 5,040 of them
+_MOST = 9  # 362,880 of them, for each trial
 
 
 def enumeration(
@@ -32,8 +33,16 @@ def enumeration(
       best assignment of the cosine's numerator, improved by exchanging pairs
       as long as the cosine grows: O(n^3) a sweep, ours.
 
+  Raises:
+    ValueError: `largest` outside 0 to 9.
+
   Source: LEA, arXiv:2603.03777, 2026.
   """
+  if not 0 <= largest <= _MOST:
+    raise ValueError(
+      f"attack 'enumeration': largest is {largest}; take 0 to {_MOST}, which "
+      "is 362,880 maps a trial."
+    )
 
   def infer(key: jax.Array, view: types.View) -> types.Inference:
     classes = view.public.num_classes

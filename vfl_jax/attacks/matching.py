@@ -6,7 +6,7 @@ down, so that auxiliary samples name the classes, and say where one ends.
 """
 
 import functools
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,10 +18,19 @@ from vfl_jax import nets
 from vfl_jax import rng
 from vfl_jax import types
 from vfl_jax.attacks import clustering
+from vfl_jax.attacks import options
 from vfl_jax.attacks import views
 
 _NEEDS = frozenset({"gradients", "auxiliary"})
 _WIDTH = 64  # of hidden layers
+_LOWEST = {
+  "steps": 1,
+  "depth": 0,
+  "batch": 1,
+  "learning_rate": options.ABOVE,
+  "restarts": 1,
+}
+Starts = Literal["both", "random"]
 _HELD = 0.3  # of the steps of `unsplit` keep the labels it started with
 
 
@@ -45,6 +54,7 @@ def unsplit(
   learning_rate: float = 0.005,
   restarts: int = 4,
   epoch: int = -1,
+  starts: Starts = "both",
 ) -> types.Attack:
   """The label whose gradient by a clone of the top is nearest, per sample.
 
@@ -58,15 +68,16 @@ def unsplit(
     learning_rate: of Adam.
     restarts: starts.
     epoch: which of the recorded epochs, counted as in a list.
+    starts: "random" as published, or every second one at clusters of the
+      gradients.
 
   Raises:
-    ValueError: a negative depth, or no start.
+    ValueError: a value out of its range.
 
-  Source: Erdogan et al., "UnSplit", WPES 2022, section 3.3. Several starts
-  (every second one at clusters of the gradients), and classes named by
-  auxiliary samples: ours.
+  Source: Erdogan et al., "UnSplit", WPES 2022, section 3.3. Several starts,
+  those at clusters, and classes named by auxiliary samples: ours.
   """
-  _check("unsplit", depth, restarts)
+  options.at_least("unsplit", _LOWEST, locals())
 
   def loss(apply, params, labels, h, g, unit, prior, rows, held):
     del prior
@@ -80,7 +91,16 @@ def unsplit(
     return Fit(-gaps, jnp.mean(jnp.min(gaps, 1)))
 
   return _attack(
-    _NEEDS, loss, read, steps, depth, batch, learning_rate, restarts, epoch
+    _NEEDS,
+    loss,
+    read,
+    steps,
+    depth,
+    batch,
+    learning_rate,
+    restarts,
+    epoch,
+    starts,
   )
 
 
@@ -92,9 +112,8 @@ def exploit(
   learning_rate: float = 0.02,
   restarts: int = 4,
   epoch: int = -1,
-  gradient: float = 1.0,
-  prior: float = 1.0,
-  entropy: float = 0.1,
+  starts: Starts = "both",
+  variant: Literal["ours", "paper"] = "ours",
 ) -> types.Attack:
   """Surrogate labels and a surrogate top learnt by replaying the gradients.
 
@@ -109,19 +128,21 @@ def exploit(
     learning_rate: of Adam.
     restarts: starts; the one whose gradients fit best is kept.
     epoch: which of the recorded epochs, counted as in a list.
-    gradient: weight of the distance.
-    prior: weight of the divergence.
-    entropy: weight of the cross entropy.
+    starts: see `unsplit`.
+    variant: "paper" takes the L1 distance and weighs it and the divergence by
+      .001; "ours" the length of the difference, in units of the mean gradient,
+      and weighs the cross entropy by .1: the distance must lead where other
+      parties decide the predictions too.
 
   Raises:
-    ValueError: a negative depth, or no start.
+    ValueError: a value out of its range.
 
   Source: Kariyappa and Qureshi, "ExPLoit", 2021 (arXiv:2112.01299). The
-  predictions of the victim, which one public version reads, are not used. The
-  weights are ours: the first must lead where other parties decide the
-  predictions too.
+  predictions of the victim, which one public version reads, are not used.
   """
-  _check("exploit", depth, restarts)
+  options.at_least("exploit", _LOWEST, locals())
+  published = variant == "paper"
+  gradient, prior, entropy = (1e-3, 1e-3, 1.0) if published else (1.0, 1.0, 0.1)
 
   def loss(apply, params, labels, h, g, unit, shares, rows, held):
     del held
@@ -135,8 +156,10 @@ def exploit(
     mean = jnp.mean(y, 0)
     divergence = jnp.sum(shares * (jnp.log(shares) - jnp.log(mean + 1e-12)))
     certainty = -jnp.sum(shares * jnp.log(shares))
+    gap = (sent - g) / unit + 1e-12
+    length = jnp.linalg.norm(gap, ord=1 if published else 2, axis=1)
     return (
-      gradient * jnp.mean(jnp.linalg.norm((sent - g) / unit + 1e-12, axis=1))
+      gradient * jnp.mean(length)
       + entropy * jnp.mean(cross_entropy(h)) / certainty
       + prior * divergence
     )
@@ -160,15 +183,8 @@ def exploit(
     learning_rate,
     restarts,
     epoch,
+    starts,
   )
-
-
-def _check(name, depth, restarts):
-  if depth < 0 or restarts < 1:
-    raise ValueError(
-      f"attack {name!r}: depth is {depth}, restarts is {restarts}; they must "
-      "be at least 0 and 1."
-    )
 
 
 def _gaps(apply, params, h, g):
@@ -181,7 +197,7 @@ def _gaps(apply, params, h, g):
 
 
 def _attack(
-  needs, loss, read, steps, depth, batch, rate, restarts, epoch
+  needs, loss, read, steps, depth, batch, rate, restarts, epoch, starts
 ) -> types.Attack:
   """An attack that fits surrogates to one recorded epoch."""
 
@@ -198,7 +214,7 @@ def _attack(
       shares = np.asarray(view.public.label_prior, np.float32)
     fits = _fits(
       jax.random.split(key, restarts),
-      _starts(key, seen.g, classes, restarts),
+      _starts(key, seen.g, classes, restarts, starts == "both"),
       seen.h,
       seen.g,
       np.float32(seen.unit),
@@ -230,15 +246,15 @@ def _attack(
   )
 
 
-def _starts(key, g, classes, restarts):
+def _starts(key, g, classes, restarts, clustered):
   """Labels to start from, as logits `[restarts, rows, classes]`.
 
-  Every second start begins at clusters of the gradients' directions.
+  If asked, every second one begins at clusters of the gradients' directions.
   """
   generator = rng.generator(rng.stream(key, "starts"))
   shape = restarts, len(g), classes
   starts = 0.1 * generator.standard_normal(shape, np.float32)
-  for start in starts[::2] if len(g) >= classes else ():
+  for start in starts[::2] if clustered and len(g) >= classes else ():
     (distances,) = clustering.clusters(
       rng.stream(key, "clusters", int(generator.integers(2**31))),
       classes,

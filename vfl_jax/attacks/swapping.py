@@ -19,7 +19,8 @@ def embedding_swap(
 
   After the training, in one epoch after another, the adversary sends for a
   share of its rows the embedding of a known sample, of another class each
-  time, and compares the norm of the gradient with that of an honest epoch.
+  time, and compares the norm of the gradient with that of an honest epoch,
+  each in units of the mean norm of rows left alone in its epoch.
 
   Args:
     every: one row in so many is swapped in an epoch; after this many epochs
@@ -62,10 +63,13 @@ def embedding_swap(
       jnp.linalg.norm(nets.vectors(view.gradients[e]), axis=1)
       for e in sorted(view.gradients)
     ]
-    honest = norms[0]
+    honest = norms[0] / jnp.nanmean(norms[0])
     tested = jnp.full((len(rows), classes), jnp.nan)
     for turn, norm in enumerate(norms[1:], 1):
       swapped, given = plan(rows, turn, classes)
+      # the top trains on: its norms are told in those of rows left alone
+      alone = jnp.nanmean(jnp.where(swapped, jnp.nan, norm))
+      norm = norm / jnp.where(jnp.isnan(alone), jnp.nanmean(norm), alone)
       own = jax.nn.one_hot(given, classes, dtype=bool)
       tested = jnp.where(own & swapped[:, None], norm[:, None], tested)
     # never met, as the end of a permutation is dropped: the least likely
@@ -77,7 +81,7 @@ def embedding_swap(
     if ratio:
       spoken &= smallest <= ratio * honest
     if largest:
-      spoken &= smallest <= largest * jnp.nanmean(honest)
+      spoken &= smallest <= largest
     scores = jnp.where(spoken[:, None], scores, jnp.nan)
     return types.Inference(
       scores, None, rows=rows, details={"spoken of": spoken.mean()}

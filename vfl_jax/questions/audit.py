@@ -132,7 +132,7 @@ def measured(
   """
   primary = main[main["primary"]]
   clean = lambda frame: frame[
-    frame["primary"] & ~frame["attack"].str.endswith("(oracle)")
+    frame["primary"] & ~frame["attack"].str.endswith(evaluate.ORACLE)
   ]
   attacks, judged = clean(attacks), clean(leakage)
   rows = []

@@ -63,14 +63,16 @@ def measured(
   return pd.DataFrame(rows).sort_values(["data", "cut"], ignore_index=True)
 
 
-def _kind(attack: str) -> str:
-  return "adaptive" if attack == ADAPTIVE else tradeoff.family(attack)
+def _kind(leak) -> str:
+  if leak["attack"] == ADAPTIVE:
+    return "adaptive"
+  return tradeoff.family(leak["rule"])
 
 
 def _leaks(found):
   rows: dict[str, Any] = {}
   for kind in KINDS:
-    own = [leak for leak in found if _kind(leak["attack"]) == kind]
+    own = [leak for leak in found if _kind(leak) == kind]
     top = max(own, key=lambda leak: leak["advantage"], default=None)
     nothing = float("nan")
     rows |= {

@@ -63,7 +63,8 @@ def measured(
       )
     }
     leaks = own["leakage"][own["leakage"]["primary"]]
-    kind = leaks["attack"].map(tradeoff.family)
+    leaks = leaks[~leaks["attack"].map(judging.is_oracle)]
+    kind = leaks["rule"].map(tradeoff.family)
     # cut gradients are of training rows only
     tested = set(leaks.loc[leaks["rows"] == "test", "attack"])
     by_embeddings = leaks["attack"].isin(tested)

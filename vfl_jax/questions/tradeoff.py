@@ -16,9 +16,9 @@ from vfl_jax.questions import verdicts
 from vfl_jax.questions.verdicts import CELL
 
 FAMILIES = {
-  "completion": ("completion",),
+  "completion": ("passive_completion", "active_completion"),
   "gradient": ("norm", "direction", "hint", "direct"),
-  "clustering": ("clustering", "similarity", "spectral"),
+  "clustering": ("gradient_clustering", "similarity", "spectral"),
 }
 ROWS = "train"  # what gradient attacks speak about too
 
@@ -90,14 +90,14 @@ def _labelled(frame: pd.DataFrame) -> pd.DataFrame:
   return frame.assign(strength=frame["strength"].fillna("").astype(str))
 
 
-def family(attack: str) -> str:
-  """To which kind an attack belongs, by its label.
+def family(rule: str) -> str:
+  """To which kind an attack belongs, by its name in the registry.
 
-  >>> [family(a) for a in ("adaptive completion", "decoding direct", "exploit")]
+  >>> [family(a) for a in ("passive_completion", "direct", "exploit")]
   ['completion', 'gradient', 'other']
   """
-  for name, parts in FAMILIES.items():
-    if attack.split()[-1] in parts or attack.endswith(parts[0]):
+  for name, rules in FAMILIES.items():
+    if rule in rules:
       return name
   return "other"
 
@@ -139,7 +139,7 @@ def measured(
     strongest = max(found, key=lambda leak: leak["advantage"])
     of_family = {
       name: max(
-        (k["advantage"] for k in found if family(k["attack"]) == name),
+        (k["advantage"] for k in found if family(k["rule"]) == name),
         default=float("nan"),
       )
       for name in FAMILIES
@@ -178,14 +178,19 @@ def main_task(part: pd.DataFrame) -> dict[str, Any]:
 
 
 def leaks(part: pd.DataFrame) -> list[dict[str, Any]]:
-  """Each attack of each party: its advantage and interval over seeds."""
+  """Each attack of each party: its advantage and interval over seeds.
+
+  What an oracle chose is not among them.
+  """
   found = []
+  part = part[~part["attack"].str.endswith(evaluate.ORACLE)]
   for (attack, party), group in part.groupby(["attack", "party"]):
     *_, seeds = evaluate.gains(group.dropna(subset=["value"]))
     mean, low, high = evaluate.interval(seeds.tolist())
     found.append(
       {
         "attack": attack,
+        "rule": group["rule"].iloc[0],
         "party": party,
         "advantage": mean,
         "low": low,

@@ -5,6 +5,8 @@ from typing import Any
 import pandas as pd
 from scipy import stats
 
+from vfl_jax import evaluate
+
 MARGIN = 0.02  # "at its control": the interval lies within it
 
 
@@ -25,11 +27,24 @@ def findings(leakage: pd.DataFrame) -> list[tuple[str, str]]:
   """Who leaks, attacks with the same verdict together."""
   said = []
   alike: dict[Any, list[Any]] = {}
-  for r in _decisive(leakage):
+  every = _decisive(leakage)
+  for r in every:
     key = r["party"], verdict(r["low"], r["high"])
     alike.setdefault(key, []).append(r)
   for (party, words), rows in alike.items():
-    names = ", ".join(r["attack"].replace("_", " ") for r in rows)
+    both = [r["attack"] for r in rows]  # on training rows, on test rows
+    total = [r["attack"] for r in every if r["party"] == party]
+    names = ", ".join(
+      dict.fromkeys(
+        r["attack"].replace("_", " ")
+        + (
+          ""
+          if both.count(r["attack"]) == total.count(r["attack"])
+          else f" on {r['rows']} rows"
+        )
+        for r in rows
+      )
+    )
     numbers = "; ".join(
       f"{r['rows']} rows: {r['attack_score']:.3f} against "
       f"{r['control_score']:.3f} ({r['control']}), advantage "
@@ -61,7 +76,7 @@ def _lost(trials) -> str:
 
 def is_oracle(attack: str) -> bool:
   """Whether an attack's name carries the mark of an oracle."""
-  return attack.endswith("(oracle)")
+  return attack.endswith(evaluate.ORACLE)
 
 
 def half_width(values: pd.Series) -> float:
@@ -96,18 +111,15 @@ def exposure(frame: pd.DataFrame) -> list[Any]:
 
 
 def _decisive(leakage: pd.DataFrame) -> list[Any]:
-  """By attack and party the primary metric: on test rows, if there are."""
+  """The primary metric of every attack and party, on training and test rows."""
   if leakage.empty:
     return []
   frame = leakage[leakage["primary"] & ~leakage["attack"].map(is_oracle)]
-  frame = frame.sort_values("rows", kind="stable")
-  return (
-    frame.drop_duplicates(["attack", "party"]).sort_index().to_dict("records")
-  )
+  return frame.to_dict("records")
 
 
 def strongest(leakage: pd.DataFrame) -> list[dict[str, Any]]:
-  """By party the attack with the largest advantage, and of how many.
+  """By party the largest advantage of all attacks and rows, and of how many.
 
   That it is the largest was seen with the labels at hand: its interval is as
   wide as it must be to hold for all of them at once.
