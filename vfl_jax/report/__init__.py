@@ -1,6 +1,7 @@
-"""One self-contained HTML file from a workdir's tables."""
+"""One self-contained HTML file from a workdir's tables, or from many."""
 
 import base64
+from collections.abc import Iterable
 import json
 import os
 import pathlib
@@ -11,10 +12,11 @@ from vfl_jax import plots
 from vfl_jax import tables
 from vfl_jax.report import audit
 from vfl_jax.report import calibration
+from vfl_jax.report import comparison
 from vfl_jax.report import experiment
 from vfl_jax.report import study
 
-__all__ = ["write"]
+__all__ = ["compare", "write"]
 
 _PAGES = {
   "experiment": experiment.contents,
@@ -33,14 +35,8 @@ def write(workdir: str | os.PathLike[str]) -> pathlib.Path:
     + base64.b64encode(path.read_bytes()).decode()
     for name, path in plots.write(workdir).items()
   }
-  environment = jinja2.Environment(
-    loader=jinja2.PackageLoader("vfl_jax"),
-    autoescape=True,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    undefined=jinja2.StrictUndefined,
-  )
-  html = environment.get_template(f"{config['kind']}.html").render(
+  html = _rendered(
+    config["kind"],
     figures=figures,
     config=config,
     config_text=json.dumps(config, indent=1),
@@ -50,3 +46,36 @@ def write(workdir: str | os.PathLike[str]) -> pathlib.Path:
   path = workdir / "report.html"
   tables.write_text(path, html)
   return path
+
+
+def compare(
+  folders: Iterable[str | os.PathLike[str]], path: str | os.PathLike[str]
+) -> pathlib.Path:
+  """One page over many runs, with what differs in their configs as columns.
+
+  Args:
+    folders: of runs; of a study or an audit all runs below it.
+    path: of the page.
+
+  Returns:
+    The path.
+
+  Raises:
+    ValueError: a folder that holds no run.
+  """
+  path = pathlib.Path(path)
+  shown = comparison.contents(folders, path.resolve().parent)
+  title = {"name": f"{len(shown['rows'])} experiments"}
+  tables.write_text(path, _rendered("compare", config=title, **shown))
+  return path
+
+
+def _rendered(template: str, **shown) -> str:
+  environment = jinja2.Environment(
+    loader=jinja2.PackageLoader("vfl_jax"),
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=jinja2.StrictUndefined,
+  )
+  return environment.get_template(f"{template}.html").render(**shown)
