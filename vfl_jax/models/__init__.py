@@ -35,7 +35,7 @@ def build(name: str, num_classes: int, **keywords: Any) -> Model:
     name: a key of `MODELS`, or the user's own `package.module:builder`.
     num_classes: size of the output.
     **keywords: the builder's own, e.g. `norm="group"`, `hidden=(64, 64)`, and
-      `vocabulary` (per party) for models over ids.
+      `vocabulary` (per party) for models over ids, which others need not take.
 
   Raises:
     ValueError: unknown name, or a keyword the builder refuses.
@@ -52,6 +52,9 @@ def build(name: str, num_classes: int, **keywords: Any) -> Model:
   if "norm" in keywords:
     norms = dict.fromkeys(layers.NORMS)
     registry.lookup(norms, "model.norm", keywords["norm"])
+  known = registry.parameters(registry.lookup(MODELS, "model", name))
+  if "vocabulary" not in known:
+    keywords.pop("vocabulary", None)
   return registry.build("model", MODELS, name, num_classes, **keywords)
 
 
