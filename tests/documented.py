@@ -183,6 +183,128 @@ def cuts() -> list[str]:
   return rows
 
 
+# --- the README's table of claims --------------------------------------------
+
+
+def _claim(name: str, holds: str, fails: str, link: str) -> str:
+  return line(name, holds, fails, link)
+
+
+def _grows() -> str:
+  frame = results("information")
+  n = len(frame[["data", "model"]].drop_duplicates())
+
+  def count(samples, place, verdict="grows", estimator="classifier"):
+    part = frame[
+      (frame["samples"] == samples) & (frame["estimator"] == estimator)
+    ]
+    return sum(
+      depth.verdict(r, place) == verdict for r in part.to_dict("records")
+    )
+
+  return _claim(
+    "Information about labels grows with depth",
+    f"all parties together: in {count('held out', 'joint')} of {n} pairs of "
+    f"data and model on held-out rows, in {count('trained on', 'joint')} on "
+    "rows trained on",
+    f"within a party: in {count('held out', 'bottom')} of {n} on held-out rows "
+    f"(MINE: {count('held out', 'bottom', estimator='mine')}), and it falls in "
+    f"{count('held out', 'bottom', 'falls')}; on rows trained on in "
+    f"{count('trained on', 'bottom')}",
+    "[information](docs/results/paper.md#information-by-depth)",
+  )
+
+
+_REFERENCE = {"credit_default": 4, "digits": 4, "fashion_mnist": 5}
+
+
+def _compensates() -> str:
+  frame = results("compensation").set_index(["data", "cut"])
+  share = lambda cut: ", ".join(
+    f"{frame.loc[(data, reference - cut), 'share_random']:.0%} ({words(data)})"
+    for data, reference in _REFERENCE.items()
+  )
+  digits = frame.loc[("digits", _REFERENCE["digits"])]
+  return _claim(
+    "Bottoms extract features, the top maps labels",
+    f"a top on random bottoms keeps {share(3)} of the gain three stages before "
+    "the reference cut",
+    f"and {share(0)} at it: there trained bottoms map labels too "
+    f"({digits['probe']:.2f} of H(Y) against {digits['untrained']:.2f} of "
+    "random ones, digits)",
+    "[compensation](docs/results/paper.md#model-compensation)",
+  )
+
+
+def _reassigned() -> str:
+  frame = results("reassignment")
+  cross = frame[frame["task"] == "cross"]
+  same = frame[frame["task"] == "identity"]
+  share = lambda part: f"{part['held'].sum()} of {part['attacks'].sum()}"
+  met = (cross["utility"] >= 0.9 * cross["ceiling"]).sum()
+  leaking = (cross["train_low"] > 0).sum(), (cross["gradients_low"] > 0).sum()
+  return _claim(
+    "Attacks fail where the task is reassigned",
+    f"crossed tasks: {share(cross)} attacks on embeddings are at or below "
+    f"their control on test rows (the natural task: {share(same)})",
+    f"on rows trained on embeddings leak in {leaking[0]} of {len(cross)} data "
+    f"sets, gradients in {leaking[1]}; {met} of {len(cross)} reach 90 % of "
+    "what the task allows",
+    "[reassignment](docs/results/paper.md#reassignment)",
+  )
+
+
+def _free() -> str:
+  frame = results("cuts")
+  holds, fails = [], []
+  for data, part in frame.groupby("data", sort=False):
+    by = part.set_index("advance")
+    usual, early = by.loc[0], by.loc[3]
+    holds.append(
+      f"{words(data)} {early['utility'] - usual['utility']:+.3f} of the main "
+      f"task, completion {usual['completion']:+.3f} to "
+      f"{early['completion']:+.3f}"
+    )
+    wire = early["up_bytes"] / usual["up_bytes"]
+    fails.append(
+      f"{words(data)} {usual['exposed']:.0%} to {early['exposed']:.0%} of the "
+      f"features, {wire:.1f} times the traffic"
+    )
+  return _claim(
+    "Moving the cut forward defends at no cost",
+    "three stages: " + "; ".join(holds),
+    "features are exposed, and embeddings are larger: " + "; ".join(fails),
+    "[cuts](docs/results/paper.md#every-cut)",
+  )
+
+
+def _helps() -> str:
+  found: dict[str, list[str]] = {}
+  for study in ("defenses", "combined"):
+    _, steps = defended(study)
+    for row in reports.counts(steps).to_dict("records"):
+      if row["advance"] == 3 and row["question"] != "alone":
+        text = f"{row['dominates']} of {row['n']} ({words(row['data'])})"
+        found.setdefault((study, row["question"]), []).append(text)
+  own = "defenses"
+  return _claim(
+    "It is better than other defences, and helps them",
+    "three stages instead: "
+    + ", ".join(found[own, "instead of a defence"])
+    + "; on top: "
+    + ", ".join(found[own, "on top of a defence"])
+    + " are better in one and no worse in the other of main task and leakage",
+    "the others are not told apart, or trade one for the other; noise scaled "
+    "to the messages and `adversarial` leak more behind an early cut",
+    "[defences](docs/results/defenses.md)",
+  )
+
+
+def claims() -> list[str]:
+  """Claim, where it holds, where it does not, details."""
+  return [_grows(), _compensates(), _reassigned(), _free(), _helps()]
+
+
 # by name: the file they stand in, and their rows
 TABLES = {
   "defenses_usual": ("docs/results/defenses.md", defenses_usual),
