@@ -6,6 +6,7 @@ differ. Nothing here knows the federation: it is about data and labels alone.
 """
 
 from typing import Any
+import warnings
 
 import numpy as np
 
@@ -101,6 +102,7 @@ def supervised(
     regression, extremely random trees, a perceptron), and its name.
   """
   from sklearn import ensemble
+  from sklearn import exceptions
   from sklearn import linear_model
   from sklearn import neural_network
   from sklearn import preprocessing
@@ -116,7 +118,10 @@ def supervised(
   x = {s: np.asarray(scale.transform(rows)) for s, rows in x.items()}
   found = {}
   for name, learner in learners.items():
-    learner.fit(x["train"], labels["train"])
+    with warnings.catch_warnings():
+      # one that stops before it has converged is a learner all the same
+      warnings.simplefilter("ignore", exceptions.ConvergenceWarning)
+      learner.fit(x["train"], labels["train"])
     right = float(
       np.mean(learner.predict(x["validation"]) == labels["validation"])
     )
