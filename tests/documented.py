@@ -320,6 +320,9 @@ TABLES = {
   ),
   "information": ("docs/results/paper.md", information),
   "compensation": ("docs/results/paper.md", compensation),
+  "reassignment": ("docs/results/paper.md", reassignment),
+  "cuts": ("docs/results/paper.md", cuts),
+  "claims": ("README.md", claims),
 }
 
 
