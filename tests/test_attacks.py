@@ -185,7 +185,7 @@ def test_without_a_bottom_nothing_is_fine_tuned():
 
 @pytest.mark.parametrize("name", ON_LABELS)
 def test_noise_gives_no_more_than_a_control(name):
-  """In the interval: nothing, and not five points more or less."""
+  """In the interval: nothing, and not six points more or less."""
   attack, gains = build(name, steps=200), []
   for seed in range(6):
     train_labels, test_labels = truth(seed)

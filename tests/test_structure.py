@@ -20,9 +20,9 @@ LAYERS = [
     "ports",
     "entries",
     "remembered",
-    "devices",
+    "hosts",
   },
-  {"mapping", "plots"},
+  {"mapping", "plots", "devices"},
   {"nets", "report"},
   {
     "data",
@@ -43,7 +43,7 @@ LAYERS = [
   {"validation"},
   {"config"},  # the registries lazily, inside `validate`
   {"workdir"},
-  {"lifecycle"},
+  {"lifecycle", "journal"},
   {"federation", "controls", "calibration", "evaluate"},
   {"samples"},
   {"compensation", "leakage", "malicious", "exposure", "alignment"},

@@ -95,7 +95,7 @@ def run(
     {
       "cut": f.net.cut,
       **r,
-      "rule": rules[r["attack"].removesuffix(evaluate.ORACLE)],
+      "rule": rules[r["attack"].removesuffix(tables.ORACLE)],
     }
     for r in rows
   ]

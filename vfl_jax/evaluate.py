@@ -10,7 +10,6 @@ import numpy as np
 from vfl_jax import types
 
 CONTROLS = ("prior", "no-VFL", "features only")
-ORACLE = " (oracle)"  # behind the name of an attack that chose by the labels
 MANY = 20  # classes from which the first five guesses count too
 
 

@@ -19,6 +19,7 @@ from vfl_jax import remembered
 from vfl_jax import rng
 from vfl_jax import split
 from vfl_jax import trials
+from vfl_jax import tables
 from vfl_jax import types
 
 
@@ -150,7 +151,7 @@ def measure(
         found = passive = passive or _ceiling(f, view, labels["train"], steps)
       found = _repeated(found, draws)
       answers += _answers(f, name, "ceiling", party, found, [""] * count)
-  marked = {name + evaluate.ORACLE: a for name, a in attacks.items()}
+  marked = {name + tables.ORACLE: a for name, a in attacks.items()}
   return evaluate.table(
     answers,
     {**attacks, **marked},
@@ -250,9 +251,9 @@ def _answers(
   rows = inference.rows
   every = [(attack, inference.train, inference.test)]
   if inference.choices is not None:
-    every.append((attack + evaluate.ORACLE, *inference.choices))
+    every.append((attack + tables.ORACLE, *inference.choices))
   elif what in ("features only", "ceiling"):  # nothing to choose among
-    every.append((attack + evaluate.ORACLE, inference.train, inference.test))
+    every.append((attack + tables.ORACLE, inference.train, inference.test))
   for (name, *both), (trial, detail) in itertools.product(
     every, enumerate(details)
   ):

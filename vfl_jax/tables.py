@@ -23,6 +23,9 @@ TABLES = (
 )
 
 
+ORACLE = " (oracle)"  # behind the name of an attack that chose by the labels
+
+
 class Damaged(ValueError):
   """A file of a workdir is not what was written there."""
 

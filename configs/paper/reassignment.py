@@ -61,6 +61,5 @@ def get_config(arg: str = ""):
     _BASES,
     cells,
     every=_EVERY,
-    # its rarest class is one row in sixty
     own={"trec": {"attacks": _ATTACKS[:-1], "record.samples": 2000}},
   )

@@ -132,7 +132,7 @@ def measured(
   """
   primary = main[main["primary"]]
   clean = lambda frame: frame[
-    frame["primary"] & ~frame["attack"].str.endswith(evaluate.ORACLE)
+    frame["primary"] & ~frame["attack"].str.endswith(tables.ORACLE)
   ]
   attacks, judged = clean(attacks), clean(leakage)
   rows = []

@@ -183,7 +183,7 @@ def leaks(part: pd.DataFrame) -> list[dict[str, Any]]:
   What an oracle chose is not among them.
   """
   found = []
-  part = part[~part["attack"].str.endswith(evaluate.ORACLE)]
+  part = part[~part["attack"].str.endswith(tables.ORACLE)]
   for (attack, party), group in part.groupby(["attack", "party"]):
     *_, seeds = evaluate.gains(group.dropna(subset=["value"]))
     mean, low, high = evaluate.interval(seeds.tolist())

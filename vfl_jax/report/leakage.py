@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 from scipy import stats
 
-from vfl_jax import evaluate
+from vfl_jax import tables
 
 MARGIN = 0.02  # "at its control": the interval lies within it
 
@@ -76,7 +76,7 @@ def _lost(trials) -> str:
 
 def is_oracle(attack: str) -> bool:
   """Whether an attack's name carries the mark of an oracle."""
-  return attack.endswith(evaluate.ORACLE)
+  return attack.endswith(tables.ORACLE)
 
 
 def half_width(values: pd.Series) -> float:
