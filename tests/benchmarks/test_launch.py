@@ -52,12 +52,11 @@ def alone(run, environment) -> float:
   core = min(os.sched_getaffinity(0))
   start = time.monotonic()
   subprocess.run(
-    run.command,
+    ["taskset", "--cpu-list", str(core), *run.command],
     cwd=ROOT,
     env=environment,
     check=True,
     capture_output=True,
-    preexec_fn=lambda: os.sched_setaffinity(0, {core}),
   )
   return time.monotonic() - start
 

@@ -34,6 +34,18 @@ Starts = Literal["both", "random"]
 _HELD = 0.3  # of the steps of `unsplit` keep the labels it started with
 
 
+class Plan(NamedTuple):
+  """How surrogates are fitted, in the words of the attacks' options."""
+
+  steps: int
+  depth: int
+  batch: int
+  learning_rate: float
+  restarts: int
+  epoch: int
+  starts: Starts
+
+
 class Fit(NamedTuple):
   """What a start of a surrogate ended with.
 
@@ -77,7 +89,8 @@ def unsplit(
   Source: Erdogan et al., "UnSplit", WPES 2022, section 3.3. Several starts,
   those at clusters, and classes named by auxiliary samples: ours.
   """
-  options.at_least("unsplit", _LOWEST, locals())
+  plan = Plan(steps, depth, batch, learning_rate, restarts, epoch, starts)
+  options.at_least("unsplit", _LOWEST, plan._asdict())
 
   def loss(apply, params, labels, h, g, unit, prior, rows, held):
     del prior
@@ -90,18 +103,7 @@ def unsplit(
     gaps = _gaps(apply, params, h, g) / unit**2
     return Fit(-gaps, jnp.mean(jnp.min(gaps, 1)))
 
-  return _attack(
-    _NEEDS,
-    loss,
-    read,
-    steps,
-    depth,
-    batch,
-    learning_rate,
-    restarts,
-    epoch,
-    starts,
-  )
+  return _attack(_NEEDS, loss, read, plan)
 
 
 def exploit(
@@ -140,7 +142,8 @@ def exploit(
   Source: Kariyappa and Qureshi, "ExPLoit", 2021 (arXiv:2112.01299). The
   predictions of the victim, which one public version reads, are not used.
   """
-  options.at_least("exploit", _LOWEST, locals())
+  plan = Plan(steps, depth, batch, learning_rate, restarts, epoch, starts)
+  options.at_least("exploit", _LOWEST, plan._asdict())
   published = variant == "paper"
   gradient, prior, entropy = (1e-3, 1e-3, 1.0) if published else (1.0, 1.0, 0.1)
 
@@ -173,18 +176,7 @@ def exploit(
     gap = (jax.grad(loss)(h) - g) / unit
     return Fit(log_y, jnp.mean(jnp.sum(gap**2, 1)))
 
-  return _attack(
-    _NEEDS | {"label_prior"},
-    loss,
-    read,
-    steps,
-    depth,
-    batch,
-    learning_rate,
-    restarts,
-    epoch,
-    starts,
-  )
+  return _attack(_NEEDS | {"label_prior"}, loss, read, plan)
 
 
 def _gaps(apply, params, h, g):
@@ -196,13 +188,11 @@ def _gaps(apply, params, h, g):
   return jnp.sum((sent - g) ** 2, -1).T
 
 
-def _attack(
-  needs, loss, read, steps, depth, batch, rate, restarts, epoch, starts
-) -> types.Attack:
+def _attack(needs, loss, read, plan: Plan) -> types.Attack:
   """An attack that fits surrogates to one recorded epoch."""
 
   def infer(key: jax.Array, view: types.View) -> types.Inference:
-    seen = views.replayed(view, epoch)
+    seen = views.replayed(view, plan.epoch)
     classes = view.public.num_classes
     scores = np.full((len(seen.covered), classes), np.nan)
     rows = np.asarray(view.gradient_rows)
@@ -213,18 +203,18 @@ def _attack(
     if view.public.label_prior is not None:
       shares = np.asarray(view.public.label_prior, np.float32)
     fits = _fits(
-      jax.random.split(key, restarts),
-      _starts(key, seen.g, classes, restarts, starts == "both"),
+      jax.random.split(key, plan.restarts),
+      _starts(key, seen.g, classes, plan.restarts, plan.starts == "both"),
       seen.h,
       seen.g,
       np.float32(seen.unit),
       np.maximum(shares, 1e-6),
       loss=loss,
       read=read,
-      steps=steps,
-      hidden=(_WIDTH,) * depth,
-      batch=min(batch, len(seen.h)),
-      rate=rate,
+      steps=plan.steps,
+      hidden=(_WIDTH,) * plan.depth,
+      batch=min(plan.batch, len(seen.h)),
+      rate=plan.learning_rate,
     )
     best = int(np.argmin(np.nan_to_num(fits.misfit, nan=np.inf)))
     scores[seen.covered] = np.asarray(fits.scores[best])
@@ -239,10 +229,10 @@ def _attack(
   return types.Attack(
     needs,
     infer,
-    f"{restarts} surrogate tops of {steps} steps; auxiliary samples only name "
-    "and calibrate the classes",
+    f"{plan.restarts} surrogate tops of {plan.steps} steps; auxiliary samples "
+    "only name and calibrate the classes",
     compiled=False,
-    epochs=epoch + 1 if epoch >= 0 else -epoch,
+    epochs=plan.epoch + 1 if plan.epoch >= 0 else -plan.epoch,
   )
 
 
