@@ -2,7 +2,6 @@
 
 No flags: digits. Override any key, e.g. `--config.train.epochs=5`."""
 
-import importlib
 import sys
 from typing import NoReturn
 
@@ -17,6 +16,7 @@ _CONFIG = flags.DEFINE_string(
 )
 _WORKDIR = flags.DEFINE_string("workdir", "", "Default runs/NAME-DIGEST.")
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print shapes and costs only.")
+_BOARD = flags.DEFINE_bool("tensorboard", False, "Write WORKDIR/tensorboard.")
 _overrides: dict[str, str] = {}
 
 
@@ -30,18 +30,18 @@ def main(argv: list[str]) -> None:
     config = configs.validate(configs.load(_CONFIG.value, _overrides))
   except (ValueError, FileNotFoundError) as error:
     _refuse(error)
+  from vfl_jax import api
   from vfl_jax import console
   from vfl_jax import lifecycle
   from vfl_jax import workdir
 
-  work = importlib.import_module(f"vfl_jax.{config.kind}")
-  folder = _WORKDIR.value or f"runs/{config.name}-{configs.digest(config)}"
+  folder = _WORKDIR.value or api.default_workdir(config)
   try:
     if _DRY_RUN.value:
-      work.dry_run(config)
+      api.work(config).dry_run(config)
       return
-    with console.Progress() as progress:
-      report = work.run(config, folder, progress)
+    with console.Progress(api.board(config, folder, _BOARD.value)) as progress:
+      report = api.work(config).run(config, folder, progress)
   except (workdir.Refused, lifecycle.Stopped) as error:
     _refuse(error, code=2 if isinstance(error, ValueError) else 1)
   if report.is_file():  # else another host writes it

@@ -11,9 +11,13 @@ EXTRAS = {
   "dp": ["dp-accounting>=0.6"],
   "slurm": ["submitit>=1.5.3"],
   "ray": ["ray>=2.49"],
+  "tensorboard": ["tensorboardX>=2.6.2"],
+  "notebook": ["ipykernel>=6.29", "nbclient>=0.10"],
+  "docs": ["mkdocs-material>=9.6", "mkdocstrings[python]>=0.29"],
   "test": [
     "dp-accounting>=0.6",
     "submitit>=1.5.3",
+    "tensorboardX>=2.6.2",
     "pytest>=8.2",
     "pytest-xdist>=3.5",
     "hypothesis>=6.100",

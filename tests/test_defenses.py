@@ -60,7 +60,6 @@ def sent(name, message, key=0, labels=None, steps=1, **options):
       state,
       labels=labels,
       rows=jnp.arange(len(message)),
-      regrade=lambda weights: (weights,),
     )
     found.append(np.asarray(out))
   return found[0] if steps == 1 else found
@@ -190,26 +189,37 @@ def test_grad_perturb_is_the_sum_over_the_gradients_of_all_classes():
     net.bottom(v, x)[0]
     for v, x in zip(variables["bottoms"], inputs, strict=True)
   )
-  regrade = protocol.regraded(net, variables["top"], h)
+  labels = jnp.arange(BATCH) % CLASSES
+
+  def sent(weights, passive=None):
+    release = protocol.Release(weights, passive)
+    return protocol.active_step(
+      net, variables["top"], h, labels, release=release
+    )
+
+  plain = protocol.active_step(net, variables["top"], h, labels)
   u = normal((BATCH, CLASSES))
-  together = regrade(u)
+  shares = jax.nn.one_hot(labels, CLASSES)
+  noisy = sent(shares + u)
   by_class = [
-    regrade(jnp.zeros((BATCH, CLASSES)).at[:, c].set(u[:, c]))
+    sent(jnp.zeros((BATCH, CLASSES)).at[:, c].set(u[:, c]))[1]
     for c in range(CLASSES)
   ]
   for k in range(2):
-    np.testing.assert_allclose(
-      together[k], sum(part[k] for part in by_class), atol=1e-5
-    )
-  labels = jnp.arange(BATCH) % CLASSES
-  down = protocol.active_step(net, variables["top"], h, labels)[1]
-  own = regrade(jax.nn.one_hot(labels, CLASSES))
-  np.testing.assert_allclose(own[0], down[0], atol=1e-6)
+    whole = plain[1][k] + sum(part[k] for part in by_class)
+    np.testing.assert_allclose(noisy[1][k], whole, atol=1e-5)
+  # the top learns from the labels, and so does the party it is not against
+  for mine, truly in zip(
+    jax.tree.leaves(noisy[0]), jax.tree.leaves(plain[0]), strict=True
+  ):
+    np.testing.assert_array_equal(mine, truly)
+  np.testing.assert_array_equal(sent(shares + u, 1)[1][1], plain[1][1])
 
 
 def test_grad_perturb_noise_is_laplace_by_class():
-  labels = jnp.zeros((5000, CLASSES))
-  noise = sent("grad_perturb", jnp.zeros((5000, CLASSES)), labels=labels)
+  moment = ports.Moment(jax.random.key(0), jnp.float32(0), jnp.arange(5000))
+  release = defenses.build("grad_perturb").release
+  noise = np.asarray(release(moment, jnp.zeros((5000, CLASSES))))
   law = stats.laplace(scale=2.0)
   bound = 1.95 / math.sqrt(noise.size)
   assert stats.kstest(noise.ravel(), law.cdf).statistic < bound
@@ -628,7 +638,7 @@ def test_without_a_clip_nothing_is_promised():
     (said,) = defenses.build(name, **options).guarantees(releases(**about))
     assert "no formal guarantee" in said.scope and math.isnan(said.epsilon)
   readers = {n for n in defenses.DEFENSES if defenses.build(n).reads}
-  assert readers == {"marvell", "grad_perturb"}
+  assert readers == {"marvell"}
   assert accounting.delta(10**6) == 1e-7
 
 

@@ -160,8 +160,8 @@ def test_batch_inversion_reads_a_few_rows_and_says_nothing_of_others():
 
 
 @pytest.mark.parametrize("classes", [2, 4, 6])
-def test_the_searched_map_is_the_best_of_all(classes):
-  """Beyond seven classes exchanges are made; here all maps are known."""
+def test_the_map_by_duels_is_the_best_of_all(classes):
+  """Beyond seven classes there are duels; here all maps are known."""
   generator = np.random.default_rng(classes)
   found = generator.integers(0, classes, 300)
   names = generator.permutation(classes)
@@ -183,6 +183,24 @@ def test_the_searched_map_is_the_best_of_all(classes):
     np.testing.assert_array_equal(np.argsort(order), best)
     assert value == pytest.approx(cosine(best))
   np.testing.assert_array_equal(best, names)
+
+
+def test_duels_find_the_map_of_as_many_classes_as_nobody_enumerates():
+  classes, rows = 40, 4000
+  generator = np.random.default_rng(0)
+  found = generator.integers(0, classes, rows)
+  names = generator.permutation(classes)
+  labels = np.where(
+    generator.random(rows) < 0.5,
+    names[found],
+    generator.integers(0, classes, rows),
+  )
+  p = softmax(generator.standard_normal((rows, classes)))
+  g = p - np.eye(classes)[labels]
+  np.testing.assert_array_equal(maps.duels(found, p, g), names)
+  # of gradients that say nothing of the clusters, none is better than chance
+  lost = p - np.eye(classes)[generator.permutation(labels)]
+  assert (maps.duels(found, p, lost) == names).sum() <= 6
 
 
 def test_enumeration_needs_no_auxiliary_sample():

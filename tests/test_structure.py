@@ -22,7 +22,7 @@ LAYERS = [
     "remembered",
     "hosts",
   },
-  {"mapping", "plots", "devices"},
+  {"mapping", "plots", "devices", "board"},
   {"nets", "report"},
   {
     "data",
@@ -51,7 +51,7 @@ LAYERS = [
   {"experiment"},
   {"pool", "questions"},
   {"study"},
-  {"audit"},
+  {"audit", "api"},
 ]
 
 

@@ -1,19 +1,49 @@
 """Label privacy in vertical federated learning: measured, attacked, defended.
 
 >>> import vfl_jax
->>> sorted(vfl_jax.models.MODELS)[:3]
-['deepfm', 'lenet', 'mlp']
+>>> config = vfl_jax.defaults()
+>>> config.model.update(cut=2)
+>>> vfl_jax.run  # doctest: +ELLIPSIS
+<function run at ...>
+
+Rooms of the package are attributes as well, e.g. `vfl_jax.attacks.ATTACKS`.
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+  from vfl_jax.api import Result
+  from vfl_jax.api import run
+  from vfl_jax.config import defaults
+  from vfl_jax.config import load as load_config
+  from vfl_jax.information import mutual_information
+  from vfl_jax.report import compare
 
 __version__ = "0.1.0"
 
+__all__ = [
+  "Result",
+  "compare",
+  "defaults",
+  "load_config",
+  "mutual_information",
+  "run",
+]
+
 # loaded when first asked for, so that a launcher never imports jax
+_NAMES = {
+  "Result": "api.Result",
+  "compare": "report.compare",
+  "defaults": "config.defaults",
+  "load_config": "config.load",
+  "mutual_information": "information.mutual_information",
+  "run": "api.run",
+}
 _ROOMS = (
   "attacks",
   "config",
+  "console",
   "cost",
   "data",
   "defenses",
@@ -21,6 +51,7 @@ _ROOMS = (
   "experiment",
   "information",
   "models",
+  "ports",
   "report",
   "split",
   "tables",
@@ -31,10 +62,13 @@ _ROOMS = (
 
 
 def __getattr__(name: str) -> Any:
+  if name in _NAMES:
+    room, own = _NAMES[name].split(".")
+    return getattr(importlib.import_module(f"vfl_jax.{room}"), own)
   if name in _ROOMS:
     return importlib.import_module(f"vfl_jax.{name}")
   raise AttributeError(f"module 'vfl_jax' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-  return sorted([*_ROOMS, "__version__"])
+  return sorted([*__all__, *_ROOMS, "__version__"])

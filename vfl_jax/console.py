@@ -15,16 +15,24 @@ _OUT = console.Console(highlight=False)
 
 
 class Progress:
-  """A progress bar per phase, driven by the run."""
+  """A progress bar per phase, driven by the run; only on a terminal.
 
-  def __init__(self):
+  Args:
+    board: told of every epoch, a `board.Board`.
+  """
+
+  def __init__(self, board: Any = None):
+    self._board = board
     self._bars = progress.Progress(
       progress.TextColumn("[bold]{task.description:<12}"),
       progress.BarColumn(bar_width=32),
       progress.MofNCompleteColumn(),
       progress.TimeElapsedColumn(),
+      progress.TextColumn("left", style="dim"),
+      progress.TimeRemainingColumn(),
       progress.TextColumn("{task.fields[what]}"),
       console=_OUT,
+      disable=not _OUT.is_terminal,
     )
     self._task: progress.TaskID | None = None
 
@@ -34,6 +42,8 @@ class Progress:
 
   def __exit__(self, *exception):
     self._bars.stop()
+    if self._board is not None:
+      self._board.close()
 
   def phase(self, name: str, total: int, done: int = 0) -> None:
     """Start a new bar; the one before is closed."""
@@ -44,6 +54,15 @@ class Progress:
     """Move the present bar on, with a few words on what is being done."""
     if self._task is not None:
       self._bars.update(self._task, advance=by, what=what)
+
+  def epoch(self, line: dict[str, Any]) -> None:
+    """An epoch of the training is done, with these metrics by seed."""
+    if self._board is not None:
+      self._board.epoch(line)
+    loss, validation = (
+      sum(line[k]) / len(line[k]) for k in ("loss", "validation")
+    )
+    self.advance(f"loss {loss:.3f}, validation {validation:.3f}")
 
   def say(self, line: str) -> None:
     """One line above the bars."""
@@ -71,6 +90,9 @@ class Silent:
     pass
 
   def advance(self, what="", by=1):
+    pass
+
+  def epoch(self, line):
     pass
 
   def finish(self):

@@ -204,8 +204,6 @@ def _train(config, workdir, setup: federations.Setup, progress):
       "validation": correct.tolist(),
     }
     written.write(line, state, kept)
-    progress.advance(
-      f"loss {metrics['loss'].mean():.3f}, validation {correct.mean():.3f}"
-    )
+    progress.epoch(line)
   written.close()
   return layout.gathered(state), layout.gathered(kept)

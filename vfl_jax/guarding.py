@@ -12,7 +12,8 @@ from vfl_jax import mapping
 from vfl_jax import ports
 from vfl_jax import tables
 
-_PRIVATE = ("inputs", "guard", "gradient")  # ports where rows of a batch meet
+# ports where rows of a batch meet, or their gradients change
+_PRIVATE = ("inputs", "guard", "release", "gradient")
 
 
 def report(

@@ -148,13 +148,14 @@ class Defense(NamedTuple):
       announces.
     targets: `targets(codes, moment, targets) -> targets` of a batch.
     guard: between embeddings and top.
+    release: `release(moment, targets) -> weights`, both `[n, classes]`: what
+      goes down to passive parties is the gradient of the loss under these
+      weights of the classes; the top learns from the targets.
     gradient: an `optax.GradientTransformationExtraArgs` over the tuple of
       messages going down to passive parties. It starts from a `Start`; extra
-      arguments are `labels` (`[n, classes]`), `rows` (of the batch) and
-      `regrade`: `regrade(weights [n, classes]) -> messages`, the gradients of
-      the loss under these weights of the classes.
-    reads: whether the gradient port reads labels, or `regrade`: behind noise it
-      would undo what the noise proves.
+      arguments are `labels` (`[n, classes]`) and `rows` (of the batch).
+    reads: whether the gradient port reads labels: behind noise it would undo
+      what the noise proves.
     silent: `silent(progress) -> bool`, whether nothing goes down any more; the
       bottoms then stay as they are.
     decode: `decode(codes, logits) -> scores` of the model in use.
@@ -175,6 +176,7 @@ class Defense(NamedTuple):
   pairs: Callable[[Moment, int], Pairs] | None = None
   targets: Callable[..., Array] | None = None
   guard: Guard | None = None
+  release: Callable[[Moment, Array], Array] | None = None
   gradient: Any = None
   reads: bool = False
   silent: Callable[[Array], Array] | None = None

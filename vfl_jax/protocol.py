@@ -5,7 +5,7 @@ nothing else crosses between parties.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +18,18 @@ from vfl_jax import split
 from vfl_jax import types
 
 PyTree = Any
+
+
+class Release(NamedTuple):
+  """Under what the gradients are taken that go down.
+
+  Attributes:
+    weights: of the classes, `[n, classes]`, in which the loss is linear.
+    passive: parties they go to, the first ones; None for all.
+  """
+
+  weights: jax.Array
+  passive: int | None = None
 
 
 def step(
@@ -55,18 +67,21 @@ def step(
   if defense.inputs:
     shares = split.one_hot(targets, net.model.num_classes)
     inputs, targets = defense.inputs(moment, inputs, shares)
+  release = None
+  if defense.release and net.cut:
+    assert moment is not None
+    shares = split.one_hot(targets, net.model.num_classes)
+    release = Release(defense.release(moment, shares), passive)
   messages, pulls, top_gradient, stats, (loss, logits) = exchange(
-    net, variables, inputs, targets, transmit, moment
+    net, variables, inputs, targets, transmit, moment, release
   )
   down, defense_state = messages.gradients, state["defense"]
   if defense.gradient is not None and net.cut:
-    regrade = regraded(net, variables["top"], messages.embeddings, moment)
     theirs, defense_state = defense.gradient.update(
       down[:passive],
       defense_state,
       labels=split.one_hot(targets, net.model.num_classes),
       rows=None if moment is None else moment.rows,
-      regrade=lambda weights: regrade(weights)[:passive],
     )
     down = (*theirs, *down[len(theirs) :])
   if net.cut:
@@ -141,6 +156,7 @@ def exchange(
   targets: jax.Array,
   transmit: Callable[[tuple], tuple] | None = None,
   moment: ports.Moment | None = None,
+  release: Release | None = None,
 ):
   """One round of the protocol, up to the gradients coming down.
 
@@ -152,6 +168,7 @@ def exchange(
     transmit: what is sent in the place of the embeddings; None is the honest
       protocol.
     moment: for a defence that draws.
+    release: see `Release`; None sends down the gradients of the targets.
 
   Returns:
     `(messages, pulls, top_gradient, stats, metrics)`: what travelled; per
@@ -169,7 +186,7 @@ def exchange(
   if transmit is not None:
     sent = transmit(sent)
   top_gradient, gradients, top_stats, metrics = active_step(
-    net, variables["top"], sent, targets, moment
+    net, variables["top"], sent, targets, moment, release
   )
   messages = types.Messages(sent, gradients)
   stats = {"bottoms": tuple(bottom_stats), "top": top_stats}
@@ -187,17 +204,22 @@ def party_forward(net: split.Net, variables: PyTree, x: PyTree):
 
 
 def active_step(
-  net: split.Net, variables: PyTree, embeddings, targets, moment=None
+  net: split.Net,
+  variables: PyTree,
+  embeddings,
+  targets,
+  moment=None,
+  release: Release | None = None,
 ):
   """The active party's half: its gradient, the messages down, its metrics.
 
   At cut 0 raw slices came up and nothing goes down: a tuple of None.
   """
 
-  def objective(params, embeddings):
+  def objective(params, embeddings, weights=targets):
     now = {**variables, "params": params}
     logits, stats, cost = net.forward(now, embeddings, moment)
-    loss = net.loss(logits, targets)
+    loss = net.loss(logits, weights)
     shares = split.one_hot(targets, logits.shape[-1])
     cost += net.penalty(now, embeddings, shares, moment)
     return loss + cost, (stats, logits, loss)
@@ -212,22 +234,11 @@ def active_step(
       objective, has_aux=True
     )(*args)
     messages = (None,) * len(embeddings)
+  if release is not None:
+    # of the messages above only those that are kept are computed
+    released, _ = jax.grad(objective, argnums=1, has_aux=True)(
+      *args, release.weights
+    )
+    theirs = released[: release.passive]
+    messages = (*theirs, *messages[len(theirs) :])
   return gradient, messages, stats, (loss, logits)
-
-
-def regraded(
-  net: split.Net, variables: PyTree, embeddings, moment=None
-) -> Callable:
-  """`regrade(weights [n, classes]) -> gradients` by each party's embeddings.
-
-  Of the loss under these weights of the classes, in which it is linear.
-  """
-
-  def regrade(weights):
-    def objective(embeddings):
-      logits, _, _ = net.forward(variables, embeddings, moment)
-      return net.loss(logits, weights)
-
-    return jax.grad(objective)(embeddings)
-
-  return regrade

@@ -57,6 +57,12 @@ def chain(defenses: Sequence[ports.Defense]) -> ports.Defense:
         labels = d.targets(own, moment, labels)
     return labels
 
+  def release(moment, weights):
+    for i, function in enumerate(there("release")):
+      own = rng.stream(moment.key, "release", i)
+      weights = function(moment._replace(key=own), weights)
+    return weights
+
   def silent(progress):
     found = jnp.bool_(False)
     for function in there("silent"):
@@ -95,6 +101,7 @@ def chain(defenses: Sequence[ports.Defense]) -> ports.Defense:
     pairs=pairs if len(mixing) == 1 and mixing[0][1] else None,
     targets=only("targets", targets),
     guard=_guards(there("guard")) if there("guard") else None,
+    release=only("release", release),
     gradient=_in_order(gradients) if gradients else None,
     silent=only("silent", silent),
     decode=only("decode", decode),

@@ -5,7 +5,6 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from vfl_jax import ports
 from vfl_jax.defenses import adaptive
@@ -155,8 +154,9 @@ def grad_perturb(*, epsilon: float = 1.0) -> ports.Defense:
 
   g + sum_c u_c g^(c) with u_c ~ Laplace(2 / epsilon) and g^(c) the gradient
   were c the label. The loss is linear in the one-hot label, so that this is
-  the gradient under a label with Laplace noise on it: one more pass back
-  through the top, for any number of classes.
+  the gradient under a label with Laplace noise on it: the pass back through
+  the first stage of the top is for passive parties, and those above it are
+  gone through twice.
 
   Raises:
     ValueError: epsilon is not positive.
@@ -166,16 +166,12 @@ def grad_perturb(*, epsilon: float = 1.0) -> ports.Defense:
   """
   messages.above("grad_perturb", "epsilon", epsilon)
 
-  def update(sent, state, params=None, *, labels, regrade, **extra):
-    del params, extra
-    key, state = messages.following(state)
-    u = 2 / epsilon * jax.random.laplace(key, labels.shape, jnp.float32)
-    noise = regrade(u)
-    return jax.tree.map(jnp.add, tuple(sent), tuple(noise)), state
+  def noisy(moment, targets):
+    u = jax.random.laplace(moment.key, targets.shape, targets.dtype)
+    return targets + 2 / epsilon * u
 
   return ports.Defense(
-    gradient=optax.GradientTransformationExtraArgs(messages.keyed, update),
-    reads=True,
+    release=noisy,
     guarantees=accounting.noisy_labels(epsilon),
     adaptive=adaptive.SEVERAL_LOOKS,
   )

@@ -247,11 +247,21 @@ def largest(size: jax.Array, count: int) -> jax.Array:
 
   start = jnp.zeros((len(size), 1), jnp.uint32)
   everything = jnp.full((len(size), 1), float(size.shape[1]), jnp.float32)
-  _, bound, _ = jax.lax.while_loop(
+  _, bound, found = jax.lax.while_loop(
     unsettled, narrower, (jnp.int32(0), start, everything)
   )
+  # where every bit is settled and still too many pass, some are equal
+  return jax.lax.while_loop(
+    lambda carry: jnp.any(carry[1] > count),
+    lambda carry: (_firsts(bits, bound, count), jnp.zeros_like(found)),
+    (bits >= bound, found),
+  )[0]
+
+
+def _firsts(bits: jax.Array, bound: jax.Array, count: int) -> jax.Array:
+  """Those above the bound, and of those on it the first ones."""
   more, equal = bits > bound, (bits == bound).astype(jnp.float32)
-  room = count - more.astype(jnp.float32) @ ones
+  room = count - jnp.sum(more.astype(jnp.float32), 1, keepdims=True)
   return more | ((equal > 0) & (_running(equal) <= room))
 
 
