@@ -7,7 +7,7 @@ says, its options, and a picture from the committed results of real runs.
 import io
 import pathlib
 
-from matplotlib import pyplot
+import matplotlib
 from mkdocs.structure import files as site
 import pandas as pd
 
@@ -91,11 +91,10 @@ def on_files(files, config):
   }
   for folder, (names, page, frame) in pages.items():
     for name, builder in names.items():
-      with pyplot.rc_context(style.RC):
+      with matplotlib.rc_context(style.RC):
         text, figure = page(name, builder, frame)
         picture = io.BytesIO()
         figure.savefig(picture, format="png", dpi=110)
-        pyplot.close(figure)
       for suffix, content in ((".md", text), (".png", picture.getvalue())):
         files.append(
           site.File.generated(
@@ -119,7 +118,7 @@ def _head(name, builder, use):
 def _defense(name, builder, frame):
   data = list(dict.fromkeys(frame["data"]))
   own = frame[frame["defense"] == ("none" if name == "cut" else name)]
-  figure, axes = pyplot.subplots(
+  figure, axes = style.subplots(
     1, len(data), sharey=True, figsize=(3.1 * len(data), 3.0)
   )
   for axis, which in zip(axes, data, strict=True):
@@ -185,7 +184,7 @@ def _built(name, builder):
 def _estimator(name, builder, frame):
   own = frame[frame["estimator"] == name]
   problem = own["problem"].iloc[0]
-  figure, axis = pyplot.subplots(figsize=(4.6, 3.4))
+  figure, axis = style.subplots(figsize=(4.6, 3.4))
   top = max(own["truth"].max(), own["nats"].max()) * 1.05
   axis.plot([0, top], [0, top], color=style.GREY, linestyle=":", label="truth")
   axis.errorbar(
@@ -233,7 +232,7 @@ def _task(name, builder, frame):
   own = frame[kinds == name].assign(of="this task")
   usual = frame[kinds == "identity"]
   data = list(dict.fromkeys(frame["data"]))
-  figure, axes = pyplot.subplots(
+  figure, axes = style.subplots(
     1, 2, sharey=True, figsize=(8.4, 0.42 * len(data) * 2 + 1.4)
   )
   for offset, part, colour, label in (

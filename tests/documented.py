@@ -273,7 +273,7 @@ def _free() -> str:
   return _claim(
     "Moving the cut forward defends at no cost",
     "three stages: " + "; ".join(holds),
-    "features are exposed, and embeddings are larger: " + "; ".join(fails),
+    "paid in features exposed and in traffic: " + "; ".join(fails),
     "[cuts](docs/results/paper.md#every-cut)",
   )
 

@@ -15,8 +15,9 @@ from vfl_jax.information import caveats
 from vfl_jax.information import direct
 from vfl_jax.information import fit
 from vfl_jax.information import layers as stacking
+from vfl_jax.information import truths
 
-__all__ = ["ESTIMATORS", "build", "mutual_information", "too_few"]
+__all__ = ["ESTIMATORS", "build", "mutual_information", "too_few", "truths"]
 
 ESTIMATORS = {
   "mine": bounds.mine,

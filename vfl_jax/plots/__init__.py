@@ -5,10 +5,6 @@ import pathlib
 
 import matplotlib
 
-matplotlib.use("Agg")
-
-from matplotlib import pyplot
-
 from vfl_jax import tables
 from vfl_jax.plots import audit
 from vfl_jax.plots import calibration
@@ -58,7 +54,7 @@ def write(workdir: str | os.PathLike[str]) -> dict[str, pathlib.Path]:
     frame = tables.read(workdir, table)
     if frame.empty:
       continue
-    with pyplot.rc_context(style.RC):
+    with matplotlib.rc_context(style.RC):
       figure = draw(frame)
       if figure is None:
         continue
@@ -73,5 +69,4 @@ def write(workdir: str | os.PathLike[str]) -> dict[str, pathlib.Path]:
         figure.savefig(partial, **options)
         os.replace(partial, path)
         paths.setdefault(name, path)
-      pyplot.close(figure)
   return paths

@@ -1,7 +1,6 @@
 """The options of an audit, and what they mean to either side."""
 
 from matplotlib import figure as figures
-from matplotlib import pyplot
 from matplotlib import ticker
 import pandas as pd
 
@@ -15,7 +14,7 @@ def options(frame: pd.DataFrame) -> figures.Figure:
 
   The numbers are cuts, the ring is the reference, the star what is chosen.
   """
-  figure, axis = pyplot.subplots(figsize=(7.2, 4.2))
+  figure, axis = style.subplots(figsize=(7.2, 4.2))
   axis.axhline(0, color=style.GREY, linewidth=0.8, linestyle=":")
   for k, (defense, part) in enumerate(frame.groupby("defense", sort=False)):
     part = part.sort_values("cut")
@@ -65,7 +64,7 @@ def sides(frame: pd.DataFrame) -> figures.Figure | None:
   part = frame[frame["defense"] == "none"].sort_values("cut")
   if len(part) < 2:
     return None
-  figure, axis = pyplot.subplots(figsize=(7.2, 3.2))
+  figure, axis = style.subplots(figsize=(7.2, 3.2))
   for colour, marker, quantity, label in (
     (style.COLOURS[1], "o", "leak", "labels: share that leaks"),
     (style.COLOURS[0], "s", "exposed", "features: share exposed"),

@@ -1,7 +1,6 @@
 """Who does the work, by the cut."""
 
 from matplotlib import figure as figures
-from matplotlib import pyplot
 from matplotlib import ticker
 import pandas as pd
 
@@ -24,7 +23,7 @@ _PROBES = {
 def compensated(frame: pd.DataFrame) -> figures.Figure:
   """Above test accuracy, below what a linear probe reads at the cut."""
   data = list(dict.fromkeys(frame["data"]))
-  figure, axes = pyplot.subplots(
+  figure, axes = style.subplots(
     2,
     len(data),
     sharex="col",

@@ -1,7 +1,6 @@
 """Who does what, bottoms or top."""
 
 from matplotlib import figure as figures
-from matplotlib import pyplot
 import numpy as np
 import pandas as pd
 
@@ -11,7 +10,7 @@ from vfl_jax.plots import style
 def compensation(frame: pd.DataFrame) -> figures.Figure:
   """Test accuracy of the federation and of what replaces its parts."""
   names = list(dict.fromkeys(frame["what"]))
-  figure, axis = pyplot.subplots(figsize=(8.4, 0.7 + 0.36 * len(names)))
+  figure, axis = style.subplots(figsize=(8.4, 0.7 + 0.36 * len(names)))
   for line, name in enumerate(names):
     values = frame[frame["what"] == name]["accuracy"]
     axis.errorbar(
@@ -40,7 +39,7 @@ def probes(frame: pd.DataFrame) -> figures.Figure:
   families = list(dict.fromkeys(frame["family"]))
   parties = list(dict.fromkeys(frame["party"]))
   whats = list(dict.fromkeys(frame["what"]))
-  figure, axes = pyplot.subplots(
+  figure, axes = style.subplots(
     1,
     len(families),
     sharey=True,

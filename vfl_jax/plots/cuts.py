@@ -1,7 +1,6 @@
 """What every cut costs and gives."""
 
 from matplotlib import figure as figures
-from matplotlib import pyplot
 from matplotlib import ticker
 import pandas as pd
 
@@ -33,7 +32,7 @@ def cuts(frame: pd.DataFrame) -> figures.Figure:
   shown = {k: v for k, v in _PANELS.items() if frame[k].notna().any()}
   columns = min(4, len(shown))
   lines = -(-len(shown) // columns)
-  figure, axes = pyplot.subplots(
+  figure, axes = style.subplots(
     lines, columns, squeeze=False, figsize=(2.5 * columns, 2.4 * lines + 0.5)
   )
   leaks = [axis for axis, k in zip(axes.flat, shown) if k in _LEAKS]

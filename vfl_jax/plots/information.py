@@ -3,7 +3,6 @@
 import itertools
 
 from matplotlib import figure as figures
-from matplotlib import pyplot
 import numpy as np
 import pandas as pd
 
@@ -121,7 +120,7 @@ def information_map(frame: pd.DataFrame) -> figures.Figure | None:
     return None
   parties = list(dict.fromkeys(frame["party"]))
   samples = list(dict.fromkeys(frame["samples"]))
-  figure, axes = pyplot.subplots(
+  figure, axes = style.subplots(
     len(samples),
     len(parties),
     squeeze=False,

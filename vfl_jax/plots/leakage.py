@@ -1,7 +1,6 @@
 """Attacks beside their controls."""
 
 from matplotlib import figure as figures
-from matplotlib import pyplot
 import numpy as np
 import pandas as pd
 
@@ -22,7 +21,7 @@ def attacks(frame: pd.DataFrame) -> figures.Figure:
   """Each attack beside its controls and ceiling, intervals over seeds."""
   frame = frame[frame["primary"]]
   groups = list(frame.groupby(["attack", "party"], sort=False))
-  figure, axes = pyplot.subplots(
+  figure, axes = style.subplots(
     1,
     2,
     sharey=True,

@@ -1,7 +1,6 @@
 """Attacks against alignment, task by task."""
 
 from matplotlib import figure as figures
-from matplotlib import pyplot
 import pandas as pd
 
 from vfl_jax.plots import style
@@ -22,7 +21,7 @@ def reassignment(frame: pd.DataFrame) -> figures.Figure:
   Against what few labels find in the features alone, above the prior.
   """
   data = list(dict.fromkeys(frame["data"]))
-  figure, axes = pyplot.subplots(
+  figure, axes = style.subplots(
     2,
     len(data),
     sharex="col",

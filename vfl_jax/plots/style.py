@@ -1,6 +1,8 @@
 """What all figures share: colours, intervals, a legend above the panels."""
 
-from matplotlib import pyplot
+from typing import Any
+
+from matplotlib import figure as figures
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -29,6 +31,19 @@ RC = {
 }
 
 
+def subplots(
+  rows: int = 1,
+  columns: int = 1,
+  *,
+  figsize: tuple[float, float],
+  layout: Any = None,
+  **options: Any,
+) -> tuple[figures.Figure, Any]:
+  """A figure and its axes without pyplot: a notebook keeps its own backend."""
+  figure = figures.Figure(figsize=figsize, layout=layout)
+  return figure, figure.subplots(rows, columns, **options)
+
+
 def spread(values: pd.Series) -> float:
   """Half-width of the 95 % t interval over seeds; 0 for one seed."""
   n = len(values)
@@ -42,7 +57,7 @@ def panels(count: int, columns: int, width: float, height: float):
   """A figure of small multiples and as many axes; `legend_above` it."""
   columns = min(columns, count)
   rows = -(-count // columns)
-  figure, axes = pyplot.subplots(
+  figure, axes = subplots(
     rows,
     columns,
     sharex=True,

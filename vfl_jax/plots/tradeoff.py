@@ -1,7 +1,6 @@
 """Utility against leakage, with and without the cut advanced."""
 
 from matplotlib import figure as figures
-from matplotlib import pyplot
 import pandas as pd
 
 from vfl_jax.plots import style
@@ -64,7 +63,7 @@ def pareto(frame: pd.DataFrame) -> figures.Figure | None:
   if not far or not groups:
     return None
   data = list(dict.fromkeys(frame["data"]))
-  figure, axes = pyplot.subplots(
+  figure, axes = style.subplots(
     len(groups),
     len(data),
     sharey="col",
@@ -117,7 +116,7 @@ def cut_alone(frame: pd.DataFrame) -> figures.Figure | None:
   if frame["advance"].nunique() < 2:
     return None
   shown = {k: v for k, v in _QUANTITIES.items() if frame[k].notna().any()}
-  figure, axes = pyplot.subplots(
+  figure, axes = style.subplots(
     1, len(shown), squeeze=False, figsize=(2.3 * len(shown), 2.8)
   )
   leaks = [axis for axis, k in zip(axes.flat, shown) if k in _LEAKAGES]

@@ -1,7 +1,6 @@
 """The training of the federation."""
 
 from matplotlib import figure as figures
-from matplotlib import pyplot
 import pandas as pd
 
 from vfl_jax.plots import style
@@ -9,7 +8,7 @@ from vfl_jax.plots import style
 
 def training(frame: pd.DataFrame) -> figures.Figure:
   """Loss and accuracy by epoch, mean and interval over seeds."""
-  figure, axes = pyplot.subplots(1, 2, figsize=(8.4, 2.9))
+  figure, axes = style.subplots(1, 2, figsize=(8.4, 2.9))
   panels = (("loss",), ("accuracy", "validation"))
   for axis, quantities in zip(axes, panels, strict=True):
     for colour, quantity in zip(style.COLOURS, quantities):

@@ -15,7 +15,7 @@ def verdict(low: float, high: float) -> str:
   if low != low:
     return "one seed: no interval, no claim"
   if low > 0:
-    return "leaks: above every control"
+    return "it leaks, above every control"
   if low >= -MARGIN and high <= MARGIN:
     return f"at its control (within {MARGIN:.0%})"
   if high < 0:
