@@ -21,6 +21,7 @@ from vfl_jax import hosts
 from vfl_jax import journal
 from vfl_jax import lifecycle
 from vfl_jax import measure
+from vfl_jax import programs
 from vfl_jax import tables
 from vfl_jax import train
 
@@ -106,6 +107,15 @@ def dry_run(config: Any) -> None:
   up = sum(r["up_bytes"] for r in rows)
   down = sum(r["down_bytes"] for r in rows)
   rounds = steps * config.train.epochs * config.train.batch_size
+  epoch = setup.learner.epoch.lower(
+    state, setup.inputs, setup.targets, setup.keys, 0
+  ).compile()
+  room = epoch.memory_analysis()
+  working = (
+    f", which works in {console.size(room.temp_size_in_bytes)}"
+    if (room)
+    else ""
+  )
   console.dry_run(
     rows,
     {
@@ -121,6 +131,8 @@ def dry_run(config: Any) -> None:
       f"{console.size(activations)} a seed and step",
       "on the wire": f"{console.size(up * rounds)} up, "
       f"{console.size(down * rounds)} down in all, a seed",
+      "compiled": f"{programs.ledger()} (set-up and an epoch of the training"
+      f"{working}; probes and attacks come on top)",
     },
   )
 

@@ -87,6 +87,7 @@ def complete(
 def _complete(config, workdir, progress, work):
   _prepare(config)
   before = tables.status(workdir).get("seconds", 0)
+  compiled = programs.ledger()
   started = time.monotonic()
   try:
     tables.set_status(workdir, "running", digest=configs.digest(config))
@@ -96,6 +97,7 @@ def _complete(config, workdir, progress, work):
       workdir,
       "running",
       seconds=round(before + time.monotonic() - started, 1),
+      compiled=str(programs.ledger().since(compiled)),
       backend=jax.default_backend(),
       devices=str(jax.devices()[0].device_kind),
       cores=os.cpu_count(),

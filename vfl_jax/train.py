@@ -42,7 +42,7 @@ class Learner(NamedTuple):
   """
 
   init: Callable[..., PyTree]
-  epoch: Callable[..., tuple[PyTree, PyTree]]
+  epoch: jax.stages.Wrapped
   recording_epoch: Callable[..., tuple[PyTree, PyTree, PyTree]]
   predict: Callable[..., jax.Array]
 

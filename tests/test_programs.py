@@ -1,0 +1,79 @@
+"""What is compiled, and that nothing is compiled twice."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+import vfl_jax
+from vfl_jax import console
+from vfl_jax import programs
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+  """A cache of this test's own that keeps every program, however small."""
+  monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path / "cache"))
+  monkeypatch.setattr(programs, "SHORTEST", 0.0)
+  before = jax.config.jax_compilation_cache_dir
+  from jax.experimental.compilation_cache import compilation_cache
+
+  compilation_cache.reset_cache()
+  yield
+  jax.config.update("jax_compilation_cache_dir", before)
+  compilation_cache.reset_cache()
+
+
+def config(**keys):
+  """A tiny experiment without what has shapes of its own."""
+  made = vfl_jax.defaults()
+  made.update(seeds=2, compensation=())
+  made.train.update(epochs=4, steps_per_epoch=2)
+  made.information.update(estimators=("mine",), samples=100, steps=2)
+  made.evaluate.update(attack_steps=2)
+  made.update(keys)
+  return made
+
+
+def anew(made, folder):
+  """What a run asks the compiler for that no earlier one has."""
+  jax.clear_caches()
+  before = programs.ledger()
+  result = vfl_jax.run(made, folder)
+  spent = programs.ledger().since(before)
+  assert "programs in" in result.report.read_text("utf-8")
+  return spent.programs - spent.found
+
+
+def test_the_ledger_counts_programs():
+  before = programs.ledger()
+  double = jax.jit(lambda x: 2 * x + jnp.float32(before.programs))
+  x = jnp.ones(17)
+  start = programs.ledger()
+  double(x)
+  spent = programs.ledger().since(start)
+  assert spent.programs == 1 and 0 < spent.seconds < 60
+  double(x)
+  assert programs.ledger().since(start) == spent
+  assert str(spent).startswith("1 program in ")
+
+
+def test_nothing_is_compiled_between_epochs(tmp_path):
+  counts = []
+
+  class Watcher(console.Silent):
+    def epoch(self, line):
+      counts.append(programs.ledger().programs)
+
+  vfl_jax.run(config(attacks=()), tmp_path / "run", Watcher())
+  assert len(counts) == 4
+  assert counts[0] == counts[-1]
+
+
+@pytest.mark.slow
+def test_nothing_is_compiled_for_other_seeds_or_an_attack_of_one_shape(
+  tmp_path, kept
+):
+  assert anew(config(), tmp_path / "first") > 5
+  assert anew(config(seed=7), tmp_path / "other seeds") == 0
+  twice = ("passive_completion", {"name": "passive_completion", "label": "b"})
+  assert anew(config(attacks=twice), tmp_path / "twice") == 0
