@@ -639,7 +639,7 @@ def test_the_report_opens_in_a_browser(finished, width):
 
 
 def test_verdicts():
-  assert report.leakage.verdict(0.01, 0.2).startswith("leaks")
+  assert report.leakage.verdict(0.01, 0.2).startswith("it leaks")
   assert report.leakage.verdict(-0.015, 0.01).startswith("at its control")
   assert report.leakage.verdict(-0.3, 0.3) == "not told apart from its control"
   assert report.leakage.verdict(-0.3, -0.1).startswith("below")

@@ -19,22 +19,22 @@ from vfl_jax import types
 N, WIDTH, CLASSES = 50_000, 64, 10
 
 
-def view():
+def view(n=N):
   generator = np.random.default_rng(0)
-  labels = generator.integers(0, CLASSES, N)
+  labels = generator.integers(0, CLASSES, n)
   centres = generator.standard_normal((CLASSES, WIDTH))
-  g = centres[labels] + generator.standard_normal((N, WIDTH))
+  g = centres[labels] + generator.standard_normal((n, WIDTH))
   known = np.stack([np.flatnonzero(labels == c)[:4] for c in range(CLASSES)])
   seeds = lambda a: jnp.asarray(a)[None]
   return labels, types.View(
     train=jnp.asarray(g, jnp.float32),
     test=jnp.asarray(g[:1000], jnp.float32),
-    train_ids=np.arange(N),
+    train_ids=np.arange(n),
     test_ids=np.arange(1000),
     bottom={"params": {}, "stats": {}},
     bottoms={},
     gradients={0: seeds(g.astype(np.float32))},
-    gradient_rows=np.arange(N),
+    gradient_rows=np.arange(n),
     aux_rows=seeds(known.ravel()),
     aux_labels=seeds(labels[known.ravel()]),
     public=types.Public(CLASSES, 32, 1, ("planted",), passed_on),
