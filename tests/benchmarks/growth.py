@@ -9,6 +9,7 @@ import time
 
 import jax
 import jax.numpy as jnp
+import matplotlib
 import numpy as np
 
 from vfl_jax import attacks
@@ -18,6 +19,7 @@ from vfl_jax import optimizers
 from vfl_jax import split
 from vfl_jax import train
 from vfl_jax import trials
+from vfl_jax.plots import style
 from tests.benchmarks import test_attacks
 
 BATCH, WIDTH = 64, 64
@@ -143,3 +145,40 @@ def exponent(size, value):
   if not np.isfinite(value).all():
     return float("nan")
   return float(np.polyfit(np.log(size), np.log(value), 1)[0])
+
+
+def draw(frame, path):
+  """Times over sizes, each over its first, beside lines of exponent one."""
+  frame = frame[(frame["part"] == "growth") & frame["ours"].notna()]
+  axes_of = list(dict.fromkeys(frame["what"]))
+  with matplotlib.rc_context(style.RC):
+    figure, axes = style.subplots(
+      2, -(-len(axes_of) // 2), figsize=(11, 5.2), squeeze=False
+    )
+    for axis, what in zip(axes.flat, axes_of):
+      own = frame[frame["what"] == what]
+      size = own["size"].astype(float)
+      for quantity, colour, label in (
+        ("ours", style.COLOURS[0], "time"),
+        ("bytes", style.COLOURS[1], "memory"),
+      ):
+        value = own[quantity]
+        if value.isna().any():
+          continue
+        power = exponent(size.to_numpy(), value.to_numpy())
+        axis.loglog(
+          size,
+          value / value.iloc[0],
+          marker="o",
+          color=colour,
+          label=f"{label}, exponent {power:.2f}",
+        )
+      axis.loglog(
+        size, size / size.iloc[0], ":", color=style.GREY, label="in proportion"
+      )
+      axis.set_title(what)
+      axis.legend(fontsize=7)
+    for axis in axes[:, 0]:
+      axis.set_ylabel("over the smallest")
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)

@@ -1,11 +1,11 @@
 """All that is measured of speed, as one table and one CSV.
 
   OMP_NUM_THREADS=1 taskset -c 0 python -m tests.benchmarks.speed \
-    --out docs/results/speed.csv
+    --out docs/results/speed.csv --figure docs/results/growth.png
 
-Parts: growth, sweep, gpu; `--quick` cuts their sizes. "ours" and "twin" are
-seconds unless "size" says otherwise, "ratio" is the twin's over ours. The other
-files of this folder are run by pytest and hold one comparison each.
+Parts: steps, growth, sweep, gpu; `--quick` cuts their sizes. "ours" and "twin"
+are seconds unless "size" says otherwise, "ratio" is the twin's over ours. The
+other files of this folder are run by pytest and hold one comparison each.
 """
 
 import argparse
@@ -19,7 +19,9 @@ import pandas as pd
 from rich import console
 from rich import table
 
-PARTS = ("growth", "sweep", "gpu")
+from tests.benchmarks import growth
+
+PARTS = ("steps", "growth", "sweep", "gpu")
 COLUMNS = (
   "part",
   "what",
@@ -51,6 +53,7 @@ def main():
   parser = argparse.ArgumentParser(description=__doc__)
   parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {PARTS}")
   parser.add_argument("--out", default="speed.csv")
+  parser.add_argument("--figure", default="", help="of growth, a .png")
   parser.add_argument("--quick", action="store_true")
   asked = parser.parse_args()
   unknown = set(asked.parts) - set(PARTS)
@@ -66,6 +69,8 @@ def main():
   frame["date"] = datetime.date.today().isoformat()
   frame["hardware"] = hardware()
   frame.to_csv(asked.out, index=False, float_format="%.5g")
+  if asked.figure:
+    growth.draw(frame, asked.figure)
   out = table.Table(title=frame["hardware"].iloc[0])
   for column in COLUMNS[1:]:
     out.add_column(column)
