@@ -15,7 +15,7 @@ def test_findings_say_of_which_rows_where_these_differ():
   frame.loc[3, ["low", "high"]] = -0.1, 0.1
   said = [text for text, _ in leakages.findings(frame)]
   assert said[0].startswith(
-    "Party 0, norm, hint, spectral on train rows: leaks"
+    "Party 0, norm, hint, spectral on train rows: it leaks"
   )
   assert said[1].startswith("Party 0, spectral on test rows: not told apart")
 
