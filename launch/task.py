@@ -3,10 +3,13 @@
 import pathlib
 import signal
 import subprocess
+import time
 from typing import Any
 
 from launch import local
 from launch import runs
+
+_LOOK = 0.2  # seconds
 
 
 class Task:
@@ -30,7 +33,10 @@ class Task:
     name, *paths = plain
     run = runs.Run(name, {}, *map(pathlib.Path, paths))
     self._process = local.start(run)
-    code = self._process.wait()
+    # not wait(): it holds a lock that checkpoint(), called in the midst of it
+    # by a signal, would wait for in vain
+    while (code := self._process.poll()) is None:
+      time.sleep(_LOOK)
     found = runs.ended(run, code)
     if code:
       said = "\n".join(runs.last_lines(run))

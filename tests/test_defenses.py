@@ -734,6 +734,19 @@ def test_every_defence_trains_in_one_program(name):
     attacks.build(attack, **{"budget": 9, **own})
 
 
+@pytest.mark.parametrize("name", defenses.DEFENSES)
+def test_batches_of_one_class_are_no_trouble(name):
+  learner, state, args = federation((name,), 2)
+  inputs, targets, keys = args
+  if targets.ndim > 2:
+    targets = jnp.broadcast_to(targets[:, :1], targets.shape)
+  else:
+    targets = jnp.zeros_like(targets)
+  state, metrics = learner.epoch(state, inputs, targets, keys, 0)
+  assert np.isfinite(metrics["loss"]).all()
+  assert train.finite(state["variables"]).all()
+
+
 @pytest.mark.parametrize("name", IDENTITIES)
 def test_no_strength_is_no_defence_bit_for_bit(name):
   classes = 2 if name in FOR_TWO else CLASSES

@@ -285,3 +285,8 @@ def test_traffic_and_work_of_the_mlp_are_those_counted_by_hand(cut):
       ]
       up = 4 * (outs[cut - 1] if cut else widths[width])
       assert (wire["up_bytes"], wire["down_bytes"]) == (up, up if cut else 0)
+  own = cost.table(split.at(model, cut, 2), inputs, batch, passive=1)
+  assert [r["holder"] for r in own if r["stage"] == "wire"] == ["party 0"]
+  theirs = [r["flops"] for r in rows if r["holder"] == "party 1"][:cut]
+  held = [r["flops"] for r in own if r["holder"] == "active, own features"]
+  assert held == theirs

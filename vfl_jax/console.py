@@ -41,7 +41,8 @@ class Progress:
     return self
 
   def __exit__(self, *exception):
-    self._bars.stop()
+    if not self._bars.disable:  # rich before 15 would print an empty line
+      self._bars.stop()
     if self._board is not None:
       self._board.close()
 

@@ -11,18 +11,23 @@ from vfl_jax import split
 from vfl_jax.models import stages
 
 
-def table(net: split.Net, inputs: Any, batch_size: int) -> list[dict[str, Any]]:
-  """One row per stage and holder, then one per party for the wire.
+def table(
+  net: split.Net, inputs: Any, batch_size: int, passive: int | None = None
+) -> list[dict[str, Any]]:
+  """One row per stage and holder, and one for each wire.
 
   Args:
     net: the split model.
     inputs: per party an example (arrays or shapes) with a batch axis.
     batch_size: rows per step.
+    passive: number of passive parties, the first ones; None for all. What the
+      others hold is the active party's own and crosses no wire.
 
   Returns:
-    Rows: holder ("party 0", ..., "active"), stage, output (shape of one
-    sample), parameters, flops (forward, one sample), activation_bytes (one
-    batch), up_bytes and down_bytes (one sample on the wire).
+    Rows: holder ("party 0", ..., "active", "active, own features"), stage,
+    output (shape of one sample), parameters, flops (forward, one sample),
+    activation_bytes (one batch), up_bytes and down_bytes (one sample on the
+    wire).
   """
   shapes = jax.tree.map(
     lambda a: jax.ShapeDtypeStruct((batch_size, *a.shape[1:]), a.dtype),
@@ -32,23 +37,24 @@ def table(net: split.Net, inputs: Any, batch_size: int) -> list[dict[str, Any]]:
   rows, outputs = [], []
   chain = net.model.stages
   for k, x in enumerate(shapes):
-    found, x = _chain(
-      chain[: net.cut], variables["bottoms"][k], x, f"party {k}"
-    )
-    size = _bytes(x) // batch_size
+    sends = passive is None or k < passive
+    holder = f"party {k}" if sends else "active, own features"
+    found, x = _chain(chain[: net.cut], variables["bottoms"][k], x, holder)
     rows += found
-    rows.append(
-      {
-        "holder": f"party {k}",
-        "stage": "wire",
-        "output": _shape(x),
-        "parameters": 0,
-        "flops": 0,
-        "activation_bytes": 0,
-        "up_bytes": size,
-        "down_bytes": size if net.cut else 0,
-      }
-    )
+    if sends:
+      size = _bytes(x) // batch_size
+      rows.append(
+        {
+          "holder": holder,
+          "stage": "wire",
+          "output": _shape(x),
+          "parameters": 0,
+          "flops": 0,
+          "activation_bytes": 0,
+          "up_bytes": size,
+          "down_bytes": size if net.cut else 0,
+        }
+      )
     outputs.append(x)
   merged = jax.eval_shape(lambda *h: _merge(net, h), *outputs)
   found, _ = _chain(chain[net.cut :], variables["top"], merged, "active")

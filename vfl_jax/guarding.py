@@ -26,7 +26,6 @@ def report(
   """
   if not config.defenses or tables.exists(workdir, "privacy"):
     return
-  tables.write(workdir, "privacy", privacy(config, setup))
   rows = [
     {
       "quantity": quantity,
@@ -40,6 +39,8 @@ def report(
   ]
   if rows:
     tables.write(workdir, "defenses", rows)
+  # last: where it is, the other is too
+  tables.write(workdir, "privacy", privacy(config, setup))
 
 
 def privacy(config: Any, setup: federations.Setup) -> list[dict[str, Any]]:

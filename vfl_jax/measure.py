@@ -57,7 +57,9 @@ def main_task(config: Any, workdir, federation, predict) -> None:
   tables.write(
     workdir,
     "cost",
-    cost.table(federation.net, inputs, config.train.batch_size),
+    cost.table(
+      federation.net, inputs, config.train.batch_size, federation.passive
+    ),
   )
 
 

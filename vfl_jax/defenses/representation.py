@@ -230,6 +230,8 @@ def distances(x: jax.Array) -> jax.Array:
 def distance_correlation(x: jax.Array, y: jax.Array) -> jax.Array:
   """The squared distance correlation of two samples `[n, d]`, in [0, 1].
 
+  Of one that does not vary it is 0, and so is its gradient.
+
   Source: Szekely, Rizzo and Bakirov 2007, definition 4.
   """
 
@@ -239,8 +241,10 @@ def distance_correlation(x: jax.Array, y: jax.Array) -> jax.Array:
     return gaps - means[:, None] - means[None, :] + means.mean()
 
   a, b = centred(x), centred(y)
-  scale = jnp.sqrt((a**2).mean() * (b**2).mean())
-  return jnp.maximum((a * b).mean(), 0.0) / jnp.maximum(scale, 1e-12)
+  square = (a**2).mean() * (b**2).mean()
+  varies = square > 1e-24
+  scale = jnp.sqrt(jnp.where(varies, square, 1.0))
+  return jnp.where(varies, jnp.maximum((a * b).mean(), 0.0) / scale, 0.0)
 
 
 @jax.custom_vjp

@@ -41,7 +41,7 @@ def measured(
     largest leakage advantage over attacks and parties on training rows, with
     its interval and the attack; exposed, the share of features rebuilt; per
     sample up_bytes and down_bytes of all parties, flops (forward) and
-    parameters of the passive party with the most and of the active one's top,
+    parameters of the passive party with the most and of the active one,
     flops_total, activation_bytes of one batch. Besides, series by number of
     the seed: utilities, and KIND_seeds.
   """
@@ -73,7 +73,7 @@ def _leaks(found):
   rows: dict[str, Any] = {}
   for kind in KINDS:
     own = [leak for leak in found if _kind(leak) == kind]
-    top = max(own, key=lambda leak: leak["advantage"], default=None)
+    top = tradeoff.strongest(own) if own else None
     nothing = float("nan")
     rows |= {
       kind: top["advantage"] if top else nothing,
@@ -86,7 +86,9 @@ def _leaks(found):
 
 
 def price(cost: pd.DataFrame) -> dict[str, int]:
-  """Traffic and work; of the passive parties the one with the most.
+  """Traffic and work; of the passive parties that of the one with the most.
+
+  To the active party's belongs what it does with features of its own.
 
   Returns:
     up_bytes and down_bytes of a sample, flops_total, and flops, parameters and
@@ -96,7 +98,8 @@ def price(cost: pd.DataFrame) -> dict[str, int]:
   work = cost[cost["stage"] != "wire"]
   sums = work.groupby("holder")[["flops", "parameters", "activation_bytes"]]
   sums = sums.sum()
-  passive = sums.drop(index="active", errors="ignore")
+  passive = sums[sums.index.str.startswith("party ")]
+  active = sums[sums.index.str.startswith("active")]
   price = {
     "up_bytes": int(wire["up_bytes"].sum()),
     "down_bytes": int(wire["down_bytes"].sum()),
@@ -104,8 +107,7 @@ def price(cost: pd.DataFrame) -> dict[str, int]:
   }
   for name in sums:
     price[f"{name}_passive"] = int(passive[name].max()) if len(passive) else 0
-    active = sums[name].get("active", 0)
-    price[f"{name}_active"] = int(active)
+    price[f"{name}_active"] = int(active[name].sum())
   return price
 
 

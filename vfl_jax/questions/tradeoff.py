@@ -136,29 +136,27 @@ def measured(
     found = leaking.get(cell)
     if found is None:
       continue
-    strongest = max(found, key=lambda leak: leak["advantage"])
-    of_family = {
-      name: max(
-        (k["advantage"] for k in found if family(k["rule"]) == name),
-        default=float("nan"),
-      )
-      for name in FAMILIES
-    }
+    top = strongest(found)
+    of_family = dict.fromkeys(FAMILIES, float("nan"))
+    for name in FAMILIES:
+      own = [leak for leak in found if family(leak["rule"]) == name]
+      if own:
+        of_family[name] = strongest(own)["advantage"]
     rows.append(
       {
         **dict(zip(CELL, cell, strict=True)),
         **main_task(part),
         **of_family,
-        "leakage": strongest["advantage"],
-        "leakage_low": strongest["low"],
-        "leakage_high": strongest["high"],
-        "attack": strongest["attack"],
-        "party": strongest["party"],
+        "leakage": top["advantage"],
+        "leakage_low": top["low"],
+        "leakage_high": top["high"],
+        "attack": top["attack"],
+        "party": top["party"],
         "attacks": len(found),
         "exposed": exposed.get(cell, float("nan")),
         "up_bytes": int(wires.loc[cell, "up_bytes"]),
         "down_bytes": int(wires.loc[cell, "down_bytes"]),
-        "leakages": strongest["seeds"],
+        "leakages": top["seeds"],
       }
     )
   return pd.DataFrame(rows)
@@ -199,6 +197,16 @@ def leaks(part: pd.DataFrame) -> list[dict[str, Any]]:
       }
     )
   return found
+
+
+def strongest(found: list[dict[str, Any]]) -> dict[str, Any]:
+  """Of what `leaks` gave the largest advantage, of those told by most seeds.
+
+  One lucky seed of an attack that else has no answer hides no other.
+  """
+  most = max(len(leak["seeds"]) for leak in found)
+  whole = [leak for leak in found if len(leak["seeds"]) == most]
+  return max(whole, key=lambda leak: leak["advantage"])
 
 
 def exposures(exposure: pd.DataFrame, cell: list[str]) -> dict[Any, float]:
