@@ -1,10 +1,11 @@
 """Run a sweep: `python -m launch --config=configs/paper/cut_sweep.py:cpu`.
 
 A config of kind "study" is one run for every cell; runs that are done are
-skipped, what was interrupted goes on from its checkpoint. Override keys as in
-main.py, e.g. `--config.workers=2`."""
+skipped, what was interrupted goes on from its checkpoint, what failed is tried
+again. Override keys as in main.py, e.g. `--config.workers=2`."""
 
 import importlib
+import pathlib
 import subprocess
 import sys
 
@@ -15,6 +16,7 @@ from rich import console
 from launch import runs as launched
 from launch import watch
 from vfl_jax import config as configs
+from vfl_jax import tables
 
 BACKENDS = {
   "local": "launch.local",
@@ -28,7 +30,8 @@ _BACKEND = flags.DEFINE_enum("backend", "local", [*BACKENDS], "The engine.")
 _WORKERS = flags.DEFINE_integer("workers", 0, "Runs at a time; 0: what fits.")
 _OPTION = flags.DEFINE_multi_string("option", [], "KEY=VALUE of the engine.")
 _STATUS = flags.DEFINE_bool("status", False, "Only say how the runs stand.")
-_COLLECT = flags.DEFINE_bool("collect", False, "Only join what is done.")
+_COLLECT = flags.DEFINE_bool("collect", False, "Join and read what is done.")
+_LEAVE = ("print", "slurm")  # engines that do not wait for the runs
 _overrides: dict[str, str] = {}
 
 
@@ -47,29 +50,29 @@ def main(argv: list[str]) -> int:
     if _COLLECT.value:
       path, rows = launched.collect(runs, workdir)
       print(f"{rows} rows in {path}.")
-      return 0
-    if not _STATUS.value:
-      _launch(runs)
+    left = not (_COLLECT.value or _STATUS.value) and _launch(runs)
   except (ValueError, OSError) as error:
     print(f"error: {error}", file=sys.stderr)
     return 2
-  if _BACKEND.value == "print" and not _STATUS.value:
+  if _BACKEND.value == "print" and not (_COLLECT.value or _STATUS.value):
     return 0
-  return _answer(runs, config, workdir)
+  return _answer(runs, config, workdir, left)
 
 
 def _launch(runs):
+  """Whether there was something to do that is not done yet."""
   options = dict(_pair(text) for text in _OPTION.value)
   engine = importlib.import_module(BACKENDS[_BACKEND.value])
   left = launched.left(runs)
   if not left:
-    return
-  quiet = _BACKEND.value in ("print", "slurm")
-  with watch.Watch(runs, quiet) as look:
+    return False
+  leaves = _BACKEND.value in _LEAVE
+  with watch.Watch(runs, leaves) as look:
     engine.submit(left, _WORKERS.value, options, look)
+  return leaves
 
 
-def _answer(runs, config, workdir):
+def _answer(runs, config, workdir, left):
   """What came of it; a study that is done says its own."""
   states = launched.states(runs)
   out = console.Console(highlight=False, soft_wrap=True)
@@ -80,11 +83,13 @@ def _answer(runs, config, workdir):
   whole = all(state == "done" for state in states.values())
   if _STATUS.value or config.kind != "study":
     return 0 if whole else 1
-  if any(s in ("running", "waiting", "interrupted") for s in states.values()):
+  going = ("running", "waiting", "interrupted")
+  if left or any(state in going for state in states.values()):
     return 1
-  keys = [f"--config.{key}={value}" for key, value in _overrides.items()]
-  command = [f"--config={_CONFIG.value}", f"--workdir={workdir}", *keys]
-  ended = subprocess.run([sys.executable, str(launched.MAIN), *command])
+  spec = pathlib.Path(workdir) / "asked" / "study.json"
+  tables.write_text(spec, configs.as_json(config))
+  command = [sys.executable, "-m", "launch.answer", str(spec), str(workdir)]
+  ended = subprocess.run(command)
   return ended.returncode or (0 if whole else 1)
 
 

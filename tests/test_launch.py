@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 
 import pandas as pd
@@ -14,6 +15,7 @@ import pytest
 
 from launch import local
 from launch import runs as launched
+from launch import task
 from launch import watch
 from tests import slurm
 from vfl_jax import config as configs
@@ -216,6 +218,33 @@ def test_a_failed_run_stops_no_other_and_the_study_reads_the_rest(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_study_with_failures_is_read_once_and_again_when_they_are_mended(
+  tmp_path,
+):
+  path, workdir = sweep(tmp_path), tmp_path / "w"
+  spoilt, sound = expanded(path, workdir)
+  spoilt.folder.mkdir(parents=True)
+  (spoilt.folder / "config.json").write_text("{}")  # somebody else's
+  done = launch(path, workdir, "--workers=2")
+  assert done.returncode == 1 and "1 failed" in done.stdout, done.stderr
+  assert spoilt.log.read_text().count("error:") == 1  # tried once
+  failed = lambda: list(tables.read(workdir, "failed").get("folder", ()))
+  assert failed() == [spoilt.name]
+  assert (workdir / "report.html").is_file()
+
+  shutil.rmtree(spoilt.folder)
+  collected = launch(path, workdir, "--collect")
+  assert collected.returncode == 1 and not spoilt.folder.exists()
+  launch(path, workdir, check=True)
+  assert not failed()
+  assert len(tables.read(workdir, "all_main")["seeds"]) == 2 * len(
+    tables.read(sound.folder, "main")
+  )
+  again = launch(path, workdir, check=True)
+  assert "finished before" in again.stdout
+
+
+@pytest.mark.slow
 def test_a_killed_launcher_leaves_what_a_second_one_ends(tmp_path):
   path = sweep(tmp_path)
   launch(path, tmp_path / "whole", "--workers=2", check=True)
@@ -256,6 +285,41 @@ def _until(true, seconds=120):
       return True
     time.sleep(0.05)
   return False
+
+
+def test_a_job_that_is_told_to_leave_ends_its_run_and_comes_again(
+  tmp_path, monkeypatch
+):
+  pytest.importorskip("submitit")
+  script = tmp_path / "run.py"
+  script.write_text(
+    "import time\ntry: time.sleep(60)\nexcept KeyboardInterrupt: print('left')"
+  )
+  run = expanded(sweep(tmp_path), tmp_path)[0]
+  run.log.parent.mkdir()
+
+  def start(run, cores=()):
+    with run.log.open("wb") as log:
+      return subprocess.Popen([sys.executable, "-u", script], stdout=log)
+
+  monkeypatch.setattr(local, "start", start)
+  plain = [run.name, *map(str, (run.folder, run.spec, run.log))]
+  job, again = task.Task(), []
+
+  def told(*_):  # as submitit's handler does, in the midst of __call__
+    again.append(job.checkpoint(plain))
+    raise InterruptedError
+
+  before = signal.signal(signal.SIGUSR2, told)
+  timer = threading.Timer(2, os.kill, (os.getpid(), signal.SIGUSR2))
+  timer.start()
+  try:
+    with pytest.raises(InterruptedError):
+      job(plain)
+  finally:
+    signal.signal(signal.SIGUSR2, before)
+  assert again and again[0].args == (plain,)
+  assert run.log.read_text() == "left\n"
 
 
 def test_workers_divide_the_cores(tmp_path, monkeypatch):

@@ -31,7 +31,8 @@ def run(
   Raises:
     Refused: the workdir belongs to another config or cannot be written.
   """
-  return lifecycle.complete(config, workdir, progress, _work)
+  stale = lambda path: study.unsettled(configs.audited(config), path)
+  return lifecycle.complete(config, workdir, progress, _work, stale)
 
 
 def dry_run(config: Any) -> None:

@@ -35,6 +35,7 @@ def complete(
   workdir: str | os.PathLike[str],
   progress: Any,
   work: Callable[[Any, pathlib.Path, Any], None],
+  stale: Callable[[pathlib.Path], bool] = lambda workdir: False,
 ) -> pathlib.Path:
   """Do the work of a config and report on it, unless both are there.
 
@@ -44,6 +45,8 @@ def complete(
     progress: a `console.Progress`, or None to be silent.
     work: `work(config, workdir, progress)` writes tables, and does not repeat
       what it finds there.
+    stale: `stale(workdir)`, whether what was finished before is to be done
+      again.
 
   Returns:
     The path of the report; on other hosts than the first, where that writes it.
@@ -75,7 +78,7 @@ def complete(
           f"another process is at work in workdir {workdir}; wait until it "
           "ends, or give another --workdir."
         )
-      fresh = not tables.finished(workdir)
+      fresh = not tables.finished(workdir) or stale(workdir)
     finally:
       hosts.agreed(fresh)
     if fresh:

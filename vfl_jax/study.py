@@ -40,17 +40,22 @@ class Cell(NamedTuple):
 
 
 def run(
-  config: Any, workdir: str | os.PathLike[str], progress: Any = None
+  config: Any,
+  workdir: str | os.PathLike[str],
+  progress: Any = None,
+  again: bool = True,
 ) -> pathlib.Path:
   """Every cell that is not done, then the study's tables and its report.
 
   Each cell is an experiment with a folder of its own, `runs/DIGEST`, that can
-  be run, read and resumed alone. What fails is listed and stops no other.
+  be run, read and resumed alone. What fails is listed and stops no other; it is
+  tried again when the study is run again.
 
   Args:
     config: from `config.validate`, of kind "study".
     workdir: created if need be; holds one study.
     progress: a `console.Progress`; silent by default.
+    again: whether to run what is not done; else it is listed as it stands.
 
   Returns:
     The path of the report.
@@ -58,7 +63,13 @@ def run(
   Raises:
     Refused: the workdir belongs to another config or cannot be written.
   """
-  return lifecycle.complete(config, workdir, progress, _answered)
+
+  def answered(config, workdir, progress):
+    work(config, workdir, progress, again)
+    questions.READINGS[config.question](workdir)
+
+  stale = lambda path: unsettled(config, path, again)
+  return lifecycle.complete(config, workdir, progress, answered, stale)
 
 
 def dry_run(config: Any) -> None:
@@ -85,27 +96,42 @@ def folder(workdir: str | os.PathLike[str], cell: Cell) -> pathlib.Path:
   return pathlib.Path(workdir) / "runs" / configs.digest(cell.asked)
 
 
-def _answered(config, workdir, progress):
-  work(config, workdir, progress)
-  questions.READINGS[config.question](workdir)
+def unsettled(config: Any, workdir: pathlib.Path, again: bool = True) -> bool:
+  """Whether cells that a study lists as failed are done now, or may yet be."""
+  failed = tables.read(workdir, "failed")
+  names = set(failed["folder"]) if len(failed) else set()
+  paths = [folder(workdir, cell) for cell in cells(config)]
+  return any(
+    tables.finished(path) or (again and not _diverged(path))
+    for path in paths
+    if path.name in names
+  )
 
 
-def work(config: Any, workdir: pathlib.Path, progress: Any) -> None:
+def _diverged(path):
+  """It would again."""
+  return tables.status(path).get("state") == "diverged"
+
+
+def work(
+  config: Any, workdir: pathlib.Path, progress: Any, again: bool = True
+) -> None:
   """Every cell that is not done, and the tables of all that are.
 
   Writes "failed", and "all_NAME" for every table of `COLLECTED`.
+
+  Args:
+    config: of the study.
+    workdir: of the study.
+    progress: a `console.Progress`.
+    again: see `run`.
 
   Raises:
     RuntimeError: all cells failed.
   """
   every = {folder(workdir, cell): cell for cell in cells(config)}
-  found = {path: tables.status(path) for path in every}
-  # what diverged would diverge again
-  left = [
-    path
-    for path in every
-    if not tables.finished(path) and found[path].get("state") != "diverged"
-  ]
+  missing = [path for path in every if not tables.finished(path)]
+  left = [path for path in missing if again and not _diverged(path)]
   progress.phase("cells", len(every), len(every) - len(left))
   failed = []
 
@@ -113,9 +139,11 @@ def work(config: Any, workdir: pathlib.Path, progress: Any) -> None:
     labels = every[path].labels
     failed.append({**labels, "folder": path.name, "reason": reason})
 
-  for path, status in found.items():
-    if status.get("state") == "diverged":
-      fail(path, f"Diverged: {status.get('reason')}")
+  for path in missing:
+    if path not in left:
+      status = tables.status(path)
+      state = status.get("state", "not run").capitalize()
+      fail(path, f"{state}: {status.get('reason', 'no reason given')}")
 
   def done(path, reason):
     labels = every[path].labels
