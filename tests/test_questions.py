@@ -27,6 +27,7 @@ def main_rows(key, utility):
     "mean": utility,
     "low": utility - 0.01,
     "high": utility + 0.01,
+    "guess": 0.1,
     "seeds": SEEDS,
     **{f"seed{i}": utility + 0.001 * i for i in range(SEEDS)},
   }

@@ -97,8 +97,12 @@ def dry_run(config: Any) -> None:
   """Print stages, shapes, parameters, memory, FLOPs and bytes on the wire."""
   if config.mesh.hosts > 1:
     config = _alone(config)  # nobody else has to be there
+  lifecycle.prepare(config)
+  before = programs.ledger()
   setup = federations.prepare(config)
-  rows = cost.table(setup.net, setup.inputs, config.train.batch_size)
+  rows = cost.table(
+    setup.net, setup.inputs, config.train.batch_size, setup.passive
+  )
   state, kept = federations.initial(config, setup)
   stored = lambda tree: sum(a.nbytes for a in jax.tree.leaves(tree))
   activations = sum(r["activation_bytes"] for r in rows)
@@ -106,11 +110,18 @@ def dry_run(config: Any) -> None:
   steps = federations.steps_per_epoch(config, n)
   up = sum(r["up_bytes"] for r in rows)
   down = sum(r["down_bytes"] for r in rows)
-  rounds = steps * config.train.epochs * config.train.batch_size
-  epoch = setup.learner.epoch.lower(
+  rounds = steps * config.train.batch_size
+  epochs = config.train.epochs
+  silent = setup.defense.silent or (lambda progress: False)
+  heard = sum(not silent(epoch / epochs) for epoch in range(epochs))
+  learner = setup.learner
+  program = (
+    learner.recording_epoch if train.records(kept, epochs) else learner.epoch
+  )
+  compiled = program.lower(
     state, setup.inputs, setup.targets, setup.keys, 0
   ).compile()
-  room = epoch.memory_analysis()
+  room = compiled.memory_analysis()
   working = (
     f", which works in {console.size(room.temp_size_in_bytes)}"
     if (room)
@@ -129,10 +140,10 @@ def dry_run(config: Any) -> None:
       f"{console.size(stored((state, kept)))} ({config.seeds} "
       "seeds), activations "
       f"{console.size(activations)} a seed and step",
-      "on the wire": f"{console.size(up * rounds)} up, "
-      f"{console.size(down * rounds)} down in all, a seed",
-      "compiled": f"{programs.ledger()} (set-up and an epoch of the training"
-      f"{working}; probes and attacks come on top)",
+      "on the wire": f"{console.size(up * rounds * epochs)} up, "
+      f"{console.size(down * rounds * heard)} down in all, a seed",
+      "compiled": f"{programs.ledger().since(before)} (set-up and an epoch of "
+      f"the training{working}; probes and attacks come on top)",
     },
   )
 

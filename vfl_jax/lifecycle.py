@@ -66,7 +66,7 @@ def complete(
       raise workdirs.Refused(str(error)) from error
   if not hosts.leads():
     if hosts.agreed(False):  # the first one says whether there is work
-      _prepare(config)
+      prepare(config)
       work(config, pathlib.Path(workdir), progress)
     return pathlib.Path(workdir) / "report.html"
   with contextlib.ExitStack() as stack:
@@ -88,19 +88,21 @@ def complete(
 
 
 def _complete(config, workdir, progress, work):
-  _prepare(config)
-  before = tables.status(workdir).get("seconds", 0)
+  prepare(config)
+  before = tables.status(workdir)
   compiled = programs.ledger()
   started = time.monotonic()
   try:
     tables.set_status(workdir, "running", digest=configs.digest(config))
     work(config, workdir, progress)
     progress.phase("report", 1)
+    spent = _compiled(workdir, before, programs.ledger().since(compiled))
     tables.set_status(
       workdir,
       "running",
-      seconds=round(before + time.monotonic() - started, 1),
-      compiled=str(programs.ledger().since(compiled)),
+      seconds=round(before.get("seconds", 0) + time.monotonic() - started, 1),
+      ledger=list(spent),
+      compiled=str(spent),
       backend=jax.default_backend(),
       devices=str(jax.devices()[0].device_kind),
       cores=os.cpu_count(),
@@ -122,11 +124,25 @@ def _complete(config, workdir, progress, work):
     raise stopped from error
 
 
-def _prepare(config):
+def prepare(config: Any) -> None:
+  """Set this process up: its cache of programs, and the precision asked for."""
   programs.use_cache()
   programs.make_room()
   if "precision" in config:  # a study has none of its own
     jax.config.update("jax_default_matmul_precision", config.precision)
+
+
+def _compiled(workdir, before, now):
+  """What was compiled for it in all; of a study that is what its cells were."""
+  folders = [path.parent for path in workdir.glob("runs/*/status.json")]
+  if folders:
+    entries = [tables.status(f).get("ledger") for f in folders]
+  else:
+    entries = [before.get("ledger"), now]
+  total = programs.Ledger()
+  for entry in entries:
+    total = total.plus(programs.Ledger(*(entry or ())))
+  return total._replace(seconds=round(total.seconds, 1))
 
 
 def _in_a_sentence(error, workdir) -> Stopped | None:

@@ -24,13 +24,20 @@ from vfl_jax.information import too_few
 
 
 def main_task(config: Any, workdir, federation, predict) -> None:
-  """Main accuracy (and, for two classes, AUC) on every split, and the cost."""
+  """Main accuracy (and, for two classes, AUC) on every split, and the cost.
+
+  Beside each score is that of the class shares, "guess".
+  """
   if tables.exists(workdir, "main") and tables.exists(workdir, "cost"):
     return
   measures = {"accuracy", "balanced_accuracy", config.evaluate.metric}
   if federation.dataset.num_classes == 2:
     measures.add("auc")
   rows = []
+  counts = np.bincount(
+    federation.dataset.train.labels, minlength=federation.dataset.num_classes
+  )
+  shares = np.log(np.maximum(counts, 1e-9))
   for name in ("test", "validation", "train"):
     examples = getattr(federation.dataset, name)
     logits = np.asarray(predict(federation.variables, tuple(examples.inputs)))
@@ -39,6 +46,7 @@ def main_task(config: Any, workdir, federation, predict) -> None:
         evaluate.score(metric, scores, examples.labels) for scores in logits
       ]
       mean, low, high = evaluate.interval(values)
+      guess = np.broadcast_to(shares, logits[0].shape)
       rows.append(
         {
           "rows": name,
@@ -47,6 +55,7 @@ def main_task(config: Any, workdir, federation, predict) -> None:
           "mean": mean,
           "low": low,
           "high": high,
+          "guess": evaluate.score(metric, guess, examples.labels),
           "seeds": len(values),
           "n": len(examples.labels),
           **{f"seed{i}": v for i, v in enumerate(values)},

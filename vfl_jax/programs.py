@@ -32,6 +32,10 @@ class Ledger(NamedTuple):
     """What was added."""
     return Ledger(*(now - then for now, then in zip(self, before, strict=True)))
 
+  def plus(self, more: "Ledger") -> "Ledger":
+    """Both together."""
+    return Ledger(*(a + b for a, b in zip(self, more, strict=True)))
+
   def __str__(self) -> str:
     many = "" if self.programs == 1 else "s"
     return (

@@ -222,6 +222,12 @@ def _held(parties, before, after):
   return {**after, "variables": {**after["variables"], "bottoms": bottoms}}
 
 
+def records(kept: PyTree, epochs: int) -> bool:
+  """Whether every epoch runs in the program that records; see `fit`."""
+  recorded = len(kept["messages"])
+  return recorded > 0 and epochs - recorded <= RECORDED_MORE
+
+
 def fit(
   learner: Learner,
   state: PyTree,
@@ -247,8 +253,7 @@ def fit(
     epochs: in all.
     kept: to be filled, see `recording.keep`.
   """
-  recorded = len(kept["messages"])
-  one_program = recorded > 0 and epochs - recorded <= RECORDED_MORE
+  one_program = records(kept, epochs)
   for epoch in range(start, epochs):
     name = str(epoch)
     messages, snapshots = kept["messages"], kept["snapshots"]

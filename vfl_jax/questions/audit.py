@@ -45,7 +45,7 @@ def read(workdir: str | os.PathLike[str]) -> None:
   usual = named(config["model"]["cut"], "none")
   if usual in set(frame["name"]):
     found = recommendation.recommend(
-      _options(frame), usual, limits, _evidence(frame, every["attacks"])
+      _options(frame), usual, limits, _evidence(frame, every["main"])
     )
   else:
     found = recommendation.Recommendation(
@@ -234,14 +234,11 @@ def _worst(exposure, rows) -> pd.Series:
   return part.groupby(["seed", "party"])["share"].mean().groupby("seed").max()
 
 
-def _evidence(frame, attacks) -> evidence.Evidence:
+def _evidence(frame, main) -> evidence.Evidence:
   """Validation rows, and what guessing gets of the main task there."""
-  metric, n = frame["metric"].iloc[0], int(frame["validation_n"].min())
-  guesses = attacks[
-    (attacks["what"] == "prior") & (attacks["metric"] == metric)
-  ]
-  guess = guesses["value"].mean() if len(guesses) else 0.5
-  return evidence.Evidence(n, float(guess))
+  told = main[main["primary"] & (main["rows"] == "validation")]
+  rows = int(frame["validation_n"].min())
+  return evidence.Evidence(rows, float(told["guess"].mean()))
 
 
 def _stages(cost):
