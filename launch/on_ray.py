@@ -30,7 +30,7 @@ def submit(
     import ray
   except ImportError as error:
     raise ValueError(
-      "the ray backend needs ray: pip install 'vfl_jax[ray]'."
+      "the ray backend needs ray: pip install -e '.[ray]'."
     ) from error
   options = dict(options)
   address = options.pop("address", None)

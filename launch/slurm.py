@@ -35,7 +35,7 @@ def submit(
     import submitit
   except ImportError as error:
     raise ValueError(
-      "the slurm backend needs submitit: pip install 'vfl_jax[slurm]'."
+      "the slurm backend needs submitit: pip install -e '.[slurm]'."
     ) from error
   folder = runs[0].spec.parent.parent / "slurm"
   folder.mkdir(mode=0o700, parents=True, exist_ok=True)

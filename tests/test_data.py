@@ -278,7 +278,7 @@ def test_real_cifar10_fashion_mnist_and_trec(tfds_dir, tmp_path, monkeypatch):
 def test_a_set_that_is_not_there_is_refused_at_once_with_the_command(tmp_path):
   with pytest.raises(FileNotFoundError) as error:
     data.describe(section(name="mnist", data_dir=str(tmp_path)))
-  for words in ("'mnist'", "vfl_jax[tf]", "download_and_prepare", "data_dir"):
+  for words in ("'mnist'", ".[tf]", "download_and_prepare", "data_dir"):
     assert words in str(error.value)
   with pytest.raises(FileNotFoundError, match="did you mean 'cifar100'"):
     data.describe(section(name="tfds/cifar1000", data_dir=str(tmp_path)))

@@ -33,8 +33,7 @@ class Board:
       import tensorboardX
     except ImportError as error:
       raise ValueError(
-        "TensorBoard files need tensorboardX: pip install "
-        "'vfl_jax[tensorboard]'."
+        "TensorBoard files need tensorboardX: pip install -e '.[tensorboard]'."
       ) from error
     self._folder = pathlib.Path(workdir) / FOLDER
     self._open = tensorboardX.SummaryWriter

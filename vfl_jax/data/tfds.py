@@ -102,7 +102,7 @@ class Tfds:
     raise FileNotFoundError(
       f"data set {self.name!r}{hint} is not prepared under {self.root}; "
       "preparing it needs the network and TensorFlow, once, anywhere: pip "
-      f"install 'vfl_jax[tf]' && {command} (or point data.data_dir at a "
+      f"install -e '.[tf]' && {command} (or point data.data_dir at a "
       "folder that has it)."
     )
 

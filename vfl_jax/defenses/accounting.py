@@ -122,7 +122,7 @@ def _readings(epsilon, norm, about: ports.Releases):
   except ImportError:
     return [
       ports.Guarantee(
-        "not computed: pip install 'vfl_jax[dp]' for the accounting", math.nan
+        "not computed: pip install -e '.[dp]' for the accounting", math.nan
       )
     ]
   if about.after:
