@@ -115,7 +115,7 @@ def dry_run(config: Any) -> None:
   silent = setup.defense.silent or (lambda progress: False)
   heard = sum(not silent(epoch / epochs) for epoch in range(epochs))
   learner = setup.learner
-  program = (
+  program: Any = (
     learner.recording_epoch if train.records(kept, epochs) else learner.epoch
   )
   compiled = program.lower(
