@@ -5,15 +5,15 @@ A process of its own, because launching imports no jax. Nothing is trained.
 
 import sys
 
-from vfl_jax import config as configs
-from vfl_jax import console
-from vfl_jax import lifecycle
-from vfl_jax import study
-from vfl_jax import workdir as workdirs
-
 
 def main(spec: str, workdir: str) -> int:
   """Read the cells that are done, list the others, write the report."""
+  from vfl_jax import config as configs
+  from vfl_jax import console
+  from vfl_jax import lifecycle
+  from vfl_jax import study
+  from vfl_jax import workdir as workdirs
+
   try:
     config = configs.validate(configs.load(spec, {}))
     with console.Progress() as progress:

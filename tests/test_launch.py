@@ -292,9 +292,14 @@ def test_a_job_that_is_told_to_leave_ends_its_run_and_comes_again(
 ):
   pytest.importorskip("submitit")
   script = tmp_path / "run.py"
-  script.write_text(
-    "import time\ntry: time.sleep(60)\nexcept KeyboardInterrupt: print('left')"
-  )
+  script.write_text("""
+import time
+try:
+  print("here")
+  time.sleep(60)
+except KeyboardInterrupt:
+  print("left")
+""")
   run = expanded(sweep(tmp_path), tmp_path)[0]
   run.log.parent.mkdir()
 
@@ -311,15 +316,19 @@ def test_a_job_that_is_told_to_leave_ends_its_run_and_comes_again(
     raise InterruptedError
 
   before = signal.signal(signal.SIGUSR2, told)
-  timer = threading.Timer(2, os.kill, (os.getpid(), signal.SIGUSR2))
-  timer.start()
+
+  def tell():
+    _until(lambda: run.log.is_file() and run.log.read_text())
+    os.kill(os.getpid(), signal.SIGUSR2)
+
+  threading.Thread(target=tell).start()
   try:
     with pytest.raises(InterruptedError):
       job(plain)
   finally:
     signal.signal(signal.SIGUSR2, before)
   assert again and again[0].args == (plain,)
-  assert run.log.read_text() == "left\n"
+  assert run.log.read_text() == "here\nleft\n"
 
 
 def test_workers_divide_the_cores(tmp_path, monkeypatch):
