@@ -145,6 +145,17 @@ def test_without_the_reference_there_is_no_comparison(tmp_path):
   assert "3 of 5 seeds" in answer["options"][1]["misses"]
 
 
+def test_a_reference_no_better_than_the_largest_class_has_not_learned(tmp_path):
+  measured_by_hand(tmp_path)
+  # the reference is right on .905 of the validation rows, and so is who guesses
+  frame = tables.read(tmp_path, "all_main").assign(guess=0.906)
+  tables.write(tmp_path, "all_main", frame.to_dict("records"))
+  answers.read(tmp_path)
+  answer = json.loads((tmp_path / "audit.json").read_text("utf-8"))
+  assert answer["recommendation"] is None
+  assert "0.906 by guessing" in answer["reasons"][0]
+
+
 def test_an_attack_that_ranks_is_not_said_to_name_labels(tmp_path):
   measured_by_hand(tmp_path)
   frame = tables.read(tmp_path, "all_leakage").assign(metric="auc")

@@ -109,6 +109,14 @@ def test_a_study_ends_in_tables_figures_and_a_report(tmp_path, capsys):
   questions = tables.read(tmp_path, "advances")["question"].value_counts()
   assert questions.to_dict() == {"alone": 1, "on top": 1, "instead": 1}
   html = path.read_text("utf-8")
+  spent = [
+    tables.status(study.folder(tmp_path, one))["ledger"][0]
+    for one in study.cells(config)
+  ]
+  assert f"Compiled: {sum(spent)} programs" in html and min(spent) > 0
+  guesses = tables.read(tmp_path, "all_main").query("rows == 'test'")
+  balanced = guesses[guesses["metric"] == "balanced_accuracy"]["guess"]
+  assert balanced.tolist() == pytest.approx([0.1] * len(balanced), abs=1e-5)
   assert html.count("data:image/svg+xml") == 2
   assert "Does advancing the cut dominate other defences on digits?" in html
   console.summary(tmp_path)
