@@ -3,7 +3,8 @@
 Inside `lax.scan`, `lax.map` or `lax.cond` XLA's CPU compiler does not rewrite
 a convolution to the NHWC/HWIO form that its fast (Eigen) kernel takes, so the
 gradients JAX derives run as naive loops, 9 to 38 times slower
-(jax-ml/jax#12868). Here the backward pass is written in that form by hand.
+(jax-ml/jax#12868). Here the backward pass is written in that form by hand, and
+the gradient to small kernels as matrix products, four times as fast again.
 """
 
 import functools
@@ -15,6 +16,7 @@ from jaxtyping import Array
 from jaxtyping import Float
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
+_CACHED = 2**20  # numbers that are copied before they are multiplied: 4 MB
 
 
 def conv(
@@ -29,10 +31,10 @@ def conv(
     x: images, [batch, height, width, in].
     kernel: weights, [kernel height, kernel width, in, out].
     stride: step along both spatial axes.
-    method: "plain" (XLA's own gradients), "canonical" (gradients written as
-      NHWC/HWIO convolutions), "im2col" (the same, but the output and the
-      gradient to x as slices and one matrix product), or "auto": the fastest
-      measured on CPU, "plain" on every other backend.
+    method: "plain" (XLA's own gradients), "canonical" (the gradient to x
+      written as an NHWC/HWIO convolution), "im2col" (the same, but the output
+      and the gradient to x as slices and one matrix product), or "auto": the
+      fastest measured on CPU, "plain" on every other backend.
 
   Returns:
     [batch, ceil(height / stride), ceil(width / stride), out].
@@ -141,6 +143,8 @@ def _backward(stride, im2col, residuals, dy):
       x_dilation=stride,
     )
 
+  if stride == 1 and kernel.shape[0] * kernel.shape[1] <= 9:
+    return dx, _by_products(x, dy, pads)
   # The batch is what is summed over, so it takes the place of the channels:
   # [in, H, W, batch] by [h, w, batch, out] gives [in, kh, kw, out].
   dkernel = _conv(
@@ -150,6 +154,45 @@ def _backward(stride, im2col, residuals, dy):
     kernel_dilation=stride,
   )
   return dx, dkernel.transpose(1, 2, 0, 3)
+
+
+def _by_products(x, dy, pads):
+  """The gradient to a kernel of stride 1, as one matrix product.
+
+  Its entry i, j is the sum of x[h + i, w + j] * dy[h, w]. With x shifted along
+  the height and dy against the width, all entries come out of one product,
+  where columns of im2col would be copies of kh * kw instead of kh + kw. What is
+  multiplied stays in the cache: the rows of the batch come a few at a time.
+  """
+  batch, height, width, channels = x.shape
+  kh, kw = (low + high + 1 for low, high in pads)
+  out, wide = dy.shape[-1], width + kw - 1
+  size = batch * height * wide * (kh * channels + kw * out)
+  parts = next(
+    n
+    for n in range(1, batch + 1)
+    if batch % n == 0 and (size <= n * _CACHED or n == batch)
+  )
+
+  def part(x, dy):
+    x = jnp.pad(x, ((0, 0), *pads, (0, 0)))
+    x = jnp.concatenate([x[:, i : i + height] for i in range(kh)], -1)
+    dy = jnp.pad(dy, ((0, 0), (0, 0), (kw - 1,) * 2, (0, 0)))
+    dy = jnp.concatenate(
+      [dy[:, :, j : j + wide] for j in reversed(range(kw))], -1
+    )
+    return x.reshape(-1, kh * channels).T @ dy.reshape(-1, kw * out)
+
+  if parts == 1:
+    found = part(x, dy)
+  else:
+    x, dy = (a.reshape(parts, -1, *a.shape[1:]) for a in (x, dy))
+    found, _ = lax.scan(
+      lambda total, both: (total + part(*both), None),
+      jnp.zeros((kh * channels, kw * out), x.dtype),
+      (x, dy),
+    )
+  return found.reshape(kh, channels, kw, out).swapaxes(1, 2)
 
 
 _conv_by_hand.defvjp(_forward, _backward)
