@@ -11,9 +11,14 @@ from vfl_jax.models import convolution
 SHAPES = [(8, 4), (7, 5), (4, 2), (3, 9)]
 
 
-@pytest.mark.parametrize("method", ["canonical", "im2col", "auto"])
-@pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("size", [1, 3, 5])
+@pytest.mark.parametrize(
+  "method, stride",
+  [
+    *((m, s) for m in ("canonical", "im2col", "auto") for s in (1, 2)),
+    ("blocks", 1),
+  ],
+)
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
 @pytest.mark.parametrize("height, width", SHAPES)
 def test_values_and_gradients(method, stride, size, height, width):
   keys = jax.random.split(jax.random.key(0), 3)
@@ -51,8 +56,27 @@ def test_pooling(height, width):
   assert convolution.pool(x, "none") is x
 
 
-def test_unknown_method_is_refused():
-  with pytest.raises(ValueError, match="'fast'"):
+def test_gradients_of_a_batch_in_parts(monkeypatch):
+  """What does not fit the cache comes a few rows at a time, also row by row."""
+  keys = jax.random.split(jax.random.key(0), 3)
+  x = jax.random.normal(keys[0], (6, 5, 4, 3))
+  kernel = jax.random.normal(keys[1], (3, 3, 3, 2))
+  y, pull = jax.vjp(lambda k: convolution.conv(x, k, 1, "canonical"), kernel)
+  g = jax.random.normal(keys[2], y.shape)
+  (whole,) = pull(g)
+  one_row = (5 + 2) * 4 * 3 * (3 + 2)
+  for room in (0, one_row, 2 * one_row, 4 * one_row):  # 6, 6, 3 and 2 parts
+    monkeypatch.setattr(convolution, "_CACHED", room)
+    _, pull = jax.vjp(lambda k: convolution.conv(x, k, 1, "canonical"), kernel)
+    # float32 sums of 120 products in another order
+    np.testing.assert_allclose(pull(g)[0], whole, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+  "stride, method, words", [(1, "fast", "'fast'"), (2, "blocks", "stride 1")]
+)
+def test_unknown_method_is_refused(stride, method, words):
+  with pytest.raises(ValueError, match=words):
     convolution.conv(
-      jnp.zeros((1, 2, 2, 1)), jnp.zeros((3, 3, 1, 1)), 1, "fast"
+      jnp.zeros((1, 2, 2, 1)), jnp.zeros((3, 3, 1, 1)), stride, method
     )

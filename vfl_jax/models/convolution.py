@@ -17,6 +17,7 @@ from jaxtyping import Float
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 _CACHED = 2**20  # numbers that are copied before they are multiplied: 4 MB
+_CHANNELS = 32  # from which on XLA's convolutions are fast
 
 
 def conv(
@@ -31,42 +32,49 @@ def conv(
     x: images, [batch, height, width, in].
     kernel: weights, [kernel height, kernel width, in, out].
     stride: step along both spatial axes.
-    method: "plain" (XLA's own gradients), "canonical" (the gradient to x
-      written as an NHWC/HWIO convolution), "im2col" (the same, but the output
-      and the gradient to x as slices and one matrix product), or "auto": the
-      fastest measured on CPU, "plain" on every other backend.
+    method: "plain" (XLA's own gradients); by hand, with the output and the
+      gradient to x as NHWC/HWIO convolutions ("canonical"), the same with
+      columns side by side as channels ("blocks", stride 1), or as slices and
+      one matrix product ("im2col"); or "auto": the fastest measured on CPU,
+      "plain" on every other backend.
 
   Returns:
     [batch, ceil(height / stride), ceil(width / stride), out].
 
   Only "plain", and "im2col" on a 1 x 1 kernel, have a forward-mode derivative.
+
+  Raises:
+    ValueError: an unknown method, or "blocks" with a stride.
   """
   if method == "auto":
     method = _fastest(x.shape, kernel.shape, stride)
   if method == "plain":
     pads = _same_pads(x.shape, kernel.shape, stride)
     return _conv(x, kernel, pads, stride)
-  if method not in ("canonical", "im2col"):
+  if method not in ("canonical", "blocks", "im2col"):
     raise ValueError(
       f"method is {method!r}; it must be 'auto', 'plain', "
-      "'canonical' or 'im2col'"
+      "'canonical', 'blocks' or 'im2col'"
     )
+  if method == "blocks" and stride != 1:
+    raise ValueError(f"method 'blocks' needs stride 1, not {stride}")
   if method == "im2col" and kernel.shape[:2] == (1, 1):
     return x[:, ::stride, ::stride] @ kernel[0, 0]
-  return _conv_by_hand(x, kernel, stride, method == "im2col")
+  return _conv_by_hand(x, kernel, stride, method)
 
 
 def _fastest(x_shape, kernel_shape, stride):
   """The method measured to be fastest on this backend."""
   if jax.default_backend() != "cpu":
     return "plain"
-  kh, kw, channels, _ = kernel_shape
+  kh, kw, channels, out = kernel_shape
   out_area = -(-x_shape[1] // stride) * -(-x_shape[2] // stride)
   # On a map smaller than the kernel XLA runs naive loops, even outside a scan.
-  small_map = out_area <= kh * kw
-  # Eigen fills its vectors along the channels, which few channels leave empty.
-  few_channels = channels < 8
-  return "im2col" if small_map or few_channels or kh * kw == 1 else "canonical"
+  if out_area <= kh * kw or kh * kw == 1:
+    return "im2col"
+  if stride == 1 and max(channels, out) <= _CHANNELS // 2:
+    return "blocks"
+  return "im2col" if channels < 8 else "canonical"
 
 
 def _same_pads(x_shape, kernel_shape, stride):
@@ -85,6 +93,37 @@ def _conv(x, kernel, pads, stride=1, x_dilation=1, kernel_dilation=1):
     rhs_dilation=(kernel_dilation,) * 2,
     dimension_numbers=_LAYOUT,
   )
+
+
+def _blocks(x, kernel, pads):
+  """The convolution of stride 1 on blocks of columns, each with all channels.
+
+  XLA's kernels fill their vectors along the channels, which few channels leave
+  empty. A block of t columns reaches into the next one, so that a third of the
+  products for t = 2 and a kernel of 3 are with zeros.
+  """
+  batch, height, width, channels = x.shape
+  kh, kw, _, out = kernel.shape
+  low, high = pads[1]
+  new_width = width + low + high - kw + 1
+  side = 1
+  while 2 * side * max(channels, out) <= _CHANNELS and side < new_width:
+    side *= 2
+  reach = -(-(side + kw - 1) // side)  # blocks that one block of outputs sees
+  count = -(-new_width // side)
+  padded = (count + reach - 1) * side
+  x = jnp.pad(x, ((0, 0), (0, 0), (low, padded - width - low), (0, 0)))
+  # for each column of a block the kernel begins one further
+  shifted = [
+    jnp.pad(kernel, ((0, 0), (i, reach * side - kw - i), (0, 0), (0, 0)))
+    for i in range(side)
+  ]
+  y = _conv(
+    x.reshape(batch, height, padded // side, side * channels),
+    jnp.stack(shifted, 3).reshape(kh, reach, side * channels, side * out),
+    [pads[0], (0, 0)],
+  )
+  return y.reshape(batch, -1, count * side, out)[:, :, :new_width]
 
 
 def _im2col(x, kernel, stride):
@@ -110,18 +149,21 @@ def _im2col(x, kernel, stride):
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def _conv_by_hand(x, kernel, stride, im2col):
-  if im2col:
+def _conv_by_hand(x, kernel, stride, method):
+  if method == "im2col":
     return _im2col(x, kernel, stride)
-  return _conv(x, kernel, _same_pads(x.shape, kernel.shape, stride), stride)
+  pads = _same_pads(x.shape, kernel.shape, stride)
+  if method == "blocks":
+    return _blocks(x, kernel, pads)
+  return _conv(x, kernel, pads, stride)
 
 
-def _forward(x, kernel, stride, im2col):
+def _forward(x, kernel, stride, method):
   # Keeps x, not the columns, which are kernel-area times as large.
-  return _conv_by_hand(x, kernel, stride, im2col), (x, kernel)
+  return _conv_by_hand(x, kernel, stride, method), (x, kernel)
 
 
-def _backward(stride, im2col, residuals, dy):
+def _backward(stride, method, residuals, dy):
   x, kernel = residuals
   pads = _same_pads(x.shape, kernel.shape, stride)
   # Per axis: input size, kernel size, padding before, and the length of dy
@@ -132,19 +174,17 @@ def _backward(stride, im2col, residuals, dy):
       x.shape[1:3], kernel.shape[:2], pads, dy.shape[1:3]
     )
   ]
-
-  if im2col:
+  back = [(k - 1 - low, n + low - length) for n, k, low, length in axes]
+  turned = jnp.flip(kernel, (0, 1)).swapaxes(2, 3)
+  if method == "im2col":
     (dx,) = jax.vjp(lambda x: _im2col(x, kernel, stride), x)[1](dy)
+  elif method == "blocks":
+    dx = _blocks(dy, turned, back)
   else:
-    dx = _conv(
-      dy,
-      jnp.flip(kernel, (0, 1)).swapaxes(2, 3),
-      [(k - 1 - low, n + low - length) for n, k, low, length in axes],
-      x_dilation=stride,
-    )
+    dx = _conv(dy, turned, back, x_dilation=stride)
 
-  if stride == 1 and kernel.shape[0] * kernel.shape[1] <= 9:
-    return dx, _by_products(x, dy, pads)
+  if kernel.shape[0] * kernel.shape[1] <= 9:
+    return dx, _by_products(x, dy, kernel.shape, stride)
   # The batch is what is summed over, so it takes the place of the channels:
   # [in, H, W, batch] by [h, w, batch, out] gives [in, kh, kw, out].
   dkernel = _conv(
@@ -156,32 +196,45 @@ def _backward(stride, im2col, residuals, dy):
   return dx, dkernel.transpose(1, 2, 0, 3)
 
 
-def _by_products(x, dy, pads):
-  """The gradient to a kernel of stride 1, as one matrix product.
+def _by_products(x, dy, shape, stride):
+  """The gradient to a small kernel, as one matrix product.
 
-  Its entry i, j is the sum of x[h + i, w + j] * dy[h, w]. With x shifted along
-  the height and dy against the width, all entries come out of one product,
-  where columns of im2col would be copies of kh * kw instead of kh + kw. What is
-  multiplied stays in the cache: the rows of the batch come a few at a time.
+  Its entry i, j is the sum of x[s h + i, s w + j] * dy[h, w], s the stride.
+  With x shifted along the width and dy against the height all entries come out
+  of one product, where im2col copies x kh * kw times instead of kh + kw. What
+  is multiplied stays in the cache: the batch comes a few rows at a time.
   """
-  batch, height, width, channels = x.shape
-  kh, kw = (low + high + 1 for low, high in pads)
-  out, wide = dy.shape[-1], width + kw - 1
-  size = batch * height * wide * (kh * channels + kw * out)
+  kh, kw, channels, out = shape
+  (batch, height, width), top = dy.shape[:3], -(-kh // stride)
+  high = height + top - 1  # of a map whose rows are taken `stride` at a time
+  pads = [
+    (low, n * stride + k - 1 - size - low)
+    for n, k, size, (low, _) in zip(
+      (high, width), (1, kw), x.shape[1:3], _same_pads(x.shape, shape, stride)
+    )
+  ]
+  size = batch * high * width * (kw * stride * channels + top * out)
   parts = next(
     n
     for n in range(1, batch + 1)
-    if batch % n == 0 and (size <= n * _CACHED or n == batch)
+    if batch % n == 0 and (n == batch or size <= n * _CACHED)
   )
 
   def part(x, dy):
-    x = jnp.pad(x, ((0, 0), *pads, (0, 0)))
-    x = jnp.concatenate([x[:, i : i + height] for i in range(kh)], -1)
-    dy = jnp.pad(dy, ((0, 0), (0, 0), (kw - 1,) * 2, (0, 0)))
-    dy = jnp.concatenate(
-      [dy[:, :, j : j + wide] for j in reversed(range(kw))], -1
+    x = lax.pad(
+      x,
+      jnp.zeros((), x.dtype),
+      [(0, 0, 0), *((*p, 0) for p in pads), (0, 0, 0)],
     )
-    return x.reshape(-1, kh * channels).T @ dy.reshape(-1, kw * out)
+    x = [
+      x[:, i::stride, j : j + (width - 1) * stride + 1 : stride]
+      for j in range(kw)
+      for i in range(stride)
+    ]
+    dy = jnp.pad(dy, ((0, 0), (top - 1,) * 2, (0, 0), (0, 0)))
+    dy = [dy[:, i : i + high] for i in reversed(range(top))]
+    x, dy = jnp.concatenate(x, -1), jnp.concatenate(dy, -1)
+    return x.reshape(-1, x.shape[-1]).T @ dy.reshape(-1, dy.shape[-1])
 
   if parts == 1:
     found = part(x, dy)
@@ -189,10 +242,12 @@ def _by_products(x, dy, pads):
     x, dy = (a.reshape(parts, -1, *a.shape[1:]) for a in (x, dy))
     found, _ = lax.scan(
       lambda total, both: (total + part(*both), None),
-      jnp.zeros((kh * channels, kw * out), x.dtype),
+      jnp.zeros((kw * stride * channels, top * out), x.dtype),
       (x, dy),
     )
-  return found.reshape(kh, channels, kw, out).swapaxes(1, 2)
+  found = found.reshape(kw, stride, channels, top, out)
+  found = found.transpose(3, 1, 0, 2, 4)
+  return found.reshape(top * stride, kw, channels, out)[:kh]
 
 
 _conv_by_hand.defvjp(_forward, _backward)
