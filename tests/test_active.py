@@ -137,6 +137,7 @@ def test_it_needs_momentum_to_amplify():
     attacks.build("active_completion", budget=1, largest=0.5)
 
 
+@pytest.mark.slow
 def test_ids_one_passive_party_and_the_released_variant(tmp_path):
   """DeepFM's fields through embeddings, beside an active party with some."""
   config = tiny(

@@ -332,6 +332,7 @@ def test_a_head_as_deep_as_what_is_missing_reads_what_a_linear_one_cannot():
   assert name == "frozen, as deep as what is missing"
 
 
+@pytest.mark.slow
 def test_an_oracle_is_offered_every_variant_at_ten_times():
   labels, test_labels = truth()
   view = view_of(np.eye(C)[labels], np.eye(C)[test_labels], labels)

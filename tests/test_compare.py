@@ -21,6 +21,7 @@ def test_what_differs_stands_in_columns():
   assert comparison.differing([one, one]) == []
 
 
+@pytest.mark.slow
 def test_two_runs_on_one_page(tmp_path):
   for number, epochs in enumerate((1, 2)):
     config = test_experiment.tiny(

@@ -80,6 +80,7 @@ def test_everything_is_left_behind(finished):
   assert "this is a reduced one" in html
 
 
+@pytest.mark.slow
 def test_defences_are_reported_and_met_by_attacks_that_know_them(tmp_path):
   config = common.experiment("tiny", "step")
   config.model = configs.model("mlp", hidden=(16,))
@@ -321,6 +322,7 @@ def test_no_path_of_attributes_leads_from_a_view_to_the_labels(finished):
   assert leaks(view._replace(embeddings={0: f.dataset.train}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("messages", ["per_sample", "averaged"])
 def test_whoever_knows_a_code_decodes_with_it(tmp_path, messages):
   config = tiny(model__cut=6, record__samples=120, evaluate__aux_draws=2)
@@ -342,6 +344,7 @@ def test_whoever_knows_a_code_decodes_with_it(tmp_path, messages):
     configs.validate(config)
 
 
+@pytest.mark.slow
 def test_every_attack_that_can_run_does_and_the_others_say_why(tmp_path):
   config = tiny(evaluate__aux_draws=2, record__samples=120)
   config.attacks = ("all",)
@@ -397,6 +400,7 @@ def test_weights_that_overflow_are_never_saved(tmp_path):
   assert not list((tmp_path / "checkpoints").glob("*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cut", [0, 6])
 def test_both_ends_of_the_cut(tmp_path, cut):
   config = tiny(model__cut=cut, record__epochs=())
@@ -408,6 +412,7 @@ def test_both_ends_of_the_cut(tmp_path, cut):
     np.testing.assert_allclose(attacks["attack"], attacks["no-VFL"])
 
 
+@pytest.mark.slow
 def test_active_features_and_three_parties(tmp_path):
   config = common.experiment("tiny", "step,parties=3,cut=2")
   config.data.active_features = True

@@ -181,6 +181,7 @@ def test_infonce_cannot_exceed_the_log_of_its_batch():
   assert few.cap == pytest.approx(np.log(100))  # rows of a part
 
 
+@pytest.mark.slow
 def test_small_samples_do_not_read_information_into_noise():
   """The usual way reports 1.7 nats here; the truth is 0."""
   generator = np.random.default_rng(7)

@@ -358,6 +358,7 @@ def test_averaged_messages_hide_cut_gradients_and_can_be_inverted(tmp_path):
     configs.validate(config)
 
 
+@pytest.mark.slow
 def test_a_coalition_sees_the_union_and_exposure_is_reported(tmp_path):
   some = ("passive_completion", "direction", "unsplit", "embedding_swap")
   config = tiny(attacks=(*some, "feature_inversion"))

@@ -90,6 +90,7 @@ GRID = (
 )
 
 
+@pytest.mark.slow
 def test_a_study_ends_in_tables_figures_and_a_report(tmp_path, capsys):
   config = configs.validate(small(GRID))
   path = study.run(config, tmp_path)

@@ -156,6 +156,7 @@ def test_tasks_that_cannot_be_are_refused(options, said):
     configs.validate(config)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   "options, classes",
   [({"name": "split"}, 20), ({"name": "cross"}, 10), ({"name": "mix"}, 10)],
