@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from vfl_jax import ports
+from vfl_jax import rng
 from vfl_jax.defenses import adaptive
 from vfl_jax.defenses import accounting
 from vfl_jax.defenses import messages
@@ -31,7 +32,7 @@ def gaussian(*, scale: float = 1e-3, clip: float = 0.0) -> ports.Defense:
 
   def noised(key, g):
     g = messages.clipped(g, clip)
-    return g + scale * jax.random.normal(key, g.shape, g.dtype)
+    return g + scale * rng.normal(key, g.shape)
 
   return ports.Defense(
     gradient=messages.random(noised),
@@ -58,7 +59,7 @@ def laplace(*, scale: float = 1e-3, clip: float = 0.0) -> ports.Defense:
 
   def noised(key, g):
     g = messages.clipped(g, clip, order=1)
-    return g + scale * jax.random.laplace(key, g.shape, g.dtype)
+    return g + scale * rng.laplace(key, g.shape)
 
   return ports.Defense(
     gradient=messages.random(noised),
@@ -83,7 +84,7 @@ def isotropic(*, ratio: float = 1.0) -> ports.Defense:
 
   def noised(key, g):
     deviation = ratio * messages.norms(g).max() / math.sqrt(g.shape[1])
-    return g + deviation * jax.random.normal(key, g.shape, g.dtype)
+    return g + deviation * rng.normal(key, g.shape)
 
   return ports.Defense(
     gradient=messages.random(noised), adaptive=adaptive.SEVERAL_LOOKS
@@ -108,7 +109,7 @@ def max_norm(
     if noise == "along":
       draw = jax.random.normal(key, (len(g), 1), g.dtype)
       return g * (1 + draw * jnp.sqrt(missing) / jnp.maximum(norm, 1e-30))
-    draw = jax.random.normal(key, g.shape, g.dtype)
+    draw = rng.normal(key, g.shape)
     return g + draw * jnp.sqrt(missing / g.shape[1])
 
   return ports.Defense(
@@ -136,7 +137,7 @@ def perpendicular(*, low: float = 1.0, high: float = 10.0) -> ports.Defense:
 
   def noised(key, g):
     where, how_far = jax.random.split(key)
-    noise = jax.random.normal(where, g.shape, g.dtype)
+    noise = rng.normal(where, g.shape)
     norm = messages.norms(g)
     along = jnp.einsum("nd,nd->n", noise, g)[:, None]
     noise = noise - g * (along / jnp.maximum(norm**2, 1e-30))
@@ -167,7 +168,7 @@ def grad_perturb(*, epsilon: float = 1.0) -> ports.Defense:
   messages.above("grad_perturb", "epsilon", epsilon)
 
   def noisy(moment, targets):
-    u = jax.random.laplace(moment.key, targets.shape, targets.dtype)
+    u = rng.laplace(moment.key, targets.shape)
     return targets + 2 / epsilon * u
 
   return ports.Defense(

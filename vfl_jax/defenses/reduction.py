@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import optax
 
 from vfl_jax import ports
+from vfl_jax import rng
 from vfl_jax.defenses import adaptive
 from vfl_jax.defenses import messages
 
@@ -205,13 +206,13 @@ def ppdl(
     count = max(1, round(share * flat.size))
     unit = 2.0 * count * 9 / (8 * epsilon)
     order, inverse = shuffled(shuffle, flat.size)
-    gates = threshold + unit * jax.random.laplace(gate, (count + 1,))
+    gates = threshold + unit * rng.laplace(gate, (count + 1,))
     bounded = jnp.clip(flat, -clip, clip)
-    size = jnp.abs(bounded) + 2 * unit * jax.random.laplace(own, flat.shape)
+    size = jnp.abs(bounded) + 2 * unit * rng.laplace(own, flat.shape)
     size = size.at[order].get(mode="fill", fill_value=-jnp.inf)
     passed = _walked(size, gates)[inverse[: flat.size]]
     noise = 2.0 * count * 9 / (2 * epsilon)
-    noisy = flat + noise * jax.random.laplace(value, flat.shape)
+    noisy = flat + noise * rng.laplace(value, flat.shape)
     return jnp.where(passed, jnp.clip(noisy, -clip, clip), 0.0).reshape(g.shape)
 
   return ports.Defense(

@@ -70,9 +70,7 @@ def mid(*, weight: float = 0.01) -> ports.Defense:
           continue
         logs = own["log_deviation"]
         log = jnp.clip(leaf @ logs["kernel"] + logs["bias"], -8.0, 4.0)
-        noise = jax.random.normal(
-          rng.stream(moment.key, "mid", k, i), leaf.shape, leaf.dtype
-        )
+        noise = rng.normal(rng.stream(moment.key, "mid", k, i), leaf.shape)
         parts.append(mean + jnp.exp(log) * noise)
         cost += gaussian_divergence(mean, log).sum() / len(leaf)
       found.append(back(parts))

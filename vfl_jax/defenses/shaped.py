@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import optax
 
 from vfl_jax import ports
+from vfl_jax import rng
 from vfl_jax.defenses import messages
 
 _GRID = 17  # points per axis, and round after round on a smaller square
@@ -233,7 +234,7 @@ def _sent(key, g, positive, strength):
   noisy = (
     g
     + extra * jax.random.normal(one, (len(g), 1), g.dtype) * unit
-    + jnp.sqrt(across) * jax.random.normal(many, g.shape, g.dtype)
+    + jnp.sqrt(across) * rng.normal(many, g.shape)
   )
   u, v = about.spread
   tiny = 1e-12 * (about.gap + u + v) + 1e-37

@@ -1,0 +1,76 @@
+"""Draws of our own: the generator is JAX's, the laws are those they claim."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+from vfl_jax import rng
+
+LAWS = {
+  "normal": (rng.normal, stats.norm),
+  "laplace": (rng.laplace, stats.laplace),
+}
+MOMENTS = {  # of order 2, 4 and 8
+  "normal": (1, 3, 105),
+  "laplace": (math.factorial(2), math.factorial(4), math.factorial(8)),
+}
+
+
+@pytest.mark.parametrize("shape", [(1,), (7,), (5, 3), (40, 25)])
+def test_words_are_those_of_jax(shape):
+  key = jax.random.fold_in(jax.random.key(3), 5)
+  first, second = rng.words(key, shape)
+  wanted = jax.random.bits(key, shape, jnp.uint32)
+  np.testing.assert_array_equal(first ^ second, wanted)
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_laws(name):
+  draw, law = LAWS[name]
+  x = np.asarray(draw(jax.random.key(0), (1000, 1000)), np.float64)
+  n = x.size
+  # P(sqrt(n) D > 1.95) is .001 (Kolmogorov)
+  assert stats.kstest(x.ravel(), law.cdf).statistic < 1.95 / math.sqrt(n)
+  # within five of their standard deviations
+  second, fourth, eighth = MOMENTS[name]
+  for power, mean, square in ((2, second, fourth), (4, fourth, eighth)):
+    spread = math.sqrt((square - mean**2) / n)
+    assert abs((x**power).mean() - mean) < 5 * spread
+  # the tails: what exceeds a bound is Poisson, here of mean 100
+  for side in (-1, 1):
+    beyond = (side * x > law.isf(100 / n)).sum()
+    assert 50 < beyond < 150
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_places_rows_and_keys_are_uncorrelated(name):
+  draw, _ = LAWS[name]
+  one, other = (np.asarray(draw(jax.random.key(k), (400, 500))) for k in (0, 1))
+  for a, b in ((one, other), (one[1:], one[:-1]), (one[:, 1:], one[:, :-1])):
+    bound = 5 / math.sqrt(a.size)
+    assert abs(np.corrcoef(a.ravel(), b.ravel())[0, 1]) < bound
+    assert abs(np.corrcoef(abs(a).ravel(), abs(b).ravel())[0, 1]) < bound
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_a_key_draws_the_same_among_others(name):
+  draw, _ = LAWS[name]
+  keys = jax.random.split(jax.random.key(0), 3)
+  together = jax.jit(jax.vmap(lambda key: draw(key, (13, 7))))(keys)
+  for key, row in zip(keys, together, strict=True):
+    np.testing.assert_array_equal(
+      jax.jit(draw, static_argnums=1)(key, (13, 7)), row
+    )
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_the_least_and_the_largest_word_are_finite(name, monkeypatch):
+  draw, _ = LAWS[name]
+  ends = jnp.array([0, 2**31 - 1, 2**31, 2**32 - 1], jnp.uint32)
+  both = tuple(a.ravel() for a in jnp.meshgrid(ends, ends))
+  monkeypatch.setattr(rng, "words", lambda key, shape: both)
+  assert np.isfinite(draw(jax.random.key(0), (16,))).all()
