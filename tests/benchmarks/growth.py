@@ -176,8 +176,15 @@ def draw(frame, path):
       axis.loglog(
         size, size / size.iloc[0], ":", color=style.GREY, label="in proportion"
       )
-      axis.set_title(what)
+      axis.set_title(what.replace("gradient_clustering", "clustering"))
       axis.legend(fontsize=7)
+      axis.minorticks_off()
+      axis.set_xticks(
+        size, [f"{n:g}" if n < 1e4 else f"{n / 1e3:g}k" for n in size]
+      )
+      axis.tick_params(axis="x", labelsize=7)
+      powers = range(int(np.log2((size / size.iloc[0]).max())) + 1)
+      axis.set_yticks([2**i for i in powers], [str(2**i) for i in powers])
     for axis in axes[:, 0]:
       axis.set_ylabel("over the smallest")
     figure.tight_layout()
