@@ -147,7 +147,9 @@ def test_a_total_leak_is_read_completely(name):
     gradients=told(train_labels),
     name=name,
   )
-  found = infer(build(name, steps=300), jax.random.key(0), view)
+  # surrogates find their optimum for every key where they get their own budget
+  steps = 2000 if name in ("unsplit", "exploit") else 300
+  found = infer(build(name, steps), jax.random.key(0), view)
   scores, labels = covered(found, train_labels)
   assert len(labels) == N
   assert evaluate.score("accuracy", scores, labels) == 1

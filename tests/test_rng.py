@@ -1,6 +1,8 @@
 """Draws of our own: the generator is JAX's, the laws are those they claim."""
 
 import math
+import pathlib
+import re
 
 import jax
 import jax.numpy as jnp
@@ -10,9 +12,15 @@ from scipy import stats
 
 from vfl_jax import rng
 
+PACKAGE = pathlib.Path(rng.__file__).parent
 LAWS = {
   "normal": (rng.normal, stats.norm),
   "laplace": (rng.laplace, stats.laplace),
+}
+BOUNDED = {
+  "uniform": (rng.uniform, stats.uniform),
+  "beta": (lambda k, s: rng.beta(k, 0.75, s), stats.beta(0.75, 0.75)),
+  "narrow beta": (lambda k, s: rng.beta(k, 16.0, s), stats.beta(16, 16)),
 }
 MOMENTS = {  # of order 2, 4 and 8
   "normal": (1, 3, 105),
@@ -26,6 +34,63 @@ def test_words_are_those_of_jax(shape):
   first, second = rng.words(key, shape)
   wanted = jax.random.bits(key, shape, jnp.uint32)
   np.testing.assert_array_equal(first ^ second, wanted)
+
+
+def test_what_is_that_of_jax():
+  key = jax.random.key(7)
+  data = jax.random.key_data
+  for shape in ((3,), (2, 5)):
+    np.testing.assert_array_equal(
+      rng.bits(key, shape), jax.random.bits(key, shape)
+    )
+  for number in (0, 3, 2**32 - 1, jnp.int32(12)):
+    np.testing.assert_array_equal(
+      data(rng.fold_in(key, number)), data(jax.random.fold_in(key, number))
+    )
+  for count in (1, 2, 9):
+    np.testing.assert_array_equal(
+      data(rng.split(key, count)), data(jax.random.split(key, count))
+    )
+  for count in (1, 2, 30, 3000):  # none, one, one and two sorts
+    np.testing.assert_array_equal(
+      rng.permutation(key, count), jax.random.permutation(key, count)
+    )
+
+
+def test_programs_draw_nothing_with_jax_itself():
+  """It takes a second of compiling for each draw; see `rng`."""
+  allowed = {"key", "key_data", "wrap_key_data"}
+  for path in sorted(PACKAGE.rglob("*.py")):
+    code = re.sub(r'""".*?"""', "", path.read_text("utf-8"), flags=re.DOTALL)
+    assert set(re.findall(r"jax\.random\.(\w+)", code)) <= allowed, path
+
+
+@pytest.mark.parametrize("name", BOUNDED)
+def test_bounded_laws(name):
+  draw, law = BOUNDED[name]
+  x = np.asarray(draw(jax.random.key(0), (500, 500)), np.float64)
+  assert x.min() >= 0 and (x.max() < 1 or name != "uniform")
+  statistic = stats.kstest(x.ravel(), law.cdf).statistic
+  # and what 4,096 quantiles are from the law at most
+  assert statistic < 1.95 / math.sqrt(x.size) + 1 / 4096
+  bound = 5 / math.sqrt(x.size)
+  for a, b in ((x[1:], x[:-1]), (x[:, 1:], x[:, :-1])):
+    assert abs(np.corrcoef(a.ravel(), b.ravel())[0, 1]) < bound
+
+
+@pytest.mark.parametrize("below", [1, 7, 40])
+def test_integers_are_even(below):
+  draw = jax.jit(rng.integers, static_argnums=1)
+  x = np.asarray(draw(jax.random.key(1), (300, 400), jnp.int32(below)))
+  assert x.dtype == np.int32 and x.min() == 0 and x.max() == below - 1
+  assert stats.chisquare(np.bincount(x.ravel())).pvalue > 1e-3 or below == 1
+
+
+def test_orders_are_even():
+  x = np.asarray(rng.orders(jax.random.key(2), (24000, 4)))
+  np.testing.assert_array_equal(np.sort(x, 1), np.arange(4) + 0 * x)
+  _, counts = np.unique(x, axis=0, return_counts=True)
+  assert len(counts) == 24 and stats.chisquare(counts).pvalue > 1e-3
 
 
 @pytest.mark.parametrize("name", LAWS)

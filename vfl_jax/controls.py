@@ -43,21 +43,25 @@ def untrained(net: split.Net, party: int, keys, inputs) -> Any:
   variables = jax.tree.map(lambda *a: jnp.asarray(np.stack(a)), *drawn)
   if not jax.tree.leaves(variables["stats"]):
     return variables
-  x = inputs[party]
-  batch = min(256, mapping.rows(x))
+  how = mapping.method(net.model.convolutional)
+  return _calibrated(net.bottom, how)(keys, variables, inputs[party])
+
+
+@functools.lru_cache
+def _calibrated(bottom, how):
+  """One program for all parties and experiments of a process."""
 
   def calibrate(key, variables, x):
-    def body(variables, key):
-      rows = jax.random.randint(key, (batch,), 0, mapping.rows(x))
-      _, stats = net.bottom(variables, mapping.take(x, rows), train=True)
+    batch = min(256, mapping.rows(x))
+
+    def body(variables, rows):
+      _, stats = bottom(variables, mapping.take(x, rows), train=True)
       return {**variables, "stats": stats}, None
 
-    keys = jax.random.split(key, _CALIBRATION)
-    return jax.lax.scan(body, variables, keys)[0]
+    drawn = rng.integers(key, (_CALIBRATION, batch), mapping.rows(x))
+    return jax.lax.scan(body, variables, drawn)[0]
 
-  how = mapping.method(net.model.convolutional)
-  mapped = mapping.over(calibrate, how, in_axes=(0, 0, None))
-  return jax.jit(mapped)(keys, variables, x)
+  return jax.jit(mapping.over(calibrate, how, in_axes=(0, 0, None)))
 
 
 def features_only(
@@ -202,9 +206,8 @@ def _supervised(key, train, test, labels, num_classes, depth, steps):
   optimizer = optax.adam(optax.cosine_decay_schedule(5e-3, steps))
   batch = min(128, len(labels))
 
-  def step(carry, key):
+  def step(carry, rows):
     variables, state = carry
-    rows = jax.random.randint(key, (batch,), 0, len(labels))
 
     def loss(params):
       logits, stats = apply({**variables, "params": params}, train[rows], True)
@@ -216,6 +219,6 @@ def _supervised(key, train, test, labels, num_classes, depth, steps):
     return ({"params": params, "stats": stats}, state), None
 
   start = (variables, optimizer.init(variables["params"]))
-  keys = jax.random.split(rng.stream(key, "steps"), steps)
-  (variables, _), _ = jax.lax.scan(step, start, keys)
+  drawn = rng.integers(rng.stream(key, "steps"), (steps, batch), len(labels))
+  (variables, _), _ = jax.lax.scan(step, start, drawn)
   return tuple(apply(variables, x, False)[0] for x in (train, test))

@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 
 def method(heavy: bool) -> str:
@@ -74,6 +75,29 @@ def take(tree: Any, index: Any) -> Any:
   return jax.tree.map(lambda a: a[index], tree)
 
 
+def even(count: int, most: int) -> int:
+  """The size of the fewest blocks of at most so many that hold a count.
+
+  >>> even(10, 4)
+  4
+  >>> even(9, 4)
+  3
+  """
+  return -(-count // -(-count // most))
+
+
+def blocks(index: jax.Array, size: int) -> jax.Array:
+  """An index in blocks of a size; the last is filled by repeating its end.
+
+  >>> blocks(jnp.arange(5), 3)
+  Array([[0, 1, 2],
+         [3, 4, 4]], dtype=int32)
+  """
+  count = -(-len(index) // size)
+  every = np.minimum(np.arange(count * size), len(index) - 1)
+  return index[every].reshape(count, size)
+
+
 def chunked(fn: Callable[[Any], Any], tree: Any, size: int) -> Any:
   """`fn` applied to blocks of rows in a loop, joined again.
 
@@ -84,8 +108,6 @@ def chunked(fn: Callable[[Any], Any], tree: Any, size: int) -> Any:
   Array([0, 2, 4, 6, 8], dtype=int32)
   """
   n = rows(tree)
-  blocks = -(-n // size)
-  size = -(-n // blocks)
-  index = jnp.minimum(jnp.arange(blocks * size), n - 1).reshape(blocks, size)
+  index = blocks(jnp.arange(n), even(n, size))
   out = jax.lax.map(lambda i: fn(take(tree, i)), index)
-  return jax.tree.map(lambda a: a.reshape(blocks * size, *a.shape[2:])[:n], out)
+  return jax.tree.map(lambda a: a.reshape(index.size, *a.shape[2:])[:n], out)

@@ -93,11 +93,11 @@ def head(num_classes: int, depth: int):
   module = Head(num_classes, depth)
 
   def init(key, x):
-    collections = module.init(key, x, train=False)
-    return {
-      "params": collections["params"],
-      "stats": collections["batch_stats"],
-    }
+    shapes = jax.eval_shape(
+      functools.partial(module.init, train=False), jax.random.key(0), x
+    )
+    drawn = _drawn(key, shapes)
+    return {"params": drawn["params"], "stats": drawn["batch_stats"]}
 
   def apply(variables, x, train):
     collections = {
@@ -134,10 +134,31 @@ def perceptron(outputs: int, hidden: tuple[int, ...] = ()):
   """
   module = Perceptron(outputs, hidden)
 
+  def init(key, x):
+    return _drawn(key, jax.eval_shape(module.init, jax.random.key(0), x))
+
   def apply(params: Any, x: jax.Array) -> jax.Array:
     return module.apply(params, x)  # pyright: ignore
 
-  return module.init, apply
+  return init, apply
+
+
+def _drawn(key, shapes):
+  """Variables of a small net that compiled programs may draw.
+
+  Kernels are normal, of the usual scale; what flax draws, cut off at two
+  deviations, takes XLA's CPU backend half a second to compile for each.
+  """
+
+  def draw(path, leaf):
+    name = path[-1].key
+    if name == "kernel":
+      own = rng.stream(key, jax.tree_util.keystr(path))
+      return rng.normal(own, leaf.shape) * leaf.shape[0] ** -0.5
+    one = name in ("scale", "var")
+    return jnp.ones(leaf.shape) if one else jnp.zeros(leaf.shape)
+
+  return jax.tree_util.tree_map_with_path(draw, shapes)
 
 
 def critic(outputs: int, width: int = 64, family: str = "both"):

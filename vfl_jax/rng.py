@@ -3,11 +3,13 @@
 A stream is a pure function of (root, name, indices): a run that is resumed, or
 a piece that is called twice, draws the same numbers.
 
-`normal` and `laplace` are for noise of every step: `jax.random` draws with the
-same generator, but compiles its rounds as a loop over arrays on CPU, and uses
-half of what it computes.
+Compiled programs draw with what is here: `jax.random` has the same generator,
+but on CPU compiles its rounds as loops over arrays, a second for each draw in a
+program, and uses half of what it computes. `bits`, `split` and `permutation`
+give the very numbers of `jax.random`.
 """
 
+import functools
 import math
 import zlib
 
@@ -15,6 +17,7 @@ import jax
 from jax import lax
 import jax.numpy as jnp
 import numpy as np
+from scipy import stats
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 
@@ -33,10 +36,24 @@ def stream(key: jax.Array, name: str, *indices) -> jax.Array:
   >>> bool(a == stream(root(0), "init", 1))
   False
   """
-  key = jax.random.fold_in(key, zlib.crc32(name.encode()))
+  key = fold_in(key, zlib.crc32(name.encode()))
   for index in indices:
-    key = jax.random.fold_in(key, index)
+    key = fold_in(key, index)
   return key
+
+
+def fold_in(key: jax.Array, number: int | jax.Array) -> jax.Array:
+  """As `jax.random.fold_in`."""
+  # an integer of Python is one of 31 bits to JAX
+  host = not isinstance(number, jax.Array)
+  return _folded(key, np.uint32(number) if host else number)
+
+
+@jax.jit
+def _folded(key, number):
+  number = number.astype(jnp.uint32)
+  pair = _threefry(key, jnp.zeros_like(number), number)
+  return jax.random.wrap_key_data(jnp.stack(pair))
 
 
 def generator(key: jax.Array) -> np.random.Generator:
@@ -47,6 +64,63 @@ def generator(key: jax.Array) -> np.random.Generator:
   """
   words = np.asarray(jax.random.key_data(key), np.uint32)
   return np.random.Generator(np.random.Philox(np.random.SeedSequence(words)))
+
+
+def bits(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+  """As `jax.random.bits`: uint32."""
+  first, second = words(key, shape)
+  return first ^ second
+
+
+def split(key: jax.Array, count: int = 2) -> jax.Array:
+  """As `jax.random.split`: keys `[count]`."""
+  return jax.random.wrap_key_data(jnp.stack(words(key, (count,)), -1))
+
+
+def permutation(key: jax.Array, count: int) -> jax.Array:
+  """As `jax.random.permutation`: the numbers below the count."""
+  order = jnp.arange(count)
+  # sorted again and again, until two equal words are no matter
+  for _ in range(math.ceil(3 * math.log(max(1, count)) / math.log(2**32 - 1))):
+    key, own = split(key)
+    order = lax.sort_key_val(bits(own, (count,)), order)[1]
+  return order
+
+
+def orders(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+  """A permutation of few places along the last axis for each of the others."""
+  return jnp.argsort(bits(key, shape), axis=-1)
+
+
+def uniform(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+  """Of [0, 1), float32, multiples of 2^-24."""
+  return (bits(key, shape) >> 8).astype(jnp.float32) * jnp.float32(2.0**-24)
+
+
+def integers(
+  key: jax.Array, shape: tuple[int, ...], below: int | jax.Array
+) -> jax.Array:
+  """From 0 on, int32.
+
+  None is preferred by more than `below` 2^-32 of its share.
+  """
+  below = jnp.asarray(below).astype(jnp.uint32)
+  return (bits(key, shape) % below).astype(jnp.int32)
+
+
+def beta(key: jax.Array, alpha: float, shape: tuple[int, ...]) -> jax.Array:
+  """Draws of Beta(alpha, alpha), float32, as one of 4,096 of its quantiles.
+
+  `jax.random.beta` is two loops of rejections.
+  """
+  return jnp.asarray(_quantiles(alpha))[bits(key, shape) >> 20]
+
+
+@functools.lru_cache
+def _quantiles(alpha):
+  return np.float32(
+    stats.beta.ppf((np.arange(4096) + 0.5) / 4096, alpha, alpha)
+  )
 
 
 def normal(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
@@ -85,11 +159,16 @@ def words(
 
   Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3".
   """
+  count = math.prod(shape)
+  second = lax.iota(jnp.uint32, count)
+  pair = _threefry(key, jnp.zeros_like(second), second)
+  return pair[0].reshape(shape), pair[1].reshape(shape)
+
+
+def _threefry(key, first, second):
   a, b = jax.random.key_data(key)
   keys = (a, b, a ^ b ^ jnp.uint32(0x1BD11BDA))
-  count = math.prod(shape)
-  first = jnp.broadcast_to(keys[0], (count,))
-  second = lax.iota(jnp.uint32, count) + keys[1]
+  first, second = first + keys[0], second + keys[1]
   for i in range(5):
     for r in _ROTATIONS[i % 2]:
       first = first + second
@@ -97,7 +176,7 @@ def words(
       second = first ^ turned
     first = first + keys[(i + 1) % 3]
     second = second + (keys[(i + 2) % 3] + jnp.uint32(i + 1))
-  return first.reshape(shape), second.reshape(shape)
+  return first, second
 
 
 def _open(word: jax.Array) -> jax.Array:

@@ -6,7 +6,6 @@ non-finite losses happen between epochs.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -135,7 +134,7 @@ def make(
 
   def run_epoch(record, state, inputs, targets, key, epoch, known=None):
     inputs, total = tuple(inputs), targets.shape[0]
-    order = jax.random.permutation(rng.stream(key, "shuffle", epoch), total)
+    order = rng.permutation(rng.stream(key, "shuffle", epoch), total)
     order = order[: steps * batch_size].reshape(steps, batch_size)
     numbers = epoch * steps + jnp.arange(steps)
 
@@ -276,13 +275,10 @@ def fit(
 @jax.jit
 def finite(variables: PyTree) -> jax.Array:
   """Per seed, whether every variable is finite."""
-  return functools.reduce(
-    jnp.logical_and,
-    [
-      jnp.isfinite(a).reshape(len(a), -1).all(1)
-      for a in jax.tree.leaves(variables)
-    ],
-  )
+  leaves = jax.tree.leaves(variables)
+  return jnp.isfinite(
+    jnp.concatenate([a.reshape(len(a), -1) for a in leaves], axis=1)
+  ).all(1)
 
 
 def _copied(tree):

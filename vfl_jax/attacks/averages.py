@@ -92,7 +92,7 @@ def _inverted(key, view, known, stands, summed, steps, learning_rate):
   dummies = {
     "labels": jnp.zeros((count, classes)),
     "others": [
-      0.01 * jax.random.normal(draw("others", i), h.shape)
+      0.01 * rng.normal(draw("others", i), h.shape)
       for i, (_, h, _) in enumerate(parts)
     ],
     "top": {} if summed else init(draw("top"), jnp.zeros((2, 2 * width))),

@@ -5,6 +5,7 @@ Learning", USENIX Security 2022.
 """
 
 from collections.abc import Sequence
+import itertools
 from typing import Literal, NamedTuple
 
 import jax
@@ -12,15 +13,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from vfl_jax import mapping
-from vfl_jax import nets
 from vfl_jax import rng
 from vfl_jax import types
+from vfl_jax.attacks import heads
 from vfl_jax.attacks import mixing as mixings
 from vfl_jax.attacks import options
 
 PUBLISHED_STEPS = 25600
 LEARNING_RATE = 2e-3  # over the published number of iterations
-ROWS = 500  # per block when embedding and predicting
 LOOKS = 10  # along the training, for an oracle
 _TUNED = "finetuned"
 
@@ -113,29 +113,49 @@ def passive_completion(
       )
 
   def infer(key: jax.Array, view: types.View) -> types.Inference:
-    masks = _folds(view, folds)
-    tuned = _tunable(view)
+    tuned = heads.tunable(view)
     possible = [
       i for i, v in enumerate(variants) if tuned or v.bottom != _TUNED
     ]
     possible = possible or [*range(len(variants))]
-    training = dict(steps=steps, batch=batch, learning_rate=learning_rate)
-    training["looks"] = min(LOOKS, steps) if oracle else 1
-    runs = [
-      _run(key, view, variants[i], masks, mixing, training) for i in possible
-    ]
-    score = jnp.stack([r.validation for r in runs])
+    text = any(np.issubdtype(a.dtype, np.integer) for a in _leaves(view.train))
+    rule = mixings.MIXMATCH
+    if mixing == "mixtext" or (not mixing and text):
+      rule = mixings.MIXTEXT
+    draws = mixings.draw(
+      rng.stream(key, "mixing"),
+      rule,
+      steps=steps,
+      batch=batch,
+      unlabelled=mapping.rows(view.train) - len(view.aux_rows),
+    )
+    training = {
+      "rule": rule,
+      "draws": draws,
+      "learning_rate": learning_rate,
+      "looks": min(LOOKS, steps) if oracle else 1,
+    }
+    groups: dict[tuple[str, int], list[int]] = {}
+    for i in possible:
+      groups.setdefault(variants[i][:2], []).append(i)
+    runs: dict[int, _Run] = {}
+    for (bottom, depth), members in groups.items():
+      weights = [variants[i].unlabelled for i in members]
+      found = _run(key, view, bottom, depth, weights, folds, training)
+      runs |= {i: mapping.take(found, j) for j, i in enumerate(members)}
+    every = [runs[i] for i in possible]
+    score = jnp.stack([r.validation for r in every])
     # what has diverged is not chosen while anything else is there
     best = jnp.argmax(jnp.nan_to_num(score, nan=-1.0))
     choices = None
     if oracle:
       choices = tuple(
-        jnp.concatenate([getattr(r, where) for r in runs])
+        jnp.concatenate([getattr(r, where) for r in every])
         for where in ("train", "test")
       )
     return types.Inference(
-      train=jnp.stack([r.train[-1] for r in runs])[best],
-      test=jnp.stack([r.test[-1] for r in runs])[best],
+      train=jnp.stack([r.train[-1] for r in every])[best],
+      test=jnp.stack([r.test[-1] for r in every])[best],
       details={
         "variant": jnp.asarray(possible)[best],
         "validation": score[best],
@@ -177,148 +197,97 @@ def _folds(view: types.View, folds: int) -> np.ndarray:
   return np.concatenate([fold != held, np.ones((1, count), bool)])
 
 
-def _run(key, view, variant, masks, method, options) -> _Run:
-  """One variant on every fold and on all auxiliary labels, in one program."""
-  text = all(np.issubdtype(a.dtype, np.integer) for a in _leaves(view.train))
-  rule = mixings.MIXMATCH
-  if method == "mixtext" or (not method and text):
-    rule = mixings.MIXTEXT
-  rule = rule._replace(weight=variant.unlabelled * rule.weight)
-  network, train, test = _network(key, view, variant, rule)
+def _run(key, view, bottom, depth, weights, folds, training) -> _Run:
+  """Variants that differ in their weight, on every fold and on all labels.
 
-  def one(mask, looks):
+  One loop trains them all, and one predicts; the results have the weights
+  first.
+  """
+  network, rows = heads.on(
+    rng.stream(key, "head"), view, bottom == _TUNED, depth, training["rule"]
+  )
+  masks = _folds(view, folds)
+
+  def one(weight, mask):
+    rule = training["rule"]
+    rule = rule._replace(weight=weight * rule.weight)
     return mixings.train(
-      rng.stream(key, "mixmatch"),
-      network,
-      view,
-      train,
-      mask,
-      rule,
-      **{**options, "looks": looks},
+      network, view, rows, mask, **{**training, "rule": rule}
     )
 
-  def scores(found, x):
-    """`[looks, rows, classes]`, look by look."""
-
-    def predict(x, variables):
-      return jax.nn.log_softmax(network.predict(variables, x)[0])
-
-    return jax.lax.map(
-      lambda variables: mapping.chunked(
-        lambda x: predict(x, variables), x, ROWS
-      ),
-      found,
-    )
-
-  known = mapping.take(train, view.aux_rows)
-  how = mapping.method(any(np.ndim(a) == 4 for a in _leaves(train)))
-  looks = options["looks"]
-  if looks == 1:  # all in one loop
-    every = mapping.over(lambda mask: one(mask, 1), how)(jnp.asarray(masks))
-    held = jax.tree.map(lambda a: a[:-1, -1], every)
-    final = jax.tree.map(lambda a: a[-1], every)
-  else:
-    every = mapping.over(lambda mask: one(mask, 1), how)(
-      jnp.asarray(masks[:-1])
-    )
-    held = jax.tree.map(lambda a: a[:, -1], every)
-    final = one(jnp.asarray(masks[-1]), looks)
+  how = mapping.method(any(np.ndim(a) == 4 for a in _leaves(rows)))
+  found = mapping.over(one, how)(
+    jnp.repeat(jnp.float32(weights), len(masks)),
+    jnp.tile(jnp.asarray(masks), (len(weights), 1)),
+  )
+  final, held = _scores(
+    network, found, rows, view.aux_rows, len(weights), len(masks) - 1
+  )
+  count = mapping.rows(view.train)
   return _Run(
-    _held_out_score(scores(held, known), view.aux_labels, ~masks[:-1]),
-    scores(final, train),
-    scores(final, test),
+    _held_out_score(held, view.aux_labels, ~masks[:-1]),
+    final[:, :, :count],
+    final[:, :, count:],
   )
 
 
-def _tunable(view) -> bool:
-  """Whether the bottom holds more than what makes vectors of ids."""
-  return view.public.cut > int(nets.has_ids(view.train))
+def _scores(network, found, rows, known, weights, folds):
+  """What the trained predict, all in one loop over blocks of rows.
+
+  Args:
+    network: of all runs.
+    found: `(parameters, stats)`, runs and looks first; the runs are the folds
+      and all labels for each weight.
+    rows: inputs of all rows.
+    known: which of them the folds predict.
+    weights: how many.
+    folds: how many.
+
+  Returns:
+    Of all labels `[weights, looks, rows, classes]`, of the folds' last look
+    `[weights, folds, known, classes]`.
+  """
+  looks = _leaves(found)[0].shape[1]
+  run = np.arange(weights * (folds + 1)).reshape(weights, folds + 1)
+  every = jnp.arange(mapping.rows(rows))
+  size = mapping.even(len(every), heads.ROWS)
+  blocks = mapping.blocks(every, size)
+  parts = [
+    (r, look, blocks) for r, look in itertools.product(run[:, -1], range(looks))
+  ]
+  few = mapping.blocks(jnp.asarray(known), size)
+  parts += [(r, looks - 1, few) for r in run[:, :-1].ravel()]
+  sizes = [len(index) for _, _, index in parts]
+
+  def predict(part):
+    run, look, index = part
+    variables = jax.tree.map(lambda a: a[run, look], found)
+    x = mapping.take(rows, index)
+    return jax.nn.log_softmax(network.predict(variables, x)[0])
+
+  out = jax.lax.map(
+    predict,
+    (
+      np.repeat([run for run, _, _ in parts], sizes),
+      np.repeat([look for _, look, _ in parts], sizes),
+      jnp.concatenate([index for _, _, index in parts]),
+    ),
+  )
+  split = weights * looks * len(blocks)
+  shaped = lambda a, *axes: a.reshape(weights, *axes, a.shape[-1])
+  final = shaped(out[:split], looks, blocks.size)[:, :, : len(every)]
+  held = shaped(out[split:], folds, few.size)[:, :, : len(known)]
+  return final, held
 
 
 def _leaves(tree):
   return jax.tree.leaves(tree)
 
 
-def _network(key, view, variant, rule):
-  """`(network, train, test)`: what is trained, and on which inputs."""
-  public = view.public
-  ids = nets.has_ids(view.train)
-  finetuned = variant.bottom == _TUNED and _tunable(view)
-  if finetuned:
-    train, test, bottom = view.train, view.test, view.bottom
-    # ids cannot be mixed: mix what their embedding gives, or what lies above
-    places = [int(ids)]
-    if not rule.squared:
-      places = [*range(max(1, public.cut // 2), public.cut)] or places
-
-    def embed(bottom, x, is_training, stop):
-      if not stop:
-        return x
-      return public.bottom(bottom, x, train=is_training, stop=stop)[0]
-
-    def encode(bottom, x, is_training, stop):
-      h, stats = public.bottom(bottom, x, train=is_training, start=stop)
-      return nets.vectors(h), stats
-
-  else:
-    # at cut 0 there is no bottom: the raw slice itself, ids counted
-    height = public.vocabulary if not public.cut and ids else 0
-    train, test = (
-      mapping.chunked(
-        lambda x: nets.vectors(public.bottom(view.bottom, x)[0], height),
-        x,
-        ROWS,
-      )
-      for x in (view.train, view.test)
-    )
-    bottom = {"params": {}, "stats": {}}
-    places = [0]
-    embed = lambda bottom, x, is_training, stop: x
-    encode = lambda bottom, x, is_training, stop: (x, {})
-
-  depth = variant.depth
-  if depth == -1:
-    depth = len(public.stages) - public.cut
-  init, apply = nets.head(public.num_classes, depth)
-  width = jax.eval_shape(
-    lambda x: encode(
-      bottom, embed(bottom, x, False, places[0]), False, places[0]
-    )[0],
-    mapping.take(train, np.arange(2)),
-  ).shape[1]
-  head = init(rng.stream(key, "head"), jnp.zeros((2, width)))
-
-  def of(part, parameters, stats):
-    return {"params": parameters[part], "stats": stats[part]}
-
-  def lower(stop):
-    def run(parameters, stats, x, is_training):
-      return embed(of("bottom", parameters, stats), x, is_training, stop)
-
-    return run
-
-  def upper(stop):
-    def run(parameters, stats, mixed, is_training):
-      values = of("bottom", parameters, stats)
-      h, bottom_stats = encode(values, mixed, is_training, stop)
-      logits, head_stats = apply(of("head", parameters, stats), h, is_training)
-      return logits, {"bottom": bottom_stats, "head": head_stats}
-
-    return run
-
-  network = mixings.Network(
-    {"bottom": bottom["params"], "head": head["params"]},
-    {"bottom": bottom["stats"], "head": head["stats"]},
-    [lower(stop) for stop in places],
-    [upper(stop) for stop in places],
-  )
-  return network, train, test
-
-
 def _held_out_score(scores, labels, held):
   """Accuracy on held-out auxiliary samples; ties go by their probability."""
-  if not len(scores):
-    return jnp.zeros(())
+  if not scores.shape[1]:
+    return jnp.zeros(len(scores))
   right = jnp.argmax(scores, -1) == labels
-  chosen = jnp.exp(scores[:, jnp.arange(len(labels)), labels])
-  return jnp.sum((right + 1e-3 * chosen) * held) / held.sum()
+  chosen = jnp.exp(scores[..., jnp.arange(len(labels)), labels])
+  return jnp.sum((right + 1e-3 * chosen) * held, (1, 2)) / held.sum()

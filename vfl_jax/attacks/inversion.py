@@ -64,9 +64,8 @@ def feature_inversion(
     def decode(params, h):
       return linear[1](params[0], h) + deep[1](params[1], h)
 
-    def step(carry, key):
+    def step(carry, rows):
       params, state = carry
-      rows = jax.random.randint(key, (min(batch, len(known)),), 0, len(known))
 
       def loss(params):
         return jnp.mean((decode(params, known[rows]) - wanted[rows]) ** 2)
@@ -75,8 +74,9 @@ def feature_inversion(
       return (optax.apply_updates(params, change), state), None
 
     start = params, optimizer.init(params)
-    keys = jax.random.split(rng.stream(key, "steps"), iterations)
-    (params, _), _ = jax.lax.scan(step, start, keys)
+    shape = iterations, min(batch, len(known))
+    drawn = rng.integers(rng.stream(key, "steps"), shape, len(known))
+    (params, _), _ = jax.lax.scan(step, start, drawn)
     return types.Inference(None, mean + scale * decode(params, h))
 
   return types.Attack(

@@ -203,7 +203,7 @@ def _attack(needs, loss, read, plan: Plan) -> types.Attack:
     if view.public.label_prior is not None:
       shares = np.asarray(view.public.label_prior, np.float32)
     fits = _fits(
-      jax.random.split(key, plan.restarts),
+      rng.split(key, plan.restarts),
       _starts(key, seen.g, classes, plan.restarts, plan.starts == "both"),
       seen.h,
       seen.g,
@@ -268,8 +268,7 @@ def _fits(
     variables = init(rng.stream(key, "top"), h[:2]), labels
 
     def step(carry: Any, inputs) -> tuple[Any, None]:
-      (variables, state), (key, i) = carry, inputs
-      rows = jax.random.randint(key, (batch,), 0, len(h))
+      (variables, state), (rows, i) = carry, inputs
 
       def of(variables):
         return loss(
@@ -287,9 +286,9 @@ def _fits(
       change, state = optimizer.update(gradient, state)
       return (optax.apply_updates(variables, change), state), None
 
-    keys = jax.random.split(rng.stream(key, "steps"), steps)
+    drawn = rng.integers(rng.stream(key, "steps"), (steps, batch), len(h))
     start = (variables, optimizer.init(variables))
-    (variables, _), _ = jax.lax.scan(step, start, (keys, jnp.arange(steps)))
+    (variables, _), _ = jax.lax.scan(step, start, (drawn, jnp.arange(steps)))
     return read(apply, *variables, h, g, unit)
 
   return mapping.over(one, "map")(keys, labels)

@@ -66,67 +66,105 @@ class Network(NamedTuple):
     return self.upper[0](parameters, stats, hidden, train)
 
 
+class Draws(NamedTuple):
+  """All that is random in a training, a step first.
+
+  Attributes:
+    known: `[steps, batch]` bits that say which of the allowed ones are taken.
+    other: `[steps, batch]`, which of the unlabelled rows.
+    order: `[steps, 2 * batch]`, a permutation: with whom a sample is mixed.
+    share: `[steps]`, of the sample itself.
+    place: `[steps]` bits that say where it is mixed.
+  """
+
+  known: jax.Array
+  other: jax.Array
+  order: jax.Array
+  share: jax.Array
+  place: jax.Array
+
+
+def draw(
+  key: jax.Array, rule: Rule, *, steps: int, batch: int, unlabelled: int
+) -> Draws:
+  """What trainings of one key share, whatever it is that they train.
+
+  Drawn at once: a draw inside the loop is a loop of its own.
+
+  Args:
+    key: random key.
+    rule: gives the law of the shares.
+    steps: of the training.
+    batch: labelled rows per step.
+    unlabelled: how many unlabelled rows there are.
+  """
+  own, order, share = rng.split(key, 3)
+  known, other, place = jnp.split(
+    rng.bits(own, (steps, 2 * batch + 1)), (batch, 2 * batch), axis=1
+  )
+  share = rng.beta(share, rule.alpha, (steps,))
+  return Draws(
+    known,
+    (other % jnp.uint32(unlabelled)).astype(jnp.int32),
+    rng.orders(order, (steps, 2 * batch)),
+    jnp.maximum(share, 1.0 - share),
+    place[:, 0],
+  )
+
+
 def train(
-  key: jax.Array,
   network: Network,
   view: types.View,
   rows: Any,
   mask: jax.Array,
   rule: Rule,
+  draws: Draws,
   *,
-  steps: int,
-  batch: int,
   learning_rate: float,
   looks: int = 1,
 ) -> Any:
   """Averaged parameters and statistics, at looks of equal distance.
 
   Args:
-    key: random key.
     network: what is trained.
     view: for its auxiliary samples.
-    rows: inputs of all training rows.
+    rows: inputs of all training rows, first; others may follow.
     mask: which auxiliary samples may be used.
     rule: `MIXMATCH`, say; its weight may be another.
-    steps: of Adam.
-    batch: labelled rows per step, and as many unlabelled ones.
+    draws: of `draw`.
     learning_rate: of Adam.
     looks: how many to return; the last is after the last step.
 
   Returns:
     `(parameters, stats)` with the looks first.
   """
+  steps, batch = draws.other.shape
   classes = view.public.num_classes
-  optimizer = optax.adam(learning_rate)
+  # one vector: or each tensor would get a program of its own for every rule
+  optimizer = optax.flatten(optax.adam(learning_rate))
   keep = max(0.0, 1.0 - EMA_SHARE / steps)
+  unlabelled = unknown(view)
   known = jnp.asarray(view.aux_rows)
-  total = mapping.rows(rows)
-  unlabelled = jnp.setdiff1d(
-    jnp.arange(total), known, size=total - len(known), fill_value=0
-  )
   targets = jax.nn.one_hot(view.aux_labels, classes)
-  choice = jnp.log(mask.astype(jnp.float32))
+  allowed = jnp.argsort(~mask)  # stable: those that are, in their order
+  picks = allowed[draws.known % mask.sum().astype(jnp.uint32)]
   places = len(network.lower)
 
   def step(carry, inputs):
     variables, optimizer_state, average = carry
     parameters, stats = variables
-    i, key, share, place = inputs
-    keys = jax.random.split(key, 3)
-    pick = jax.random.categorical(keys[0], choice, shape=(batch,))
-    other = unlabelled[
-      jax.random.randint(keys[1], (batch,), 0, len(unlabelled))
-    ]
-    x_known = mapping.take(rows, known[pick])
-    x_other = mapping.take(rows, other)
+    i, pick, other, order, share, place = inputs
+    x = jax.tree.map(
+      lambda a: a[jnp.concatenate([known[pick], unlabelled[other]])], rows
+    )
     weight = rule.weight * (i / steps if rule.ramp else 1.0)
-    order = jax.random.permutation(keys[2], 2 * batch)
 
-    guess, _ = network.predict(variables, x_other, True)
+    guess, _ = network.predict(
+      variables, mapping.take(x, slice(batch, None)), True
+    )
     guess = jax.lax.stop_gradient(jax.nn.softmax(guess / rule.sharpen))
     wanted = jnp.concatenate([targets[pick], guess])
     wanted = share * wanted + (1 - share) * wanted[order]
-    x = jax.tree.map(lambda *a: jnp.concatenate(a), x_known, x_other)
 
     def mixed_at(lower, upper):
       def run(parameters):
@@ -147,7 +185,10 @@ def train(
       if places == 1:
         logits, new_stats = runs[0](parameters)
       else:
-        logits, new_stats = jax.lax.switch(place, runs, parameters)
+        chosen = place % jnp.uint32(places)
+        logits, new_stats = jax.lax.switch(
+          chosen.astype(jnp.int32), runs, parameters
+        )
       log_q = jax.nn.log_softmax(logits)
       crossed = -jnp.sum(wanted * log_q, -1)
       apart = crossed[batch:]
@@ -169,15 +210,13 @@ def train(
 
   start = network.parameters, network.stats
   carry: Any = (start, optimizer.init(network.parameters), start)
-  # drawn at once: a beta draw is a rejection loop of its own
-  shares = jax.random.beta(
-    rng.stream(key, "mixup"), rule.alpha, rule.alpha, (steps,)
-  )
   inputs = (
     jnp.arange(steps),
-    jax.random.split(rng.stream(key, "steps"), steps),
-    jnp.maximum(shares, 1.0 - shares),
-    jax.random.randint(rng.stream(key, "places"), (steps,), 0, places),
+    picks,
+    draws.other,
+    draws.order,
+    draws.share,
+    draws.place,
   )
   every = max(1, steps // looks)
   rest = max(0, steps - looks * every)
@@ -187,3 +226,10 @@ def train(
     lambda a: a[rest:].reshape(-1, every, *a.shape[1:]), inputs
   )
   return jax.lax.scan(look, carry, inputs)[1]
+
+
+def unknown(view: types.View) -> jax.Array:
+  """Training rows without a label, `[rows - m]`."""
+  labelled = jnp.zeros(mapping.rows(view.train), bool)
+  labelled = labelled.at[jnp.asarray(view.aux_rows)].set(True)
+  return jnp.argsort(labelled)[: len(labelled) - len(view.aux_rows)]

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -176,7 +175,7 @@ def _in_order(transformations):
 
   def init(start):
     return tuple(
-      t.init(start._replace(key=jax.random.fold_in(start.key, i)))
+      t.init(start._replace(key=rng.fold_in(start.key, i)))
       for i, t in enumerate(transformations)
     )
 

@@ -194,7 +194,7 @@ def _code(key, *options) -> tuple[np.ndarray, Any]:
   classes = np.arange(options[0])
   found, fewest = None, len(classes) + 1
   for i in range(_TRIES):
-    code, decoder = _training(*options)(jax.random.fold_in(key, i))
+    code, decoder = _training(*options)(rng.fold_in(key, i))
     bare = int((np.argmax(code, 1) == classes).sum())
     if bare < fewest:
       found, fewest = (code, decoder), bare
@@ -222,18 +222,17 @@ def _training(classes, confusion, steps, learning_rate):
     wrong = jnp.minimum(-(own * logs).sum(1), 10.0).mean()
     return 10 * right - confusion * entropy - wrong
 
-  def step(carry, key):
+  def step(carry, labels):
     params, state = carry
-    labels = jax.random.randint(key, (_BATCH,), 0, classes)
     change, state = optimizer.update(jax.grad(loss)(params, labels), state)
     return (optax.apply_updates(params, change), state), None
 
   def train(key: jax.Array):
-    one, two, rest = jax.random.split(key, 3)
+    one, two, rest = rng.split(key, 3)
     params = init(one, eye), init(two, eye)
     carry = params, optimizer.init(params)
-    keys = jax.random.split(rest, steps)
-    final: Any = jax.lax.scan(step, carry, keys)[0]
+    drawn = rng.integers(rest, (steps, _BATCH), classes)
+    final: Any = jax.lax.scan(step, carry, drawn)[0]
     encoder, decoder = final[0]
     return jax.nn.softmax(apply(encoder, eye)), decoder
 

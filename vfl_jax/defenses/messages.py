@@ -14,6 +14,7 @@ import numpy as np
 import optax
 
 from vfl_jax import ports
+from vfl_jax import rng
 
 
 class KeyState(NamedTuple):
@@ -95,7 +96,7 @@ def random(function: Callable[[jax.Array, jax.Array], jax.Array]) -> Any:
     found = []
     for party, message in enumerate(messages):
       matrix, back = rows(message)
-      found.append(back(function(jax.random.fold_in(key, party), matrix)))
+      found.append(back(function(rng.fold_in(key, party), matrix)))
     return tuple(found), state
 
   return optax.GradientTransformationExtraArgs(keyed, update)
@@ -108,7 +109,7 @@ def keyed(start: ports.Start) -> KeyState:
 
 def following(state: KeyState) -> tuple[jax.Array, KeyState]:
   """The key of this step, and the state of the next."""
-  key, after = jax.random.split(jax.random.wrap_key_data(state.key))
+  key, after = rng.split(jax.random.wrap_key_data(state.key))
   return key, KeyState(jax.random.key_data(after))
 
 

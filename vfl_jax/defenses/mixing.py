@@ -41,11 +41,9 @@ def mixup(
       )
 
   def pairs(moment, size):
-    order = jax.random.permutation(rng.stream(moment.key, "pairs"), size)
+    order = rng.permutation(rng.stream(moment.key, "pairs"), size)
     shape = (size,) if per == "row" else ()
-    share = jax.random.beta(
-      rng.stream(moment.key, "share"), alpha, alpha, shape, jnp.float32
-    )
+    share = rng.beta(rng.stream(moment.key, "share"), alpha, shape)
     share = jnp.broadcast_to(jnp.maximum(share, 1 - share), (size,))
     return ports.Pairs(order, share)
 

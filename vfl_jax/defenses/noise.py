@@ -3,7 +3,6 @@
 import math
 from typing import Literal
 
-import jax
 import jax.numpy as jnp
 
 from vfl_jax import ports
@@ -107,7 +106,7 @@ def max_norm(
     norm = messages.norms(g)
     missing = jnp.maximum(norm.max() ** 2 - norm**2, 0.0)
     if noise == "along":
-      draw = jax.random.normal(key, (len(g), 1), g.dtype)
+      draw = rng.normal(key, (len(g), 1))
       return g * (1 + draw * jnp.sqrt(missing) / jnp.maximum(norm, 1e-30))
     draw = rng.normal(key, g.shape)
     return g + draw * jnp.sqrt(missing / g.shape[1])
@@ -136,12 +135,12 @@ def perpendicular(*, low: float = 1.0, high: float = 10.0) -> ports.Defense:
     return ports.Defense()
 
   def noised(key, g):
-    where, how_far = jax.random.split(key)
+    where, how_far = rng.split(key)
     noise = rng.normal(where, g.shape)
     norm = messages.norms(g)
     along = jnp.einsum("nd,nd->n", noise, g)[:, None]
     noise = noise - g * (along / jnp.maximum(norm**2, 1e-30))
-    size = jax.random.uniform(how_far, (len(g), 1), g.dtype, low, high)
+    size = low + (high - low) * rng.uniform(how_far, (len(g), 1))
     length = jnp.maximum(messages.norms(noise), 1e-30)
     return g + noise * (size * norm.max() / length)
 

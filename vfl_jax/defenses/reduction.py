@@ -201,7 +201,7 @@ def ppdl(
   messages.within("ppdl", "threshold", threshold, 0, math.inf)
 
   def chosen(key, g):
-    shuffle, gate, own, value = jax.random.split(key, 4)
+    shuffle, gate, own, value = rng.split(key, 4)
     flat = g.reshape(-1)
     count = max(1, round(share * flat.size))
     unit = 2.0 * count * 9 / (8 * epsilon)
@@ -302,7 +302,7 @@ def shuffled(key: jax.Array, n: int) -> tuple[jax.Array, jax.Array]:
   """
   bits = max(2, (n - 1).bit_length())
   small, large = bits // 2, bits - bits // 2
-  words = jax.random.bits(key, (6,), jnp.uint32)
+  words = rng.bits(key, (6,))
 
   def mixed(half, word, width):
     x = (half ^ word) * jnp.uint32(0x9E3779B1)

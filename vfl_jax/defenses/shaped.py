@@ -87,9 +87,7 @@ def marvell(*, strength: float = 1.0) -> ports.Defense:
     found, sums = [], []
     for party, message in enumerate(sent):
       g, back = messages.rows(message)
-      noisy, divergence = _sent(
-        jax.random.fold_in(key, party), g, positive, strength
-      )
+      noisy, divergence = _sent(rng.fold_in(key, party), g, positive, strength)
       found.append(back(noisy))
       sums.append(divergence)
     both = jnp.any(positive) & jnp.any(~positive)
@@ -226,14 +224,14 @@ def auc_bound(divergence: jax.Array) -> jax.Array:
 def _sent(key, g, positive, strength):
   about, means = statistics(g, positive)
   noise = solve(about, strength * about.gap)
-  one, many = jax.random.split(key)
+  one, many = rng.split(key)
   pick = lambda pair: jnp.where(positive, pair[1], pair[0])[:, None]
   along, across = pick(noise.along), pick(noise.across)
   unit = (means[1] - means[0]) / jnp.sqrt(jnp.maximum(about.gap, 1e-37))
   extra = jnp.sqrt(jnp.maximum(along - across, 0.0))
   noisy = (
     g
-    + extra * jax.random.normal(one, (len(g), 1), g.dtype) * unit
+    + extra * rng.normal(one, (len(g), 1)) * unit
     + jnp.sqrt(across) * rng.normal(many, g.shape)
   )
   u, v = about.spread

@@ -131,8 +131,13 @@ def _stacked(trees):
 
 
 def _chunks(layers, numbers):
-  """Layers in chunks of one size; the last is filled up with the first ones."""
-  count = -(-layers // max(1, AT_ONCE // numbers))
+  """Layers in chunks of one size; the last is filled up with the first ones.
+
+  Where they take turns anyway a chunk is one layer, so that a program serves
+  any number of them.
+  """
+  most = max(1, AT_ONCE // numbers)
+  count = -(-layers // (1 if mapping.method(heavy=True) == "map" else most))
   size = -(-layers // count)
   return (np.arange(count * size) % layers).reshape(count, size)
 

@@ -15,6 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from vfl_jax import rng
+
 
 def input_information(
   key: jax.Array, features: np.ndarray, noise: float, draws: int = 8
@@ -63,10 +65,10 @@ def _pointwise(key, t, distances, draws):
   """
 
   def one(key):
-    z = jax.random.normal(key, t.shape)
+    z = rng.normal(key, t.shape)
     across = z @ t.T
     exponent = across - jnp.diagonal(across)[:, None] - 0.5 * distances
     exponent = jnp.fill_diagonal(exponent, 0.0, inplace=False)
     return jnp.log(len(t)) - jax.nn.logsumexp(exponent, axis=1)
 
-  return jax.lax.map(one, jax.random.split(key, draws))
+  return jax.lax.map(one, rng.split(key, draws))

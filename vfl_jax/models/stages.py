@@ -6,6 +6,7 @@ Variables are plain dicts: `{"params": ..., "stats": ...}` per stage.
 """
 
 from collections.abc import Callable, Sequence
+import functools
 from typing import Any, NamedTuple
 
 from flax import linen as nn
@@ -87,12 +88,7 @@ def init(stage: Stage, key: jax.Array, x: Any, party: int | None = None):
     `({"params": ..., "stats": ...}, output)` with numpy leaves and the output
     as `jax.ShapeDtypeStruct`s.
   """
-  module = stage.module(party)
-
-  def run(x):
-    return module.init_with_output(jax.random.key(0), x, train=False)
-
-  output, shapes = jax.eval_shape(run, x)
+  output, shapes = _shapes(stage.module(party), _described(x))
   generator = rng.generator(key)
   filled = jax.tree_util.tree_map_with_path(
     lambda path, leaf: _draw(generator, path[-1].key, leaf), shapes
@@ -106,7 +102,12 @@ def init(stage: Stage, key: jax.Array, x: Any, party: int | None = None):
 
 def apply(stage: Stage, variables: Any, x: Any, train: bool):
   """The stage's output and its new normalisation statistics."""
-  module = stage.module(None)
+  return _applied(stage.module(None), variables, x, train)
+
+
+# traced once for every program that a stage is part of, and inlined there
+@functools.partial(jax.jit, static_argnums=(0, 3), inline=True)
+def _applied(module, variables, x, train):
   collections = {
     "params": variables["params"],
     "batch_stats": variables["stats"],
@@ -115,6 +116,33 @@ def apply(stage: Stage, variables: Any, x: Any, train: bool):
     return module.apply(collections, x, train=False), variables["stats"]
   y, updates = module.apply(collections, x, train=True, mutable=["batch_stats"])
   return y, updates.get("batch_stats", {})
+
+
+class _Described(NamedTuple):
+  """Shapes and types of a tree, which can be a key."""
+
+  structure: Any
+  leaves: tuple[jax.ShapeDtypeStruct, ...]
+
+
+def _described(x):
+  leaves, structure = jax.tree.flatten(x)
+  return _Described(
+    structure,
+    tuple(jax.ShapeDtypeStruct(np.shape(a), a.dtype) for a in leaves),
+  )
+
+
+@functools.lru_cache(1024)
+def _shapes(module, described):
+  """Output and variables of a module, as shapes."""
+
+  def run(x):
+    return module.init_with_output(jax.random.key(0), x, train=False)
+
+  return jax.eval_shape(
+    run, jax.tree.unflatten(described.structure, described.leaves)
+  )
 
 
 def _draw(generator, name: str, leaf) -> np.ndarray:
