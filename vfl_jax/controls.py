@@ -40,7 +40,7 @@ def untrained(net: split.Net, party: int, keys, inputs) -> Any:
   """
   example = mapping.take(tuple(inputs), slice(0, 2))
   drawn = [net.init(key, example)["bottoms"][party] for key in keys]
-  variables = jax.tree.map(lambda *a: jnp.asarray(np.stack(a)), *drawn)
+  variables = jax.tree.map(lambda *a: np.stack(a), *drawn)
   if not jax.tree.leaves(variables["stats"]):
     return variables
   how = mapping.method(net.model.convolutional)

@@ -306,16 +306,15 @@ def _ceiling(f, view, labels, steps) -> types.Inference:
   height = view.public.vocabulary if not f.net.cut else 0
   train, test = (
     _embed(
-      view.public.bottom, how, height, jnp.arange(len(f.keys)), view.bottom, x
+      view.public.bottom, how, height, np.arange(len(f.keys)), view.bottom, x
     )
     for x in (view.train, view.test)
   )
   keys = jnp.stack([rng.stream(k, "ceiling") for k in f.keys])
-  return types.Inference(
-    *controls.ceiling(
-      keys, train, test, jnp.asarray(labels), f.dataset.num_classes, steps
-    )
+  found = controls.ceiling(
+    keys, train, test, labels, f.dataset.num_classes, steps
   )
+  return types.Inference(*map(np.asarray, found))
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))

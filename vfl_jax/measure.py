@@ -38,9 +38,18 @@ def main_task(config: Any, workdir, federation, predict) -> None:
     federation.dataset.train.labels, minlength=federation.dataset.num_classes
   )
   shares = np.log(np.maximum(counts, 1e-9))
-  for name in ("test", "validation", "train"):
-    examples = getattr(federation.dataset, name)
-    logits = np.asarray(predict(federation.variables, tuple(examples.inputs)))
+  splits = [
+    getattr(federation.dataset, name)
+    for name in ("test", "validation", "train")
+  ]
+  inputs = jax.tree.map(
+    lambda *a: np.concatenate(a), *[tuple(e.inputs) for e in splits]
+  )
+  ends = np.cumsum([len(e.labels) for e in splits])[:-1]
+  found = np.split(np.asarray(predict(federation.variables, inputs)), ends, 1)
+  for name, examples, logits in zip(
+    ("test", "validation", "train"), splits, found, strict=True
+  ):
     for metric in sorted(measures):
       values = [
         evaluate.score(metric, scores, examples.labels) for scores in logits
@@ -93,9 +102,10 @@ def information(config: Any, workdir, f: federations.Federation, progress):
     tables.set_status(workdir, "running", no_information=reason)
     return
   last, rows = config.train.epochs, []
-  stages = [(last, f.variables, estimators)]
+  on_host = functools.partial(jax.tree.map, np.asarray)
+  stages = [(last, on_host(f.variables), estimators)]
   stages += [
-    (int(epoch), f.kept["snapshots"][epoch], estimators[:1])
+    (int(epoch), on_host(f.kept["snapshots"][epoch]), estimators[:1])
     for epoch in sorted(f.kept["snapshots"], key=int)
     if int(epoch) != last
   ]
@@ -136,8 +146,9 @@ def information(config: Any, workdir, f: federations.Federation, progress):
 def _input_information(config, f, inputs):
   """I(X;T) of every layer with noise, rows of the same table."""
   rows = []
+  every = jax.tree.map(np.asarray, f.variables)
   for seed in range(len(f.keys)):
-    variables = mapping.take(f.variables, seed)
+    variables = mapping.take(every, seed)
     for place, vectors in _places(f, variables, inputs):
       if place.form != "flat":
         continue

@@ -171,7 +171,7 @@ def critic(outputs: int, width: int = 64, family: str = "both"):
 
   @functools.lru_cache
   def shapes_for(columns):
-    x = jnp.zeros((2, columns))
+    x = jax.ShapeDtypeStruct((2, columns), jnp.float32)
     return jax.eval_shape(module.init, jax.random.key(0), x)
 
   def init(key, x):

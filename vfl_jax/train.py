@@ -102,7 +102,7 @@ def make(
       tuple(inputs),
     )
     drawn = [net.init(rng.stream(key, "init"), example) for key in keys]
-    variables = jax.tree.map(lambda *a: jnp.asarray(np.stack(a)), *drawn)
+    variables = jax.tree.map(lambda *a: np.stack(a), *drawn)
     if jax.tree.leaves(codes):
       variables["top"]["stats"]["codes"] = jax.tree.map(jnp.asarray, codes)
     total = jax.tree.leaves(inputs)[0].shape[0]
