@@ -6,8 +6,8 @@ time as there are cores, in processes of their own, from their start; once with
 an empty cache of programs and once with what that has left.
 
 The time of PyTorch is estimated: what a step takes of a training, of a critic,
-of a completion and of a ceiling, measured in the same process with one thread or
-as many as cores, the better of both, times how often it is needed, one after
+of a completion and of a ceiling, measured in the same process with one thread
+or as many as cores, the better of both, times how often it is needed, one after
 another. Nothing else is counted: not scikit-learn, tables, figures, files.
 """
 
