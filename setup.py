@@ -54,6 +54,7 @@ setuptools.setup(
     "filelock>=3.16",
     "ml-collections>=1.0",
     "scikit-learn>=1.6",
+    "threadpoolctl>=3.5",
     "scipy>=1.15",
     "scikit-image>=0.25",
     "pandas>=2.2.3",

@@ -1,5 +1,7 @@
 """Studies: many experiments, each on its own, read side by side."""
 
+from concurrent import futures
+import multiprocessing
 import os
 import pathlib
 import subprocess
@@ -9,6 +11,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+import threadpoolctl
 
 from vfl_jax import config as configs
 from vfl_jax import console
@@ -289,6 +292,20 @@ def test_workers_take_no_core_twice(monkeypatch):
   for _ in range(2):
     pool._begin(turns, 2)
   assert taken == [{0, 2, 4}, {1, 3}]
+
+
+@pytest.mark.skipif(
+  not hasattr(os, "sched_setaffinity"), reason="no affinity here"
+)
+def test_workers_have_no_more_threads_than_cores():
+  """Those of linear algebra too, which were there before its share was."""
+  context = multiprocessing.get_context("spawn")
+  begin = (context.Value("i", 0), 2)
+  with futures.ProcessPoolExecutor(1, context, pool._begin, begin) as worker:
+    found = worker.submit(threadpoolctl.threadpool_info).result()
+  cores = len(os.sched_getaffinity(0))
+  assert found
+  assert {p["num_threads"] for p in found} <= {*range(1, -(-cores // 2) + 1)}
 
 
 def measured(utilities, leakages):

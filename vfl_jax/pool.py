@@ -8,6 +8,8 @@ import pathlib
 import threading
 from typing import Any
 
+import threadpoolctl
+
 from vfl_jax import tables
 
 Task = tuple[str, pathlib.Path]
@@ -91,6 +93,9 @@ def _begin(turns: Any, workers: int) -> None:
   own = cores[turn % workers :: workers]
   if own:
     os.sched_setaffinity(0, own)
+    # numpy is there already, and its threads would turn in circles waiting for
+    # each other: of two workers on two cores each took up to five times as long
+    threadpoolctl.threadpool_limits(len(own))
 
 
 def _follow() -> None:

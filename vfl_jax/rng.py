@@ -17,7 +17,7 @@ import jax
 from jax import lax
 import jax.numpy as jnp
 import numpy as np
-from scipy import stats
+from scipy import special
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 
@@ -118,9 +118,8 @@ def beta(key: jax.Array, alpha: float, shape: tuple[int, ...]) -> jax.Array:
 
 @functools.lru_cache
 def _quantiles(alpha):
-  return np.float32(
-    stats.beta.ppf((np.arange(4096) + 0.5) / 4096, alpha, alpha)
-  )
+  middles = (np.arange(4096) + 0.5) / 4096
+  return np.float32(special.betaincinv(alpha, alpha, middles))
 
 
 def normal(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
