@@ -4,12 +4,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import stats
 
 from vfl_jax import attacks
 from vfl_jax import controls
 from vfl_jax import evaluate
 from vfl_jax import types
 from vfl_jax.attacks import completion
+from vfl_jax.attacks import mixing
 
 C, N, PER_CLASS, BATCH = 5, 600, 4, 32
 
@@ -424,3 +426,37 @@ def test_label_spreading_that_reaches_few_rows_still_answers():
   rows = np.array([0, 9])
   train, test, _ = controls.features_only(x, x[:7], rows, np.array([0, 1]), 2)
   assert np.isfinite(train).all() and len(test) == 7
+
+
+def test_every_draw_of_a_mixing_is_even_and_of_what_is_allowed():
+  rule = mixing.MIXMATCH
+  draws = mixing.draw(
+    jax.random.key(3), rule, steps=4000, batch=4, unlabelled=30
+  )
+  mask = np.arange(12) % 3 != 1
+  picks = np.asarray(mixing.picked(draws, jnp.asarray(mask)))
+  assert picks.shape == (4000, 4) and mask[picks].all()
+  for drawn, among in ((picks, np.flatnonzero(mask)), (draws.other, range(30))):
+    counts = np.bincount(np.asarray(drawn).ravel(), minlength=12)[list(among)]
+    assert stats.chisquare(counts).pvalue > 1e-3
+  order = np.asarray(draws.order)
+  np.testing.assert_array_equal(np.sort(order, 1), np.arange(8) + 0 * order)
+  share = np.asarray(draws.share, np.float64)  # the larger of two
+  law = stats.beta(rule.alpha, rule.alpha)
+  within = lambda x: np.where(x < 0.5, 0, 2 * law.cdf(x) - 1)
+  assert stats.kstest(share, within).pvalue > 1e-3
+  # another key, other draws; the same key, the same
+  again, other = (
+    mixing.draw(jax.random.key(k), rule, steps=4000, batch=4, unlabelled=30)
+    for k in (3, 4)
+  )
+  np.testing.assert_array_equal(again.known, draws.known)
+  assert (np.asarray(other.known) != np.asarray(draws.known)).mean() > 0.99
+
+
+def test_rows_without_a_label_are_all_others():
+  train_labels, _ = truth()
+  view = view_of(np.eye(C)[train_labels], np.eye(C)[:1], train_labels)
+  others = np.asarray(mixing.unknown(view))
+  wanted = np.setdiff1d(np.arange(N), np.asarray(view.aux_rows))
+  np.testing.assert_array_equal(np.sort(others), wanted)

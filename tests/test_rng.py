@@ -57,9 +57,19 @@ def test_what_is_that_of_jax():
     )
 
 
+def test_another_default_generator_changes_nothing():
+  wanted = rng.normal(rng.stream(rng.root(3), "a", 1), (5,))
+  with jax.default_prng_impl("rbg"):
+    found = rng.normal(rng.split(rng.stream(rng.root(3), "a", 1), 1)[0], (5,))
+    np.testing.assert_array_equal(
+      rng.normal(rng.stream(rng.root(3), "a", 1), (5,)), wanted
+    )
+  assert (found != wanted).all()
+
+
 def test_programs_draw_nothing_with_jax_itself():
   """It takes a second of compiling for each draw; see `rng`."""
-  allowed = {"key", "key_data", "wrap_key_data"}
+  allowed = {"key", "key_data", "key_impl", "wrap_key_data"}
   for path in sorted(PACKAGE.rglob("*.py")):
     code = re.sub(r'""".*?"""', "", path.read_text("utf-8"), flags=re.DOTALL)
     assert set(re.findall(r"jax\.random\.(\w+)", code)) <= allowed, path

@@ -11,7 +11,6 @@ import pathlib
 import time
 from typing import Any
 
-import jax
 import numpy as np
 import pandas as pd
 
@@ -79,7 +78,7 @@ def measure(
   problem = _problem(*cell.values())
   started = time.perf_counter()
   found = information.mutual_information(
-    rng.stream(jax.random.key(cell["seed"]), "calibration"),
+    rng.stream(rng.root(cell["seed"]), "calibration"),
     [problem.t],
     problem.y,
     estimator=name,

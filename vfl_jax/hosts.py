@@ -85,6 +85,6 @@ def placed(array: Any, sharding: jax.sharding.Sharding) -> jax.Array:
     return jax.device_put(array, sharding)
   if jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
     words = placed(jax.random.key_data(array), sharding)
-    return jax.random.wrap_key_data(words)
+    return jax.random.wrap_key_data(words, impl=jax.random.key_impl(array))
   whole = gathered(array)
   return jax.make_array_from_callback(whole.shape, sharding, whole.__getitem__)

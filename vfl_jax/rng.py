@@ -19,12 +19,18 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import special
 
+_IMPL = "threefry2x32"  # whatever the user's default is
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 
 
 def root(seed: int) -> jax.Array:
   """The root key of one seed."""
-  return jax.random.key(seed)
+  return jax.random.key(seed, impl=_IMPL)
+
+
+def from_data(words: jax.Array) -> jax.Array:
+  """The key of raw words, as `jax.random.key_data` gives them."""
+  return jax.random.wrap_key_data(words, impl=_IMPL)
 
 
 def stream(key: jax.Array, name: str, *indices) -> jax.Array:
@@ -53,7 +59,7 @@ def fold_in(key: jax.Array, number: int | jax.Array) -> jax.Array:
 def _folded(key, number):
   number = number.astype(jnp.uint32)
   pair = _threefry(key, jnp.zeros_like(number), number)
-  return jax.random.wrap_key_data(jnp.stack(pair))
+  return from_data(jnp.stack(pair))
 
 
 def generator(key: jax.Array) -> np.random.Generator:
@@ -74,7 +80,7 @@ def bits(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
 
 def split(key: jax.Array, count: int = 2) -> jax.Array:
   """As `jax.random.split`: keys `[count]`."""
-  return jax.random.wrap_key_data(jnp.stack(words(key, (count,)), -1))
+  return from_data(jnp.stack(words(key, (count,)), -1))
 
 
 def permutation(key: jax.Array, count: int) -> jax.Array:

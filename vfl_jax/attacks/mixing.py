@@ -146,8 +146,7 @@ def train(
   unlabelled = unknown(view)
   known = jnp.asarray(view.aux_rows)
   targets = jax.nn.one_hot(view.aux_labels, classes)
-  allowed = jnp.argsort(~mask)  # stable: those that are, in their order
-  picks = allowed[draws.known % mask.sum().astype(jnp.uint32)]
+  picks = picked(draws, mask)
   places = len(network.lower)
 
   def step(carry, inputs):
@@ -226,6 +225,12 @@ def train(
     lambda a: a[rest:].reshape(-1, every, *a.shape[1:]), inputs
   )
   return jax.lax.scan(look, carry, inputs)[1]
+
+
+def picked(draws: Draws, mask: jax.Array) -> jax.Array:
+  """Labelled samples of each step, `[steps, batch]`, of those of the mask."""
+  allowed = jnp.argsort(~mask)  # stable: those that are, in their order
+  return allowed[draws.known % mask.sum().astype(jnp.uint32)]
 
 
 def unknown(view: types.View) -> jax.Array:

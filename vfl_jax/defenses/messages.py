@@ -109,7 +109,7 @@ def keyed(start: ports.Start) -> KeyState:
 
 def following(state: KeyState) -> tuple[jax.Array, KeyState]:
   """The key of this step, and the state of the next."""
-  key, after = rng.split(jax.random.wrap_key_data(state.key))
+  key, after = rng.split(rng.from_data(state.key))
   return key, KeyState(jax.random.key_data(after))
 
 
