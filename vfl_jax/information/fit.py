@@ -76,6 +76,9 @@ def influences(
   y = np.stack([targets] * folds + [permuted])
   if features.ndim == 4:
     features = features[:, runs]
+  elif _in_turn():  # as if they differed: one program for both kinds
+    shape = layers, len(runs), *features.shape[1:]
+    features = np.broadcast_to(features[:, None], shape)
   # all that is random is drawn on the host: it compiles to nothing there
   params = {
     width: [
@@ -136,10 +139,14 @@ def _chunks(layers, numbers):
   Where they take turns anyway a chunk is one layer, so that a program serves
   any number of them.
   """
-  most = max(1, AT_ONCE // numbers)
-  count = -(-layers // (1 if mapping.method(heavy=True) == "map" else most))
+  count = -(-layers // (1 if _in_turn() else max(1, AT_ONCE // numbers)))
   size = -(-layers // count)
   return (np.arange(count * size) % layers).reshape(count, size)
+
+
+def _in_turn():
+  """Whether layers and runs are fitted one after another here."""
+  return mapping.method(heavy=True) == "map"
 
 
 @functools.lru_cache
