@@ -5,14 +5,15 @@ import pathlib
 
 import jaxtyping
 import pytest
+import threadpoolctl
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-# workers that share the cores: threads of linear algebra that wait for each
-# other in circles take five times as long
-share = (os.cpu_count() or 1) // int(
-  os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")
-)
-os.environ.setdefault("OPENBLAS_NUM_THREADS", str(max(1, share)))
+if "PYTEST_XDIST_WORKER" in os.environ:
+  # workers share the cores: threads of linear algebra that wait for each other
+  # in circles take five times as long
+  share = (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+  os.environ["OPENBLAS_NUM_THREADS"] = str(max(1, share))  # of what comes later
+  threadpoolctl.threadpool_limits(max(1, share))
 
 # shapes in signatures are checked in tests, and only there
 jaxtyping.install_import_hook(

@@ -454,6 +454,45 @@ def test_every_draw_of_a_mixing_is_even_and_of_what_is_allowed():
   assert (np.asarray(other.known) != np.asarray(draws.known)).mean() > 0.99
 
 
+@pytest.mark.parametrize(
+  "leaves, rule",
+  [
+    ({"numeric": np.float32, "category": np.int32}, mixing.MIXMATCH),
+    ({"numeric": np.float32}, mixing.MIXMATCH),
+    ({"ids": np.int32}, mixing.MIXTEXT),
+  ],
+)
+def test_only_texts_are_mixed_as_texts(leaves, rule, monkeypatch):
+  """A table of numbers and categories is none."""
+  labels, test_labels = truth()
+  met, draw = [], mixing.draw
+  monkeypatch.setattr(
+    mixing,
+    "draw",
+    lambda key, rule, **k: met.append(rule) or draw(key, rule, **k),
+  )
+
+  def fields(labels):
+    return {
+      name: jnp.asarray(np.eye(C)[labels], kind)
+      for name, kind in leaves.items()
+    }
+
+  view = view_of(np.zeros((N, 1)), np.zeros((1, 1)), labels)
+  view = view._replace(train=fields(labels), test=fields(test_labels))
+
+  def bottom(variables, x, train=False, start=0, stop=None):
+    h = sum(jax.tree.leaves(x)).astype(jnp.float32)
+    return h, variables["stats"]
+
+  view = view._replace(public=view.public._replace(bottom=bottom))
+  attack = completion.passive_completion(
+    steps=2, variants=(("frozen", 0, 1.0),)
+  )
+  infer(attack, jax.random.key(0), view)
+  assert met == [rule]
+
+
 def test_rows_without_a_label_are_all_others():
   train_labels, _ = truth()
   view = view_of(np.eye(C)[train_labels], np.eye(C)[:1], train_labels)

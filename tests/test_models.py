@@ -1,5 +1,8 @@
 """Shapes and parameter counts of every architecture at every cut, by hand."""
 
+from collections.abc import Sequence
+
+from flax import linen as nn
 import jax
 import numpy as np
 import pytest
@@ -290,3 +293,31 @@ def test_traffic_and_work_of_the_mlp_are_those_counted_by_hand(cut):
   theirs = [r["flops"] for r in rows if r["holder"] == "party 1"][:cut]
   held = [r["flops"] for r in own if r["holder"] == "active, own features"]
   assert held == theirs
+
+
+class Several(nn.Module):
+  """A module with a field that is no key: a list."""
+
+  widths: Sequence[int]
+
+  @nn.compact
+  def __call__(self, x, train):
+    for width in self.widths:
+      x = nn.Dense(width)(x)
+    return x
+
+
+def test_a_stage_whose_module_cannot_be_hashed_works():
+  parts = models.stages
+  chain = tuple(
+    parts.Stage(f"s{i}", lambda party: Several([4, 3]), parts.features)
+    for i in range(2)
+  )
+  model = parts.Model("own", chain, parts.raw, 1, 3, ("rows",))
+  net = split.at(model, 1, 2)
+  x = (np.ones((5, 2), np.float32),) * 2
+  variables = net.init(jax.random.key(0), x)
+  h = [
+    net.bottom(v, a)[0] for v, a in zip(variables["bottoms"], x, strict=True)
+  ]
+  assert net.top(variables["top"], h).shape == (5, 3)

@@ -67,6 +67,14 @@ def test_another_default_generator_changes_nothing():
   assert (found != wanted).all()
 
 
+def test_keys_that_are_none_are_refused():
+  for key in (jax.random.key(0, impl="rbg"), jax.random.split(rng.root(0))):
+    with pytest.raises(ValueError, match="take rng.root"):
+      rng.stream(key, "a")
+    with pytest.raises(ValueError, match="take rng.root"):
+      rng.normal(key, (2,))
+
+
 def test_programs_draw_nothing_with_jax_itself():
   """It takes a second of compiling for each draw; see `rng`."""
   allowed = {"key", "key_data", "key_impl", "wrap_key_data"}

@@ -171,7 +171,13 @@ def words(
 
 
 def _threefry(key, first, second):
-  a, b = jax.random.key_data(key)
+  data = jax.random.key_data(key)
+  if data.shape != (2,):
+    raise ValueError(
+      f"a key must be a single one of {_IMPL}, two words, and this one holds "
+      f"{data.shape}; take rng.root(seed)."
+    )
+  a, b = data
   keys = (a, b, a ^ b ^ jnp.uint32(0x1BD11BDA))
   first, second = first + keys[0], second + keys[1]
   for i in range(5):

@@ -118,7 +118,7 @@ def passive_completion(
       i for i, v in enumerate(variants) if tuned or v.bottom != _TUNED
     ]
     possible = possible or [*range(len(variants))]
-    text = any(np.issubdtype(a.dtype, np.integer) for a in _leaves(view.train))
+    text = all(np.issubdtype(a.dtype, np.integer) for a in _leaves(view.train))
     rule = mixings.MIXMATCH
     if mixing == "mixtext" or (not mixing and text):
       rule = mixings.MIXTEXT

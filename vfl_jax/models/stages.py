@@ -88,7 +88,8 @@ def init(stage: Stage, key: jax.Array, x: Any, party: int | None = None):
     `({"params": ..., "stats": ...}, output)` with numpy leaves and the output
     as `jax.ShapeDtypeStruct`s.
   """
-  output, shapes = _shapes(stage.module(party), _described(x))
+  module = stage.module(party)
+  output, shapes = _remembering(_shapes, module)(module, _described(x))
   generator = rng.generator(key)
   filled = jax.tree_util.tree_map_with_path(
     lambda path, leaf: _draw(generator, path[-1].key, leaf), shapes
@@ -102,7 +103,17 @@ def init(stage: Stage, key: jax.Array, x: Any, party: int | None = None):
 
 def apply(stage: Stage, variables: Any, x: Any, train: bool):
   """The stage's output and its new normalisation statistics."""
-  return _applied(stage.module(None), variables, x, train)
+  module = stage.module(None)
+  return _remembering(_applied, module)(module, variables, x, train)
+
+
+def _remembering(function, module):
+  """The function, or as it is without its memory where nothing is a key."""
+  try:
+    hash(module)
+  except TypeError:  # a field of it is a list, say
+    return function.__wrapped__
+  return function
 
 
 # traced once for every program that a stage is part of, and inlined there
