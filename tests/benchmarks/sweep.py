@@ -8,7 +8,9 @@ an empty cache of programs and once with what that has left.
 The time of PyTorch is estimated: what a step takes of a training, of a critic,
 of a completion and of a ceiling, measured in the same process with one thread
 or as many as cores, the better of both, times how often it is needed, one after
-another. Nothing else is counted: not scikit-learn, tables, figures, files.
+another. Nothing else is counted: not scikit-learn, tables, figures, files. On
+several cores part of the ratio is that such loops leave all but one idle: hold
+the ratios of one core (`taskset -c 0`) beside it.
 """
 
 import multiprocessing
@@ -245,7 +247,7 @@ def rows(quick=False):
       yield {
         "part": "sweep",
         "what": f"{name}: {SEEDS} seeds, {len(cuts)} cuts, everything",
-        "size": f"{pool.room()} at a time, cache {cache}",
+        "size": f"{min(pool.room(), len(cuts))} at a time, cache {cache}",
         "ours": seconds,
         "twin": sum(twin.values()),
         "ratio": sum(twin.values()) / seconds,
