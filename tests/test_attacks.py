@@ -149,7 +149,7 @@ def test_a_total_leak_is_read_completely(name):
     gradients=told(train_labels),
     name=name,
   )
-  # surrogates find their optimum for every key where they get their own budget
+  # of fewer steps surrogates end, for one key of ten, where they are not best
   steps = 2000 if name in ("unsplit", "exploit") else 300
   found = infer(build(name, steps), jax.random.key(0), view)
   scores, labels = covered(found, train_labels)

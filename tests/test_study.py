@@ -288,10 +288,12 @@ def test_workers_take_no_core_twice(monkeypatch):
   monkeypatch.setattr(
     os, "sched_setaffinity", lambda pid, cores: taken.append(set(cores))
   )
+  limits = []  # or this very process would keep them
+  monkeypatch.setattr(threadpoolctl, "threadpool_limits", limits.append)
   turns = Turns()
   for _ in range(2):
     pool._begin(turns, 2)
-  assert taken == [{0, 2, 4}, {1, 3}]
+  assert taken == [{0, 2, 4}, {1, 3}] and limits == [3, 2]
 
 
 @pytest.mark.skipif(

@@ -38,18 +38,14 @@ def main_task(config: Any, workdir, federation, predict) -> None:
     federation.dataset.train.labels, minlength=federation.dataset.num_classes
   )
   shares = np.log(np.maximum(counts, 1e-9))
-  splits = [
-    getattr(federation.dataset, name)
-    for name in ("test", "validation", "train")
-  ]
+  names = ("test", "validation", "train")
+  splits = [getattr(federation.dataset, name) for name in names]
   inputs = jax.tree.map(
     lambda *a: np.concatenate(a), *[tuple(e.inputs) for e in splits]
   )
   ends = np.cumsum([len(e.labels) for e in splits])[:-1]
   found = np.split(np.asarray(predict(federation.variables, inputs)), ends, 1)
-  for name, examples, logits in zip(
-    ("test", "validation", "train"), splits, found, strict=True
-  ):
+  for name, examples, logits in zip(names, splits, found, strict=True):
     for metric in sorted(measures):
       values = [
         evaluate.score(metric, scores, examples.labels) for scores in logits

@@ -5,8 +5,8 @@ a piece that is called twice, draws the same numbers.
 
 Compiled programs draw with what is here: `jax.random` has the same generator,
 but on CPU compiles its rounds as loops over arrays, a second for each draw in a
-program, and uses half of what it computes. `bits`, `split` and `permutation`
-give the very numbers of `jax.random`.
+program, and uses half of what it computes. `fold_in`, `bits`, `split` and
+`permutation` give the very numbers of `jax.random`.
 """
 
 import functools

@@ -89,7 +89,7 @@ def init(stage: Stage, key: jax.Array, x: Any, party: int | None = None):
     as `jax.ShapeDtypeStruct`s.
   """
   module = stage.module(party)
-  output, shapes = _remembering(_shapes, module)(module, _described(x))
+  output, shapes = _remembering(_shapes, module)(module, *_described(x))
   generator = rng.generator(key)
   filled = jax.tree_util.tree_map_with_path(
     lambda path, leaf: _draw(generator, path[-1].key, leaf), shapes
@@ -129,31 +129,22 @@ def _applied(module, variables, x, train):
   return y, updates.get("batch_stats", {})
 
 
-class _Described(NamedTuple):
-  """Shapes and types of a tree, which can be a key."""
-
-  structure: Any
-  leaves: tuple[jax.ShapeDtypeStruct, ...]
-
-
 def _described(x):
+  """Structure, shapes and types of a tree, which can be a key."""
   leaves, structure = jax.tree.flatten(x)
-  return _Described(
-    structure,
-    tuple(jax.ShapeDtypeStruct(np.shape(a), a.dtype) for a in leaves),
+  return structure, tuple(
+    jax.ShapeDtypeStruct(np.shape(a), a.dtype) for a in leaves
   )
 
 
 @functools.lru_cache(1024)
-def _shapes(module, described):
+def _shapes(module, structure, leaves):
   """Output and variables of a module, as shapes."""
 
   def run(x):
     return module.init_with_output(jax.random.key(0), x, train=False)
 
-  return jax.eval_shape(
-    run, jax.tree.unflatten(described.structure, described.leaves)
-  )
+  return jax.eval_shape(run, jax.tree.unflatten(structure, leaves))
 
 
 def _draw(generator, name: str, leaf) -> np.ndarray:
