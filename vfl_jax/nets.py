@@ -10,6 +10,7 @@ from jaxtyping import Float
 import numpy as np
 
 from vfl_jax import rng
+from vfl_jax.models import normalization
 
 
 class Head(nn.Module):
@@ -25,9 +26,7 @@ class Head(nn.Module):
 
   @nn.compact
   def __call__(self, x, train):
-    norm = lambda x: nn.BatchNorm(use_running_average=not train, momentum=0.9)(
-      x
-    )
+    norm = lambda x: normalization.BatchNorm()(x, train)
     if not self.depth:
       return nn.Dense(self.num_classes)(norm(x))
     for _ in range(self.depth - 1):

@@ -201,21 +201,21 @@ def _backward(stride, method, residuals, dy):
 def _by_products(x, dy, shape, stride):
   """The gradient to a small kernel, as one matrix product.
 
-  Its entry i, j is the sum of x[s h + i, s w + j] * dy[h, w], s the stride.
-  With x shifted along the width and dy against the height all entries come out
-  of one product, where im2col copies x kh * kw times instead of kh + kw. What
-  is multiplied stays in the cache: the batch comes a few rows at a time.
+  Its entry i, j is the sum of x[s h + i - low, s w + j - left] * dy[h, w], s the
+  stride, low and left the padding before. With x shifted along the width and dy against the height all entries
+  come out of one product, where im2col copies x kh * kw times instead of
+  kh + kw. What is multiplied stays in the cache: the batch comes a few rows at
+  a time.
   """
   kh, kw, channels, out = shape
-  (batch, height, width), top = dy.shape[:3], -(-kh // stride)
-  high = height + top - 1  # of a map whose rows are taken `stride` at a time
-  pads = [
-    (low, n * stride + k - 1 - size - low)
-    for n, k, size, (low, _) in zip(
-      (high, width), (1, kw), x.shape[1:3], _same_pads(x.shape, shape, stride)
-    )
-  ]
-  size = batch * high * width * (kw * stride * channels + top * out)
+  batch, rows, width = dy.shape[:3]
+  (low, _), (left, _) = _same_pads(x.shape, shape, stride)
+  # a row s (h + t) + u of x meets row h of dy for t of these
+  before, after = -(-low // stride), (kh - 1 - low) // stride
+  taps = before + 1 + after
+  right = (width - 1) * stride + kw - left - x.shape[2]
+  pads = [(0, rows * stride - x.shape[1], 0), (left, right, 0)]
+  size = batch * rows * width * (kw * stride * channels + taps * out)
   parts = next(
     n
     for n in range(1, batch + 1)
@@ -223,18 +223,15 @@ def _by_products(x, dy, shape, stride):
   )
 
   def part(x, dy):
-    x = lax.pad(
-      x,
-      jnp.zeros((), x.dtype),
-      [(0, 0, 0), *((*p, 0) for p in pads), (0, 0, 0)],
-    )
+    zero = jnp.zeros((), x.dtype)
+    x = lax.pad(x, zero, [(0, 0, 0), *pads, (0, 0, 0)])
     x = [
-      x[:, i::stride, j : j + (width - 1) * stride + 1 : stride]
+      x[:, u::stride, j : j + (width - 1) * stride + 1 : stride]
       for j in range(kw)
-      for i in range(stride)
+      for u in range(stride)
     ]
-    dy = jnp.pad(dy, ((0, 0), (top - 1,) * 2, (0, 0), (0, 0)))
-    dy = [dy[:, i : i + high] for i in reversed(range(top))]
+    dy = jnp.pad(dy, ((0, 0), (after, before), (0, 0), (0, 0)))
+    dy = [dy[:, t : t + rows] for t in reversed(range(taps))]
     x, dy = jnp.concatenate(x, -1), jnp.concatenate(dy, -1)
     return x.reshape(-1, x.shape[-1]).T @ dy.reshape(-1, dy.shape[-1])
 
@@ -244,12 +241,13 @@ def _by_products(x, dy, shape, stride):
     x, dy = (a.reshape(parts, -1, *a.shape[1:]) for a in (x, dy))
     found, _ = lax.scan(
       lambda total, both: (total + part(*both), None),
-      jnp.zeros((kw * stride * channels, top * out), x.dtype),
+      jnp.zeros((kw * stride * channels, taps * out), x.dtype),
       (x, dy),
     )
-  found = found.reshape(kw, stride, channels, top, out)
-  found = found.transpose(3, 1, 0, 2, 4)
-  return found.reshape(top * stride, kw, channels, out)[:kh]
+  found = found.reshape(kw, stride, channels, taps, out)
+  found = found.transpose(3, 1, 0, 2, 4).reshape(-1, kw, channels, out)
+  first = before * stride - low
+  return found[first : first + kh]
 
 
 _conv_by_hand.defvjp(_forward, _backward)
