@@ -21,6 +21,8 @@ LAYERS = [
     "entries",
     "remembered",
     "hosts",
+    "alike",
+    "normalization",
   },
   {"mapping", "plots", "devices", "board"},
   {"nets", "report"},

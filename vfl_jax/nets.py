@@ -9,8 +9,41 @@ import jax.numpy as jnp
 from jaxtyping import Float
 import numpy as np
 
+from vfl_jax import normalization
 from vfl_jax import rng
-from vfl_jax.models import normalization
+
+
+class BatchNorm(nn.Module):
+  """Batch normalisation over all axes but the last, as flax's, faster.
+
+  Variables have flax's names: params `scale` and `bias`, and batch_stats `mean`
+  and `var`, which follow the batches' at a rate of .1.
+
+  Attributes:
+    affine: whether a scale and a shift per channel are learned.
+  """
+
+  affine: bool = True
+
+  @nn.compact
+  def __call__(self, x, train):
+    channels = x.shape[-1:]
+    kept = [
+      self.variable("batch_stats", "mean", jnp.zeros, channels),
+      self.variable("batch_stats", "var", jnp.ones, channels),
+    ]
+    scale, shift = jnp.ones(channels), jnp.zeros(channels)
+    if self.affine:
+      scale = self.param("scale", nn.initializers.ones, channels)
+      shift = self.param("bias", nn.initializers.zeros, channels)
+    if not train:
+      return normalization.fixed(x, scale, shift, *(old.value for old in kept))
+    if not self.is_initializing():
+      # XLA computes them once for here and there
+      moments = normalization.moments(jax.lax.stop_gradient(x))
+      for old, new in zip(kept, moments, strict=True):
+        old.value = 0.9 * old.value + 0.1 * new
+    return normalization.batch(x, scale, shift)
 
 
 class Head(nn.Module):
@@ -26,7 +59,7 @@ class Head(nn.Module):
 
   @nn.compact
   def __call__(self, x, train):
-    norm = lambda x: normalization.BatchNorm()(x, train)
+    norm = lambda x: BatchNorm()(x, train)
     if not self.depth:
       return nn.Dense(self.num_classes)(norm(x))
     for _ in range(self.depth - 1):

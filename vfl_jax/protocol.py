@@ -5,12 +5,14 @@ nothing else crosses between parties.
 """
 
 from collections.abc import Callable, Sequence
+import functools
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
+from vfl_jax import alike
 from vfl_jax import optimizers
 from vfl_jax import ports
 from vfl_jax import recording
@@ -43,6 +45,7 @@ def step(
   moment: ports.Moment | None = None,
   passive: int | None = None,
   transmit: Callable[[tuple], tuple] | None = None,
+  together: alike.Alike | None = None,
 ):
   """One round of the protocol and one update of every party.
 
@@ -56,11 +59,14 @@ def step(
     moment: needed by most defences.
     passive: parties that the defence is against, the first ones; None for all.
     transmit: see `exchange`.
+    together: parties that run as one; what the state holds of the bottoms is
+      then stacked.
 
   Returns:
     `(state, metrics, sent)`, see `recording.Sent`.
   """
   variables = state["variables"]
+  together = together or alike.none(net.parties)
   if defense.targets:
     codes = variables["top"]["stats"]["codes"]
     targets = defense.targets(codes, moment, targets)
@@ -73,7 +79,7 @@ def step(
     shares = split.one_hot(targets, net.model.num_classes)
     release = Release(defense.release(moment, shares), passive)
   messages, pulls, top_gradient, stats, (loss, logits) = exchange(
-    net, variables, inputs, targets, transmit, moment, release
+    net, variables, inputs, targets, transmit, moment, release, together
   )
   down, defense_state = messages.gradients, state["defense"]
   if defense.gradient is not None and net.cut:
@@ -85,7 +91,9 @@ def step(
     )
     down = (*theirs, *down[len(theirs) :])
   if net.cut:
-    gradients = tuple(pull(g) for pull, g in zip(pulls, down, strict=True))
+    gradients = tuple(
+      pull(g) for pull, g in zip(pulls, together.stack(down), strict=True)
+    )
   else:  # nothing came down, and there is nothing to train below
     gradients = tuple(v["params"] for v in variables["bottoms"])
 
@@ -96,17 +104,13 @@ def step(
     params = optax.apply_updates(values["params"], change)
     return {"params": params, "stats": new_stats}, optimizer_state
 
-  bottoms = [
-    updated(*args)
-    for args in zip(
-      rules.bottoms,
-      variables["bottoms"],
-      gradients,
-      state["optimizer"]["bottoms"],
-      stats["bottoms"],
-      strict=True,
-    )
-  ]
+  bottoms = together.each(
+    lambda k, *own: updated(rules.bottoms[k], *own),
+    variables["bottoms"],
+    gradients,
+    state["optimizer"]["bottoms"],
+    stats["bottoms"],
+  )
   top, top_state = updated(
     rules.top,
     variables["top"],
@@ -140,7 +144,10 @@ def step(
     pairs = defense.pairs(moment, len(targets))
     pairs = pairs._replace(partner=moment.rows[pairs.partner])
   sent = recording.Sent(
-    messages._replace(gradients=down), gradients, variables["bottoms"], pairs
+    messages._replace(gradients=down),
+    together.unstack(gradients),
+    together.unstack(variables["bottoms"]),
+    pairs,
   )
   return state, metrics, sent
 
@@ -157,6 +164,7 @@ def exchange(
   transmit: Callable[[tuple], tuple] | None = None,
   moment: ports.Moment | None = None,
   release: Release | None = None,
+  together: alike.Alike | None = None,
 ):
   """One round of the protocol, up to the gradients coming down.
 
@@ -169,35 +177,50 @@ def exchange(
       protocol.
     moment: for a defence that draws.
     release: see `Release`; None sends down the gradients of the targets.
+    together: parties that run as one.
 
   Returns:
     `(messages, pulls, top_gradient, stats, metrics)`: what travelled; per
-    party the function that turns its cut gradient into the gradient of its
-    parameters; the top's gradient; new normalisation statistics; the loss
-    (nats) and the logits.
+    group of parties that run as one the function that turns its cut gradients
+    into the gradient of its parameters; the top's gradient; new normalisation
+    statistics, also per group; the loss (nats) and the logits.
   """
-  embeddings, pulls, bottom_stats = [], [], []
-  for k, x in enumerate(inputs):
-    h, pull, stats = party_forward(net, variables["bottoms"][k], x)
-    embeddings.append(h)
-    pulls.append(pull)
-    bottom_stats.append(stats)
-  sent = tuple(embeddings)
+  together = together or alike.none(len(inputs))
+  embeddings, pulls, bottom_stats = zip(
+    *(
+      party_forward(net, variables, x, together=len(group) > 1)
+      for group, variables, x in zip(
+        together.groups,
+        variables["bottoms"],
+        together.stack(inputs),
+        strict=True,
+      )
+    ),
+    strict=True,
+  )
+  sent = together.unstack(embeddings)
   if transmit is not None:
     sent = transmit(sent)
   top_gradient, gradients, top_stats, metrics = active_step(
     net, variables["top"], sent, targets, moment, release
   )
   messages = types.Messages(sent, gradients)
-  stats = {"bottoms": tuple(bottom_stats), "top": top_stats}
-  return messages, tuple(pulls), top_gradient, stats, metrics
+  stats = {"bottoms": bottom_stats, "top": top_stats}
+  return messages, pulls, top_gradient, stats, metrics
 
 
-def party_forward(net: split.Net, variables: PyTree, x: PyTree):
-  """A party's half of a round: `(h, pull, stats)`; h is all that leaves it."""
+def party_forward(
+  net: split.Net, variables: PyTree, x: PyTree, together: bool = False
+):
+  """A party's half of a round: `(h, pull, stats)`; h is all that leaves it.
+
+  With `together` it is that of several parties, everything stacked.
+  """
 
   def forward(params):
-    return net.bottom({**variables, "params": params}, x, train=True)
+    own = {**variables, "params": params}
+    bottom = functools.partial(net.bottom, train=True)
+    return jax.vmap(bottom)(own, x) if together else bottom(own, x)
 
   h, pull, stats = jax.vjp(forward, variables["params"], has_aux=True)
   return h, lambda gradient: pull(gradient)[0], stats

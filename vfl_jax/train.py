@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from vfl_jax import alike
 from vfl_jax import devices
 from vfl_jax import mapping
 from vfl_jax import optimizers
@@ -132,8 +133,16 @@ def make(
 
     return layout.seeds(jax.jit(jax.vmap(states))(keys, variables))
 
+  def alike_in(variables, inputs):
+    # vmapped convolutions are grouped ones, and a swap is of single parties
+    if net.model.convolutional or swap is not None:
+      return alike.none(net.parties)
+    return alike.find(inputs, variables["bottoms"], rules.bottoms)
+
   def run_epoch(record, state, inputs, targets, key, epoch, known=None):
     inputs, total = tuple(inputs), targets.shape[0]
+    together = alike_in(state["variables"], inputs)
+    state = _bottoms(together.stack, state)
     order = rng.permutation(rng.stream(key, "shuffle", epoch), total)
     order = order[: steps * batch_size].reshape(steps, batch_size)
     numbers = epoch * steps + jnp.arange(steps)
@@ -158,6 +167,7 @@ def make(
         moment=moment,
         passive=passive,
         transmit=transmit,
+        together=together,
       )
       if swap is not None and transmit is not None:
         after = _held(swap.parties, state, after)
@@ -167,11 +177,13 @@ def make(
       state, metrics, kept = recording.scan(
         recorder, body, state, (numbers, order), total
       )
-      return state, jax.tree.map(jnp.mean, metrics), kept
+      metrics = jax.tree.map(jnp.mean, metrics)
+      return _bottoms(together.unstack, state), metrics, kept
     state, metrics = jax.lax.scan(
       lambda s, batch: body(s, batch)[:2], state, (numbers, order)
     )
-    return state, jax.tree.map(jnp.mean, metrics)
+    metrics = jax.tree.map(jnp.mean, metrics)
+    return _bottoms(together.unstack, state), metrics
 
   def compiled(record):
     def one(*args):
@@ -194,6 +206,16 @@ def make(
     return mapping.over(logits, how, (0, None), seeds)(variables, inputs)
 
   return Learner(init, compiled(False), compiled(True), jax.jit(predict))
+
+
+def _bottoms(arrange, state):
+  """The state, what it holds of the bottoms arranged anew."""
+  return {
+    name: {**part, "bottoms": arrange(part["bottoms"])}
+    if name in ("variables", "optimizer")
+    else part
+    for name, part in state.items()
+  }
 
 
 def _swapping(net, swap, variables, inputs, rows, known):

@@ -1,0 +1,91 @@
+"""Batch normalisation against flax's, whose gradient JAX derives."""
+
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from vfl_jax import nets
+
+
+def both(affine, shape, offset):
+  key = jax.random.key(0)
+  x = 2 * jax.random.normal(key, shape) + offset
+  weights = jax.random.normal(jax.random.key(1), shape)
+  variables = {
+    "params": {
+      "scale": jnp.linspace(0.5, 2, shape[-1]),
+      "bias": jnp.linspace(-1, 1, shape[-1]),
+    },
+    "batch_stats": {
+      "mean": jnp.full(shape[-1], 0.3),
+      "var": jnp.full(shape[-1], 2.0),
+    },
+  }
+  if not affine:
+    variables["params"] = {}
+
+  def theirs(variables, x, train):
+    module = nn.BatchNorm(
+      use_running_average=not train,
+      momentum=0.9,
+      use_bias=affine,
+      use_scale=affine,
+    )
+    return module.apply(variables, x, mutable=["batch_stats"])
+
+  def ours(variables, x, train):
+    module = nets.BatchNorm(affine=affine)
+    return module.apply(variables, x, train, mutable=["batch_stats"])
+
+  return ours, theirs, variables, x, weights
+
+
+def close(a, b):
+  assert jax.tree.structure(a) == jax.tree.structure(b)
+  for one, other in zip(jax.tree.leaves(a), jax.tree.leaves(b)):
+    scale = float(jnp.abs(other).max()) + 1e-6
+    np.testing.assert_allclose(one / scale, other / scale, atol=2e-5)
+
+
+@pytest.mark.parametrize("train", [True, False])
+@pytest.mark.parametrize("affine", [True, False])
+@pytest.mark.parametrize("offset", [0.0, 10.0])
+@pytest.mark.parametrize("shape", [(16, 5), (8, 4, 3, 6)])
+def test_values_statistics_and_gradients_are_flax(shape, offset, affine, train):
+  ours, theirs, variables, x, weights = both(affine, shape, offset)
+
+  def results(apply):
+    def loss(params, x):
+      y, stats = apply({**variables, "params": params}, x, train)
+      return jnp.sum(weights * jnp.tanh(y)), (y, stats)
+
+    gradient = jax.value_and_grad(loss, (0, 1), has_aux=True)
+    return gradient(variables["params"], x)
+
+  close(results(ours), results(theirs))
+
+
+def test_a_gradient_of_a_gradient():
+  """As an attack takes it that matches gradients."""
+  ours, theirs, variables, x, weights = both(True, (16, 5), 0.0)
+
+  def squared(apply):
+    def inner(params, x):
+      return jnp.sum(weights * apply({**variables, "params": params}, x, True)[0])
+
+    def outer(x):
+      gradient = jax.grad(inner)(variables["params"], x)
+      return sum(jnp.sum(g**2) for g in jax.tree.leaves(gradient))
+
+    return jax.grad(outer)(x)
+
+  close(squared(ours), squared(theirs))
+
+
+def test_a_constant_channel_has_finite_gradients():
+  ours, _, variables, x, weights = both(True, (16, 5), 0.0)
+  x = x.at[:, 0].set(3.0)
+  loss = lambda x: jnp.sum(weights * ours(variables, x, True)[0])
+  assert jnp.isfinite(jax.grad(loss)(x)).all()
