@@ -73,7 +73,9 @@ def test_a_gradient_of_a_gradient():
 
   def squared(apply):
     def inner(params, x):
-      return jnp.sum(weights * apply({**variables, "params": params}, x, True)[0])
+      return jnp.sum(
+        weights * apply({**variables, "params": params}, x, True)[0]
+      )
 
     def outer(x):
       gradient = jax.grad(inner)(variables["params"], x)

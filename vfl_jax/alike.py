@@ -1,7 +1,7 @@
 """Parties whose bottoms are of one shape run as one, vmapped.
 
-What a party does is then one instruction for all of them: a program of 64
-parties is as small as one of two, and their weights lie side by side.
+What a party does is then one instruction for all of them, and their weights lie
+side by side.
 """
 
 from collections.abc import Callable, Sequence
@@ -51,7 +51,9 @@ class Alike(NamedTuple):
     found = []
     for group, *arguments in zip(self.groups, *stacked, strict=True):
       own = functools.partial(function, group[0])
-      found.append((own if len(group) == 1 else jax.vmap(own))(*arguments))
+      if len(group) > 1:
+        own = jax.vmap(own, axis_size=len(group))
+      found.append(own(*arguments))
     return found
 
 

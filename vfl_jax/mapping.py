@@ -47,7 +47,7 @@ def over(
 
   def mapped(*args):
     axes = in_axes or (0,) * len(args)
-    if axis_name is None and alone(args, axes):
+    if axis_name is None and _alone(args, axes):
       # not as an axis of length one, on which XLA's CPU backend (jaxlib 0.10.2)
       # takes 20 times as long for a sum of products
       out = fn(
@@ -75,7 +75,7 @@ def over(
   return mapped
 
 
-def alone(args, axes):
+def _alone(args, axes):
   """Whether what is mapped has one entry."""
   return all(
     rows(a) == 1

@@ -126,13 +126,17 @@ def rules(
     local: malicious optimisers by party.
   """
   own = dict(entries.pieces(options.overrides))
+  made = {}  # one object for all who set the same: such parties run as one
 
   def of(holder, local=None):
     values = {key: options[key] for key in KEYS}
     values.update(own.get(holder, {}))
-    name = values.pop("optimizer")
-    total = steps * options.epochs
-    return build(name, steps=total, local=local, **values)
+    described = local, repr(values)
+    if described not in made:
+      name = values.pop("optimizer")
+      total = steps * options.epochs
+      made[described] = build(name, steps=total, local=local, **values)
+    return made[described]
 
   bottoms = tuple(of(f"party {k}", local.get(k)) for k in range(parties))
   return Optimizers(bottoms, of("top"))

@@ -203,9 +203,8 @@ def _to_input(dy, kernel, stride, shape):
   its fast kernels and four times as many products.
   """
   pads, padding, whole = [], [], []
-  for n, k, (low, _) in zip(
-    shape[1:3], kernel.shape, _same_pads(shape, kernel.shape, stride)
-  ):
+  lows = [low for low, _ in _same_pads(shape, kernel.shape, stride)]
+  for k, low in zip(kernel.shape, lows):
     first, last = -((low + stride - 1) // stride), (k - 1 - low) // stride
     before = -(stride * first + low)
     taps = last - first + 1
@@ -227,11 +226,11 @@ def _to_input(dy, kernel, stride, shape):
 def _by_products(x, dy, shape, stride):
   """The gradient to a small kernel, as one matrix product.
 
-  Its entry i, j is the sum of x[s h + i - low, s w + j - left] * dy[h, w], s the
-  stride, low and left the padding before. With x shifted along the width and dy against the height all entries
-  come out of one product, where im2col copies x kh * kw times instead of
-  kh + kw. What is multiplied stays in the cache: the batch comes a few rows at
-  a time.
+  Its entry i, j is the sum of x[s h + i - low, s w + j - left] * dy[h, w], s
+  the stride, low and left the padding before. With x shifted along the width
+  and dy against the height all entries come out of one product, where im2col
+  copies x kh * kw times instead of kh + kw. What is multiplied stays in the
+  cache: the batch comes a few rows at a time.
   """
   kh, kw, channels, out = shape
   batch, rows, width = dy.shape[:3]
