@@ -28,6 +28,12 @@ def test_over_is_a_loop(length, how):
     assert found["key"][i] == keys[i]
 
 
+def test_trees_of_uneven_length_are_refused():
+  uneven = {"a": jnp.ones((1, 2)), "b": jnp.ones((5, 2))}
+  with pytest.raises(ValueError, match="inconsistent sizes"):
+    mapping.over(lambda tree: tree["a"] + tree["b"], "vmap")(uneven)
+
+
 def test_another_way_is_refused():
   with pytest.raises(ValueError, match="'vmap' or 'map', not 'loop'"):
     mapping.over(lambda x: x, "loop")

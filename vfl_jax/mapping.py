@@ -77,11 +77,8 @@ def over(
 
 def _alone(args, axes):
   """Whether what is mapped has one entry."""
-  return all(
-    rows(a) == 1
-    for a, axis in zip(args, axes, strict=True)
-    if axis == 0 and jax.tree.leaves(a)
-  )
+  moving = [a for a, axis in zip(args, axes, strict=True) if axis == 0]
+  return {len(leaf) for leaf in jax.tree.leaves(moving)} == {1}
 
 
 def rows(tree: Any) -> int:

@@ -54,8 +54,10 @@ def _backward(residuals, dy):
   size = x.size // x.shape[-1]
   inverse = lax.rsqrt(var + _EPSILON)
   dshift = dy.sum(axes)
-  # not of `dy * (x - mean)`: that is one more map to write and to read
-  dscale = ((dy * x).sum(axes) - mean * dshift) * inverse
+  if x.ndim == 2:
+    dscale = (dy * (x - mean)).sum(axes) * inverse
+  else:  # without a difference, which is one more map to write and to read
+    dscale = ((dy * x).sum(axes) - mean * dshift) * inverse
   dx = (scale * inverse) * (
     dy - dshift / size - (x - mean) * (inverse * dscale / size)
   )

@@ -131,7 +131,7 @@ def rules(
   def of(holder, local=None):
     values = {key: options[key] for key in KEYS}
     values.update(own.get(holder, {}))
-    described = local, repr(values)
+    described = id(local), repr(values)
     if described not in made:
       name = values.pop("optimizer")
       total = steps * options.epochs

@@ -200,7 +200,7 @@ def _to_input(dy, kernel, stride, shape):
   Entry s q + u is the sum of dy[q - t] * kernel[s t + u + low] over t, s the
   stride and low the padding before: each u below s is a channel of its own.
   Zeros between the entries of dy, the usual way, take XLA's CPU compiler off
-  its fast kernels and four times as many products.
+  its fast kernels and the stride's square times as many products.
   """
   pads, padding, whole = [], [], []
   lows = [low for low, _ in _same_pads(shape, kernel.shape, stride)]
