@@ -26,9 +26,9 @@ class Alike(NamedTuple):
   def stack(self, own: Sequence[PyTree]) -> tuple[PyTree, ...]:
     """Per group, from per party: stacked, or of a single party as it is."""
     return tuple(
-      jax.tree.map(lambda *a: jnp.stack(a), *(own[k] for k in group))
-      if len(group) > 1
-      else own[group[0]]
+      own[group[0]]
+      if len(group) == 1
+      else jax.tree.map(lambda *a: jnp.stack(a), *(own[k] for k in group))
       for group in self.groups
     )
 
