@@ -51,7 +51,7 @@ def training(name, cut, rule="sgd", averaged=False, defense=None):
   "name, cut, options",
   [
     ("mlp", 0, {}),
-    ("mlp", 2, {"defense": defenses.build("gaussian", scale=0.01)}),
+    ("mlp", 2, {"defense": defenses.build("mixup")}),
     ("mlp", 3, {"rule": "adam", "averaged": True}),
     ("mlp", 7, {}),
     ("deepfm", 2, {}),
@@ -65,12 +65,18 @@ def test_together_equals_alone(name, cut, options, monkeypatch):
   close(together, epoch(*arguments))
 
 
-@pytest.mark.parametrize("name, same", [("mlp", False), ("lenet", True)])
-def test_convolutions_stay_alone(name, same, monkeypatch):
-  """Vmapped over parties they would be grouped, slow ones."""
+NOISE = {"defense": defenses.build("gaussian", scale=0.01)}
+
+
+@pytest.mark.parametrize(
+  "name, options, same",
+  [("mlp", {}, False), ("lenet", {}, True), ("mlp", NOISE, True)],
+)
+def test_some_stay_alone(name, options, same, monkeypatch):
+  """Vmapped convolutions would be grouped ones, and slow; so would noise."""
 
   def text():
-    epoch, arguments = training(name, 2)
+    epoch, arguments = training(name, 2, **options)
     return epoch.lower(*arguments).as_text()
 
   together = text()

@@ -134,8 +134,11 @@ def make(
     return layout.seeds(jax.jit(jax.vmap(states))(keys, variables))
 
   def alike_in(variables, inputs):
-    # vmapped convolutions are grouped ones, and a swap is of single parties
-    if net.model.convolutional or swap is not None:
+    # vmapped convolutions are grouped ones, a swap is of single parties, and
+    # XLA fuses what a defence draws into the stack of messages, which doubles
+    # the time of `ppdl`
+    separate = net.model.convolutional or swap is not None
+    if separate or defense.gradient is not None:
       return alike.none(net.parties)
     return alike.find(inputs, variables["bottoms"], rules.bottoms)
 
