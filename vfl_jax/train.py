@@ -135,8 +135,7 @@ def make(
 
   def alike_in(variables, inputs):
     # vmapped convolutions are grouped ones, a swap is of single parties, and
-    # XLA fuses what a defence draws into the stack of messages, which doubles
-    # the time of `ppdl`
+    # where a defence's messages are stacked `ppdl` takes twice as long
     separate = net.model.convolutional or swap is not None
     if separate or defense.gradient is not None:
       return alike.none(net.parties)
