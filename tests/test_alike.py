@@ -20,6 +20,8 @@ N = 24
 
 def close(a, b):
   assert jax.tree.structure(a) == jax.tree.structure(b)
+  # what four steps of float32 make of another order of sums; parties confused
+  # differ by their initial weights, which are of order one
   jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4), a, b)
 
 
