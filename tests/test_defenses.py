@@ -28,6 +28,7 @@ from vfl_jax.defenses import merging
 from vfl_jax.defenses import messages
 from vfl_jax.defenses import reduction
 from vfl_jax.defenses import representation
+from vfl_jax.defenses import selection
 from vfl_jax.defenses import shaped
 
 N, BATCH, CLASSES = 48, 12, 4
@@ -284,10 +285,10 @@ def test_what_a_row_is_owed_follows_the_row_and_not_its_place():
 
 @pytest.mark.parametrize("n", [2, 3, 64, 65, 1000])
 def test_an_order_holds_every_number_once_and_differs_by_key(n):
-  found = [reduction.shuffled(jax.random.key(k), n) for k in range(200)]
-  orders = [np.asarray(order) for order, _ in found]
-  for order, inverse in found:
-    np.testing.assert_array_equal(order[inverse], np.arange(len(order)))
+  found = [selection.shuffled(jax.random.key(k), n) for k in range(200)]
+  orders = [np.asarray(order) for order in found]
+  for order in orders:
+    np.testing.assert_array_equal(np.sort(order), np.arange(len(order)))
   kept = np.stack([order[order < n] for order in orders])
   assert kept.shape == (200, n)
   if n >= 64:  # who comes first is uniform: chi-squared over eight parts
@@ -333,6 +334,20 @@ def test_ppdl_is_the_published_walk():
   np.testing.assert_allclose(
     exact[over], np.clip(np.asarray(g)[over], -clip, clip), atol=1e-6
   )
+
+
+def test_a_walk_changes_its_gate_behind_those_that_pass():
+  generator = np.random.default_rng(0)
+  size, gates = np.float32(generator.normal(size=(2, 37)))
+  order = np.asarray(selection.shuffled(jax.random.key(1), 37))
+  for count in (1, 9, 37):
+    gate, expected = np.float32(0.1), np.zeros(37, bool)
+    for place in order[order < 37]:
+      if size[place] >= gate and expected.sum() < count:
+        expected[place], gate = True, gates[place]
+    found = selection.walked(order, size, np.float32(0.1), gates, count)
+    np.testing.assert_array_equal(found, expected)
+    assert found.sum() == min(count, found.sum()) > 0
 
 
 # --- marvell ----------------------------------------------------------------

@@ -6,7 +6,6 @@ from vfl_jax.defenses.chaining import chain
 from vfl_jax.defenses.reduction import average
 from vfl_jax.defenses.reduction import compression
 from vfl_jax.defenses.reduction import discrete
-from vfl_jax.defenses.reduction import ppdl
 from vfl_jax.defenses.reduction import sign
 from vfl_jax.defenses.reduction import sparsification
 from vfl_jax.defenses.configuration import cut
@@ -28,6 +27,7 @@ from vfl_jax.defenses.representation import adversarial
 from vfl_jax.defenses.representation import dcor
 from vfl_jax.defenses.representation import mid
 from vfl_jax.defenses.representation import peloss
+from vfl_jax.defenses.selection import ppdl
 
 __all__ = ["DEFENSES", "build", "chain"]
 

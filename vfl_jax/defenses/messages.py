@@ -150,3 +150,11 @@ def above(name: str, what: str, value: float, low: float = 0.0) -> None:
     raise ValueError(
       f"defence {name!r}: {what} is {value}; it must be above {low:g}."
     )
+
+
+def share(name: str, value: float) -> None:
+  """Refuses a share of elements outside (0, 1]."""
+  if not 0 < value <= 1:
+    raise ValueError(
+      f"defence {name!r}: share is {value}; take above 0 and at most 1."
+    )

@@ -4,11 +4,11 @@ import math
 from typing import Literal
 
 import jax
+from jax import lax
 import jax.numpy as jnp
 import optax
 
 from vfl_jax import ports
-from vfl_jax import rng
 from vfl_jax.defenses import adaptive
 from vfl_jax.defenses import messages
 
@@ -28,7 +28,7 @@ def compression(
 
   Source: Fu et al. 2022, section 6.
   """
-  _share("compression", share)
+  messages.share("compression", share)
   if share == 1:
     return ports.Defense()
 
@@ -60,7 +60,7 @@ def sparsification(
 
   Source: Aji and Heafield 2017, as in public VFL code.
   """
-  _share("sparsification", share)
+  messages.share("sparsification", share)
   if share == 1:
     return ports.Defense()
 
@@ -168,58 +168,6 @@ def average() -> ports.Defense:
   )
 
 
-def ppdl(
-  *,
-  epsilon: float = 1.8,
-  clip: float = 1e-3,
-  threshold: float = 1e-4,
-  share: float = 0.75,
-) -> ports.Defense:
-  """Elements that pass a noisy threshold, with noise; the rest are zero.
-
-  In a random order each element's size, bounded by `clip` and with noise, is
-  compared with the threshold, whose noise is drawn anew after each one that
-  passes; it ends after a share of them has. With the published numbers the
-  noise is a million times the bound: what is sent are random signs.
-
-  Args:
-    epsilon: eight ninths for the choice, two ninths for the values, as
-      published (which is more than one).
-    clip: bound on elements, and on what is sent.
-    threshold: that an element has to pass.
-    share: of the elements of a batch that are sent.
-
-  Raises:
-    ValueError: a share outside (0, 1], or another number not positive.
-
-  Source: Shokri and Shmatikov 2015, algorithm 2, as in Fu et al. 2022. It
-  claims a guarantee per element and step; none is claimed here.
-  """
-  _share("ppdl", share)
-  messages.above("ppdl", "epsilon", epsilon)
-  messages.above("ppdl", "clip", clip)
-  messages.within("ppdl", "threshold", threshold, 0, math.inf)
-
-  def chosen(key, g):
-    shuffle, gate, own, value = rng.split(key, 4)
-    flat = g.reshape(-1)
-    count = max(1, round(share * flat.size))
-    unit = 2.0 * count * 9 / (8 * epsilon)
-    order, inverse = shuffled(shuffle, flat.size)
-    gates = threshold + unit * rng.laplace(gate, (count + 1,))
-    bounded = jnp.clip(flat, -clip, clip)
-    size = jnp.abs(bounded) + 2 * unit * rng.laplace(own, flat.shape)
-    size = size.at[order].get(mode="fill", fill_value=-jnp.inf)
-    passed = _walked(size, gates)[inverse[: flat.size]]
-    noise = 2.0 * count * 9 / (2 * epsilon)
-    noisy = flat + noise * rng.laplace(value, flat.shape)
-    return jnp.where(passed, jnp.clip(noisy, -clip, clip), 0.0).reshape(g.shape)
-
-  return ports.Defense(
-    gradient=messages.random(chosen), adaptive=("hint", "direction")
-  )
-
-
 def largest(size: jax.Array, count: int) -> jax.Array:
   """Which `count` elements of each row are the largest, `[n, d]` of bool.
 
@@ -227,7 +175,7 @@ def largest(size: jax.Array, count: int) -> jax.Array:
   floats that are not negative are ordered as their bits are; a sort takes ten
   times as long.
   """
-  bits = jax.lax.bitcast_convert_type(size.astype(jnp.float32), jnp.uint32)
+  bits = lax.bitcast_convert_type(size.astype(jnp.float32), jnp.uint32)
   ones = jnp.ones((size.shape[1], 1), jnp.float32)
 
   def unsettled(carry):
@@ -248,11 +196,11 @@ def largest(size: jax.Array, count: int) -> jax.Array:
 
   start = jnp.zeros((len(size), 1), jnp.uint32)
   everything = jnp.full((len(size), 1), float(size.shape[1]), jnp.float32)
-  _, bound, found = jax.lax.while_loop(
+  _, bound, found = lax.while_loop(
     unsettled, narrower, (jnp.int32(0), start, everything)
   )
   # where every bit is settled and still too many pass, some are equal
-  return jax.lax.while_loop(
+  return lax.while_loop(
     lambda carry: jnp.any(carry[1] > count),
     lambda carry: (_firsts(bits, bound, count), jnp.zeros_like(found)),
     (bits >= bound, found),
@@ -274,58 +222,3 @@ def _running(numbers: jax.Array) -> jax.Array:
   within = padded @ jnp.triu(jnp.ones((side, side), numbers.dtype))
   before = jnp.cumsum(within[:, :, -1], axis=1) - within[:, :, -1]
   return (within + before[:, :, None]).reshape(n, -1)[:, :d]
-
-
-@jax.custom_batching.sequential_vmap  # batched look-ups are ten times slower
-def _walked(size: jax.Array, gates: jax.Array) -> jax.Array:
-  """Which elements pass the gate that stands when they come, one after another.
-
-  The next gate stands once one has passed; behind the last but one none does.
-  """
-  count = len(gates) - 1
-
-  def look(taken, size):
-    passes = (size >= gates[taken]) & (taken < count)
-    return taken + passes, passes
-
-  return jax.lax.scan(look, jnp.int32(0), size, unroll=8)[1]
-
-
-def shuffled(key: jax.Array, n: int) -> tuple[jax.Array, jax.Array]:
-  """A pseudorandom order of the numbers up to the next power of two above n.
-
-  Six rounds of a Feistel network on the bits of a counter, which can be run
-  backwards: a sort of random numbers takes fifty times as long.
-
-  Returns:
-    `(order, inverse)`; `order[inverse]` counts up.
-  """
-  bits = max(2, (n - 1).bit_length())
-  small, large = bits // 2, bits - bits // 2
-  words = rng.bits(key, (6,))
-
-  def mixed(half, word, width):
-    x = (half ^ word) * jnp.uint32(0x9E3779B1)
-    x = (x ^ (x >> 15)) * jnp.uint32(0x85EBCA77)
-    return (x ^ (x >> 13)) & jnp.uint32(2**width - 1)
-
-  counter = jnp.arange(2**bits, dtype=jnp.uint32)
-  halves = counter >> large, counter & (2**large - 1)  # small, large
-
-  def run(rounds):
-    a, b = halves
-    for i in rounds:
-      if i % 2:
-        a ^= mixed(b, words[i], small)
-      else:
-        b ^= mixed(a, words[i], large)
-    return ((a << large) | b).astype(jnp.int32)
-
-  return run(range(6)), run(reversed(range(6)))
-
-
-def _share(name, share):
-  if not 0 < share <= 1:
-    raise ValueError(
-      f"defence {name!r}: share is {share}; take above 0 and at most 1."
-    )
