@@ -236,8 +236,8 @@ def _scores(network, found, rows, known, weights, folds):
 
   Args:
     network: of all runs.
-    found: `(parameters, stats)`, runs and looks first; the runs are the folds
-      and all labels for each weight.
+    found: `(parameters, stats)` as vectors, runs and looks first; the runs are
+      the folds and all labels for each weight.
     rows: inputs of all rows.
     known: which of them the folds predict.
     weights: how many.
@@ -247,7 +247,8 @@ def _scores(network, found, rows, known, weights, folds):
     Of all labels `[weights, looks, rows, classes]`, of the folds' last look
     `[weights, folds, known, classes]`.
   """
-  looks = _leaves(found)[0].shape[1]
+  _, trees = mixings.vectors(network)
+  looks = found[0].shape[1]
   run = np.arange(weights * (folds + 1)).reshape(weights, folds + 1)
   every = jnp.arange(mapping.rows(rows))
   size = mapping.even(len(every), heads.ROWS)
@@ -261,7 +262,7 @@ def _scores(network, found, rows, known, weights, folds):
 
   def predict(part):
     run, look, index = part
-    variables = jax.tree.map(lambda a: a[run, look], found)
+    variables = trees(jax.tree.map(lambda a: a[run, look], found))
     x = mapping.take(rows, index)
     return jax.nn.log_softmax(network.predict(variables, x)[0])
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
+from jax import flatten_util
 import jax.numpy as jnp
 import optax
 
@@ -123,7 +124,7 @@ def train(
   learning_rate: float,
   looks: int = 1,
 ) -> Any:
-  """Averaged parameters and statistics, at looks of equal distance.
+  """Averaged parameters and statistics, at looks of equal distance, as vectors.
 
   Args:
     network: what is trained.
@@ -136,12 +137,12 @@ def train(
     looks: how many to return; the last is after the last step.
 
   Returns:
-    `(parameters, stats)` with the looks first.
+    `(parameters, stats)` with the looks first, see `vectors`.
   """
   steps, batch = draws.other.shape
   classes = view.public.num_classes
-  # one vector: or each tensor would get a program of its own for every rule
-  optimizer = optax.flatten(optax.adam(learning_rate))
+  optimizer = optax.adam(learning_rate)
+  start, trees = vectors(network)
   keep = max(0.0, 1.0 - EMA_SHARE / steps)
   unlabelled = unknown(view)
   known = jnp.asarray(view.aux_rows)
@@ -151,7 +152,7 @@ def train(
 
   def step(carry, inputs):
     variables, optimizer_state, average = carry
-    parameters, stats = variables
+    parameters, stats = trees(variables)
     i, pick, other, order, share, place = inputs
     x = jax.tree.map(
       lambda a: a[jnp.concatenate([known[pick], unlabelled[other]])], rows
@@ -159,7 +160,7 @@ def train(
     weight = rule.weight * (i / steps if rule.ramp else 1.0)
 
     guess, _ = network.predict(
-      variables, mapping.take(x, slice(batch, None)), True
+      (parameters, stats), mapping.take(x, slice(batch, None)), True
     )
     guess = jax.lax.stop_gradient(jax.nn.softmax(guess / rule.sharpen))
     wanted = jnp.concatenate([targets[pick], guess])
@@ -196,8 +197,10 @@ def train(
       return jnp.mean(crossed[:batch]) + weight * jnp.mean(apart), new_stats
 
     gradient, stats = jax.grad(loss, has_aux=True)(parameters)
-    change, optimizer_state = optimizer.update(gradient, optimizer_state)
-    variables = optax.apply_updates(parameters, change), stats
+    change, optimizer_state = optimizer.update(
+      _vector(gradient), optimizer_state
+    )
+    variables = variables[0] + change, _vector(stats)
     # corrected, so that a short run does not average over its start
     rate = (1 - keep) / (1 - keep ** (i + 1.0))
     average = jax.tree.map(lambda a, b: a + rate * (b - a), average, variables)
@@ -207,8 +210,7 @@ def train(
     carry, _ = jax.lax.scan(step, carry, inputs)
     return carry, carry[2]
 
-  start = network.parameters, network.stats
-  carry: Any = (start, optimizer.init(network.parameters), start)
+  carry: Any = (start, optimizer.init(start[0]), start)
   inputs = (
     jnp.arange(steps),
     picks,
@@ -225,6 +227,25 @@ def train(
     lambda a: a[rest:].reshape(-1, every, *a.shape[1:]), inputs
   )
   return jax.lax.scan(look, carry, inputs)[1]
+
+
+def vectors(network: Network) -> tuple[Any, Callable[[Any], Any]]:
+  """`(parameters, stats)` before training as two vectors, and their trees.
+
+  A loop has a few operations on vectors, where each tensor would get kernels of
+  its own that take longer to compile than to run.
+  """
+  parameters, parameters_of = flatten_util.ravel_pytree(network.parameters)
+  stats, stats_of = flatten_util.ravel_pytree(network.stats)
+
+  def trees(variables):
+    return parameters_of(variables[0]), stats_of(variables[1])
+
+  return (parameters, stats), trees
+
+
+def _vector(tree):
+  return flatten_util.ravel_pytree(tree)[0]
 
 
 def picked(draws: Draws, mask: jax.Array) -> jax.Array:
