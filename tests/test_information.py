@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from vfl_jax import information
+from vfl_jax import mapping
 from vfl_jax import types
 from vfl_jax.information import bounds
 from vfl_jax.information import caveats
@@ -82,6 +83,22 @@ def test_usable_information_of_a_family():
   t = signs + 0.2 * generator.standard_normal(signs.shape)
   assert abs(estimate("linear", t, y).nats[0]) < 0.02
   check("mlp", estimate("mlp", t, y), np.log(2))
+
+
+def test_layers_fitted_some_at_a_time_give_what_they_give_in_turn(monkeypatch):
+  generator = np.random.default_rng(4)
+  y = generator.integers(0, 3, 400)
+  layers = [generator.standard_normal((400, d)) + y[:, None] for d in (2, 5, 3)]
+  found = []
+  for cores in (1, 3):
+    monkeypatch.setattr(mapping, "cores", lambda cores=cores: cores)
+    found.append(
+      information.mutual_information(
+        jax.random.key(0), layers, y, estimator="mine", steps=40
+      )
+    )
+  for first, second in zip(*found, strict=True):
+    np.testing.assert_array_equal(first, second)
 
 
 @pytest.mark.parametrize("name", FOR_LABELS)

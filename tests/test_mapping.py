@@ -1,5 +1,8 @@
 """An axis is mapped as a loop would be, whatever its length."""
 
+import threading
+import time
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -37,3 +40,42 @@ def test_trees_of_uneven_length_are_refused():
 def test_another_way_is_refused():
   with pytest.raises(ValueError, match="'vmap' or 'map', not 'loop'"):
     mapping.over(lambda x: x, "loop")
+
+
+@pytest.mark.parametrize("cores", [1, 4])
+def test_some_at_a_time_give_what_each_gives_alone(monkeypatch, cores):
+  monkeypatch.setattr(mapping, "cores", lambda: cores)
+  traced, threads = [], set()
+
+  @jax.jit
+  def program(x, y):
+    traced.append(1)
+    return {"sum": jnp.sum(jnp.sin(x) * y), "last": x[-1]}
+
+  def arguments(item):
+    threads.add(threading.get_ident())
+    return np.float32(item + np.arange(50.0)), np.float32(item)
+
+  found = mapping.concurrently(program, arguments, range(20), most=8)
+  assert len(traced) == 1
+  assert len(threads) == 1 if cores == 1 else len(threads) > 1
+  for item, one in enumerate(found):
+    expected = program(*arguments(item))
+    jax.tree.map(np.testing.assert_array_equal, one, expected)
+
+
+def test_one_that_fails_is_raised_and_what_follows_is_not_begun(monkeypatch):
+  monkeypatch.setattr(mapping, "cores", lambda: 2)
+  begun = []
+
+  def arguments(item):
+    begun.append(item)
+    if item == 3:
+      raise ValueError("the third")
+    time.sleep(0.01)
+    return (np.float32(item),)
+
+  program = jax.jit(lambda x: x + 1)
+  with pytest.raises(ValueError, match="the third"):
+    mapping.concurrently(program, arguments, range(200), most=2)
+  assert len(begun) < 20

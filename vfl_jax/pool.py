@@ -75,11 +75,11 @@ def room() -> int:
   """Experiments that this machine has room for: on a CPU one per core."""
   import jax
 
+  from vfl_jax import mapping
+
   if jax.default_backend() != "cpu":
     return 1  # an accelerator's memory is not shared
-  if hasattr(os, "sched_getaffinity"):
-    return len(os.sched_getaffinity(0))
-  return os.cpu_count() or 1
+  return mapping.cores()
 
 
 def _begin(turns: Any, workers: int) -> None:

@@ -93,8 +93,9 @@ def influences(
   )
   program = _program(bound, rate, features.ndim == 4)
   prior = _shares(targets)
-  found = [
-    program(
+
+  def arguments(chunk):
+    return (
       _stacked([_stacked(params[widths[i]]) for i in chunk]),
       features[chunk],
       widths[chunk].astype(np.float32),
@@ -103,8 +104,12 @@ def influences(
       rows,
       batches,
     )
-    for chunk in _chunks(layers, len(runs) * len(targets) * columns)
-  ]
+
+  numbers = len(runs) * len(targets) * columns
+  chunks = _chunks(layers, numbers)
+  found = mapping.concurrently(
+    program, arguments, chunks, max(1, AT_ONCE // (chunks.shape[1] * numbers))
+  )
   influence, fitted = (
     np.concatenate(parts)[:layers] for parts in zip(*found, strict=True)
   )
