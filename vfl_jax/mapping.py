@@ -96,24 +96,25 @@ def concurrently(
 
   Args:
     program: of `jax.jit`.
-    arguments: for an item, those of the program, of one shape for all.
+    arguments: for an item, those of the program: of one shape, type and device
+      for all.
     items: what there is to do.
     most: at a time; never more than there are cores.
   """
+
+  def call(item):  # waited for, or the arguments of all would be held
+    return jax.block_until_ready(program(*arguments(item)))
+
   workers = min(most, len(items), cores())
-  if workers < 2 or jax.default_backend() != "cpu":
-    return [program(*arguments(item)) for item in items]
-  # here, because settings made by `with` are those of a thread
-  compiled = program.lower(*arguments(items[0])).compile()
-
-  def call(item):
-    return jax.block_until_ready(compiled(*arguments(item)))
-
-  threads = futures.ThreadPoolExecutor(workers)
-  try:
+  settings: Any = jax.config
+  if jax.default_backend() != "cpu" or settings.jax_debug_nans:
+    workers = 1
+  if workers < 2:
+    return [call(item) for item in items]
+  # compiled here, once, and under what `with` has set for this thread
+  program = program.lower(*arguments(items[0])).compile()
+  with futures.ThreadPoolExecutor(workers) as threads:
     return list(threads.map(call, items))
-  finally:  # Ctrl-C: what has not begun is not begun
-    threads.shutdown(cancel_futures=True)
 
 
 def cores() -> int:

@@ -197,10 +197,9 @@ def train(
       return jnp.mean(crossed[:batch]) + weight * jnp.mean(apart), new_stats
 
     gradient, stats = jax.grad(loss, has_aux=True)(parameters)
-    change, optimizer_state = optimizer.update(
-      _vector(gradient), optimizer_state
-    )
-    variables = variables[0] + change, _vector(stats)
+    gradient = _vector(gradient, parameters)
+    change, optimizer_state = optimizer.update(gradient, optimizer_state)
+    variables = variables[0] + change, _vector(stats, network.stats)
     # corrected, so that a short run does not average over its start
     rate = (1 - keep) / (1 - keep ** (i + 1.0))
     average = jax.tree.map(lambda a, b: a + rate * (b - a), average, variables)
@@ -230,7 +229,7 @@ def train(
 
 
 def vectors(network: Network) -> tuple[Any, Callable[[Any], Any]]:
-  """`(parameters, stats)` before training as two vectors, and their trees.
+  """`(parameters, stats)` before training as vectors, and what undoes that.
 
   A loop has a few operations on vectors, where each tensor would get kernels of
   its own that take longer to compile than to run.
@@ -244,7 +243,12 @@ def vectors(network: Network) -> tuple[Any, Callable[[Any], Any]]:
   return (parameters, stats), trees
 
 
-def _vector(tree):
+def _vector(tree, like):
+  if jax.tree.structure(tree) != jax.tree.structure(like):
+    raise ValueError(
+      f"a network's statistics are {jax.tree.structure(like)} before a step "
+      f"and {jax.tree.structure(tree)} after it; `upper` must keep their names."
+    )
   return flatten_util.ravel_pytree(tree)[0]
 
 

@@ -153,7 +153,11 @@ def above(name: str, what: str, value: float, low: float = 0.0) -> None:
 
 
 def share(name: str, value: float) -> None:
-  """Refuses a share of elements outside (0, 1]."""
+  """Refuse a share of elements outside (0, 1].
+
+  Raises:
+    ValueError: with the value and the range.
+  """
   if not 0 < value <= 1:
     raise ValueError(
       f"defence {name!r}: share is {value}; take above 0 and at most 1."

@@ -4,7 +4,6 @@ import math
 from typing import Literal
 
 import jax
-from jax import lax
 import jax.numpy as jnp
 import optax
 
@@ -175,7 +174,7 @@ def largest(size: jax.Array, count: int) -> jax.Array:
   floats that are not negative are ordered as their bits are; a sort takes ten
   times as long.
   """
-  bits = lax.bitcast_convert_type(size.astype(jnp.float32), jnp.uint32)
+  bits = jax.lax.bitcast_convert_type(size.astype(jnp.float32), jnp.uint32)
   ones = jnp.ones((size.shape[1], 1), jnp.float32)
 
   def unsettled(carry):
@@ -196,11 +195,11 @@ def largest(size: jax.Array, count: int) -> jax.Array:
 
   start = jnp.zeros((len(size), 1), jnp.uint32)
   everything = jnp.full((len(size), 1), float(size.shape[1]), jnp.float32)
-  _, bound, found = lax.while_loop(
+  _, bound, found = jax.lax.while_loop(
     unsettled, narrower, (jnp.int32(0), start, everything)
   )
   # where every bit is settled and still too many pass, some are equal
-  return lax.while_loop(
+  return jax.lax.while_loop(
     lambda carry: jnp.any(carry[1] > count),
     lambda carry: (_firsts(bits, bound, count), jnp.zeros_like(found)),
     (bits >= bound, found),

@@ -79,14 +79,14 @@ def walked(
     order: `[m]`, the places in which they come; those from n on are skipped.
     size: `[n]`, what is compared.
     gate: the first one.
-    gates: `[n]`, the one that stands once this element has passed. So the next
-      element waits for a comparison and a choice: a gate looked up by how many
-      have passed takes two and a half times as long.
+    gates: `[n]`, the one that stands once this element has passed.
     count: behind so many that passed there is no gate.
 
   Returns:
     `[n]` of bool.
   """
+  # A gate that an element brings is there in time: the next element waits for a
+  # comparison and a choice. One looked up by how many have passed comes late.
   n = len(size)
   spot = {"axis": 0, "allow_negative_indices": False}
 
@@ -105,7 +105,7 @@ def walked(
 
 
 def shuffled(key: jax.Array, n: int) -> jax.Array:
-  """A pseudorandom order of the numbers up to the next power of two above n.
+  """A pseudorandom order of the numbers below a power of two of at least n.
 
   Six rounds of a Feistel network on the bits of a counter: a sort of random
   numbers takes fifty times as long.
