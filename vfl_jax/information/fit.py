@@ -17,8 +17,8 @@ from vfl_jax import rng
 
 BLOCKS = 4
 LOOKS = 40  # times the stopping part is looked at
-# numbers of the standardised layers of all runs that are held at a time, if one
-# layer has no more: a quarter of a gigabyte, some five copies of it at the worst
+# numbers of the standardised layers of all runs that are held at a time, or one
+# layer: a quarter of a gigabyte, and some five copies of it at the worst
 AT_ONCE = 2**26
 
 
