@@ -5,8 +5,12 @@ import jax.numpy as jnp
 import pytest
 
 import vfl_jax
+from vfl_jax import config as configs
 from vfl_jax import console
+from vfl_jax import experiment
+from vfl_jax import federation
 from vfl_jax import programs
+from vfl_jax import train
 
 
 @pytest.fixture
@@ -67,6 +71,51 @@ def test_nothing_is_compiled_between_epochs(tmp_path):
   vfl_jax.run(config(attacks=()), tmp_path / "run", Watcher())
   assert len(counts) == 4
   assert counts[0] == counts[-1]
+
+
+class Asked(Exception):
+  """Which program, before it is compiled."""
+
+
+class Spy:
+  """In the place of a compiled function of a learner."""
+
+  def __init__(self, name):
+    self.name = name
+
+  def lower(self, *args):
+    raise Asked(self.name)
+
+  __call__ = lower
+
+
+@pytest.mark.parametrize(
+  ("recorded", "epochs", "expected"),
+  [
+    ((), 4, "epoch"),
+    ((2,), 4, "recording_epoch"),
+    ((2,), 12 + train.RECORDED_MORE, "epoch"),  # few of many
+  ],
+)
+def test_a_dry_run_compiles_what_the_training_begins_with(
+  monkeypatch, tmp_path, recorded, epochs, expected
+):
+  made = config(attacks=("norm",) if recorded else ())
+  made.train.epochs = epochs
+  made.record.epochs = recorded
+  made = configs.validate(made)
+  initial = federation.initial
+  setup = federation.prepare(made)
+  spies = {n: Spy(n) for n in ("epoch", "recording_epoch")}
+  spied = setup._replace(learner=setup.learner._replace(**spies))
+  monkeypatch.setattr(federation, "prepare", lambda config: spied)
+  # what is kept has the shapes that the true one would give
+  monkeypatch.setattr(federation, "initial", lambda c, spied: initial(c, setup))
+  with pytest.raises(Asked) as reported:
+    experiment.dry_run(made)
+  with pytest.raises(Asked) as begun:
+    experiment.run(made, tmp_path / "run")
+  assert reported.value.args == begun.value.args == (expected,)
 
 
 @pytest.mark.slow
