@@ -1,5 +1,7 @@
 """Attacks on victims whose leak is total, and on victims that have none."""
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -499,3 +501,33 @@ def test_rows_without_a_label_are_all_others():
   others = np.asarray(mixing.unknown(view))
   wanted = np.setdiff1d(np.arange(N), np.asarray(view.aux_rows))
   np.testing.assert_array_equal(np.sort(others), wanted)
+
+
+def test_statistics_that_change_their_names_are_refused():
+  """Vectors of one length would take one for the other."""
+  view = SimpleNamespace(
+    train=jnp.ones((8, 2)),
+    aux_rows=jnp.arange(4),
+    aux_labels=jnp.array([0, 0, 1, 1]),
+    public=SimpleNamespace(num_classes=2),
+  )
+
+  def upper(parameters, stats, hidden, train):
+    return hidden @ parameters, {"variance": stats["mean"]}
+
+  network = mixing.Network(
+    jnp.eye(2), {"mean": jnp.zeros(2)}, [lambda p, s, x, train: x], [upper]
+  )
+  draws = mixing.draw(
+    jax.random.key(0), mixing.MIXMATCH, steps=2, batch=2, unlabelled=4
+  )
+  with pytest.raises(ValueError, match="keep their names"):
+    mixing.train(
+      network,
+      view,
+      view.train,
+      jnp.ones(4, bool),
+      mixing.MIXMATCH,
+      draws,
+      learning_rate=0.1,
+    )

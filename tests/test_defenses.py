@@ -336,13 +336,14 @@ def test_ppdl_is_the_published_walk():
   )
 
 
-def test_a_walk_changes_its_gate_behind_those_that_pass():
+@pytest.mark.parametrize("n", [37, 64])
+def test_a_walk_changes_its_gate_behind_those_that_pass(n):
   generator = np.random.default_rng(0)
-  size, gates = np.float32(generator.normal(size=(2, 37)))
-  order = np.asarray(selection.shuffled(jax.random.key(1), 37))
-  for count in (1, 9, 37):
-    gate, expected = np.float32(0.1), np.zeros(37, bool)
-    for place in order[order < 37]:
+  size, gates = np.float32(generator.normal(size=(2, n)))
+  order = np.asarray(selection.shuffled(jax.random.key(1), n))
+  for count in (1, 9, n):
+    gate, expected = np.float32(0.1), np.zeros(n, bool)
+    for place in order[order < n]:
       if size[place] >= gate and expected.sum() < count:
         expected[place], gate = True, gates[place]
     found = selection.walked(order, size, np.float32(0.1), gates, count)
