@@ -94,6 +94,10 @@ def probe(
   order = np.random.default_rng(1).permutation(len(labels))
   labels = labels[order]
   about, layers = [], []
+  # the first of equal layers: what enters is the same for every seed, and so is
+  # what is read from it
+  first: dict[Place, tuple[int, np.ndarray]] = {}
+  which: list[int] = []
   wide: dict[int, Any] = {}  # of the first seed, on more components
   for seed, found in enumerate(seeds):
     for place, vectors in found:
@@ -103,6 +107,12 @@ def probe(
       if not seed and vectors.shape[1] > width:
         wide[len(layers)] = stacking.project(vectors, _WIDER * width, 1)
       about.append({"seed": seed, **place._asdict(), "width": vectors.shape[1]})
+      if not place.layer:
+        known, same = first.setdefault(place, (len(layers), vectors))
+        if known < len(layers) and np.array_equal(same, vectors):
+          which.append(known)
+          continue
+      which.append(len(layers))
       layers.append(stacking.reduce(vectors, width))
   losses = _projection_losses(key, about, layers, wide, labels, width, fitting)
   results = []
@@ -115,7 +125,7 @@ def probe(
       width=width,
       **{**fitting, **options},
     )
-    for i, row in enumerate(about):
+    for i, row in zip(which, about, strict=True):
       results.append(
         {
           **row,
