@@ -64,7 +64,7 @@ def main():
     module = importlib.import_module(f"tests.benchmarks.{part}")
     for row in module.rows(asked.quick):
       rows.append(row)
-      print(row["part"], row["what"], row.get("size", ""), flush=True)
+      print(*(row[c] for c in COLUMNS if c in row), sep=", ", flush=True)
   frame = pd.DataFrame(rows, columns=list(COLUMNS))
   frame["date"] = datetime.date.today().isoformat()
   frame["hardware"] = hardware()
