@@ -7,7 +7,17 @@ import jaxtyping
 import pytest
 import threadpoolctl
 
+from tests import unoptimised
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared" / "data"
+
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("XLA_FLAGS", " ".join(unoptimised.FLAGS))
+# what one worker has compiled the others find, and the next run
+os.environ.setdefault(
+  "JAX_COMPILATION_CACHE_DIR", str(ROOT / ".pytest_cache" / "programs")
+)
 if "PYTEST_XDIST_WORKER" in os.environ:
   # workers share the cores: threads of linear algebra that wait for each other
   # in circles take five times as long
@@ -27,10 +37,11 @@ jaxtyping.install_import_hook(
   "beartype.beartype",
 )
 
-from vfl_jax import programs  # noqa: E402  after the hook
+from vfl_jax import plots  # noqa: E402  after the hook
+from vfl_jax import programs  # noqa: E402
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-SHARED = ROOT.parent / "shared" / "data"
+programs.SHORTEST = 0.0
+programs.use_cache()
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +49,12 @@ def _room_for_programs():
   """The suite compiles more than a process may map, see `make_room`."""
   yield
   programs.make_room()
+
+
+@pytest.fixture
+def without_figures(monkeypatch):
+  """Reports without figures, which take longer than a tiny experiment."""
+  monkeypatch.setattr(plots, "write", lambda workdir: {})
 
 
 @pytest.fixture(scope="session")

@@ -164,6 +164,7 @@ def test_ids_one_passive_party_and_the_released_variant(tmp_path):
   assert set(exposed["metric"]) == {"unexplained"}
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_a_swap_goes_on_training_and_is_held_against_an_honest_twin(tmp_path):
   config = tiny(attacks=({"name": "embedding_swap", "every": 1},))
   config.record.epochs = (1,)
@@ -182,6 +183,7 @@ def test_a_swap_goes_on_training_and_is_held_against_an_honest_twin(tmp_path):
   assert (active["value"] != active["honest"]).any()
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_an_attack_without_a_word_is_listed_with_the_reason(tmp_path):
   config = tiny(attacks=("norm", "similarity"), defenses=("lcd",))
   config.train.epochs = 4
@@ -192,6 +194,7 @@ def test_an_attack_without_a_word_is_listed_with_the_reason(tmp_path):
   assert "too few recorded rows got a gradient" in skipped["norm"]
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_summed_logits_of_a_trained_federation_are_read_exactly(tmp_path):
   config = tiny(attacks=("direct",))
   config.model.cut = len(

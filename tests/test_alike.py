@@ -15,6 +15,8 @@ from vfl_jax import recording
 from vfl_jax import split
 from vfl_jax import train
 
+pytestmark = pytest.mark.numbers
+
 N = 24
 
 
@@ -52,10 +54,10 @@ def training(name, cut, rule="sgd", averaged=False, defense=None):
 @pytest.mark.parametrize(
   "name, cut, options",
   [
-    ("mlp", 0, {}),
+    pytest.param("mlp", 0, {}, marks=pytest.mark.slow),
     ("mlp", 2, {"defense": defenses.build("mixup")}),
     ("mlp", 3, {"rule": "adam", "averaged": True}),
-    ("mlp", 7, {}),
+    pytest.param("mlp", 7, {}, marks=pytest.mark.slow),
     ("deepfm", 2, {}),
   ],
 )

@@ -18,9 +18,9 @@ def finished(tmp_path_factory):
   """A tiny run of two seeds and two epochs, by the public names alone."""
   config = vfl_jax.defaults()
   config.update(seeds=2, compensation=())
-  config.train.update(epochs=2, steps_per_epoch=1)
+  config.train.update(epochs=2, steps_per_epoch=2)
   config.information.update(estimators=(), samples=100)
-  config.evaluate.update(attack_steps=1)
+  config.evaluate.update(attack_steps=2)
   folder = tmp_path_factory.mktemp("run")
   lines = []
 

@@ -192,7 +192,8 @@ def test_without_a_bottom_nothing_is_fine_tuned():
 @pytest.mark.parametrize("name", ON_LABELS)
 def test_noise_gives_no_more_than_a_control(name):
   """In the interval: nothing, and not six points more or less."""
-  attack, gains = build(name, steps=200), []
+  # surrogates start eight times, and each of their steps replays a top
+  attack, gains = build(name, steps=50 if name == "exploit" else 200), []
   for seed in range(6):
     train_labels, test_labels = truth(seed)
     generator = np.random.default_rng(seed)
@@ -273,7 +274,7 @@ def test_one_auxiliary_label_per_class_takes_the_first_variant():
   view = view._replace(
     aux_rows=view.aux_rows[first], aux_labels=view.aux_labels[first]
   )
-  found = build("passive_completion", steps=100).infer(jax.random.key(0), view)
+  found = infer(build("passive_completion", steps=100), jax.random.key(0), view)
   assert int(found.details["variant"]) == 0
 
 

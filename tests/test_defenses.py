@@ -1,5 +1,6 @@
 """Defences: known laws, exact counts, bounds, and every pair of them."""
 
+import functools
 import itertools
 import math
 
@@ -53,21 +54,40 @@ FOR_TWO = ("marvell",)
 def sent(name, message, key=0, labels=None, steps=1, **options):
   """What a gradient defence makes of one party's message, step by step."""
   transformation = defenses.build(name, **options).gradient
-  start = ports.Start(jax.random.key(key), (message,), len(message))
-  state, found = transformation.init(start), []
+  rows = jnp.arange(len(message))
+
+  @jax.jit  # one program instead of one an operation
+  def start(key):
+    return transformation.init(ports.Start(key, (message,), len(message)))
+
+  @jax.jit
+  def update(state):
+    return transformation.update((message,), state, labels=labels, rows=rows)
+
+  state, found = start(jax.random.key(key)), []
   for _ in range(steps):
-    (out,), state = transformation.update(
-      (message,),
-      state,
-      labels=labels,
-      rows=jnp.arange(len(message)),
-    )
+    (out,), state = update(state)
     found.append(np.asarray(out))
   return found[0] if steps == 1 else found
 
 
 def normal(shape, seed=0):
-  return jnp.asarray(np.random.default_rng(seed).normal(size=shape), "float32")
+  return examples.normal(seed, shape)
+
+
+@functools.lru_cache
+def one_of_them(name):
+  """What tests of every defence share: the federation of its default."""
+  quick = {"name": name, **({"steps": 100} if name == "cae" else {})}
+  return federation((quick,), 2 if name in FOR_TWO else CLASSES)
+
+
+@functools.lru_cache
+def encoded(classes, seed):
+  """What `cae` prepares for labels 0, 1, ..., 0, 1, ..."""
+  labels = np.arange(5 * classes) % classes
+  built = defenses.build("cae")
+  return built.prepare(rng.root(seed), ports.Secrets(labels, classes))
 
 
 def federation(names, classes=CLASSES, model="mlp", cut=2, secrets=None):
@@ -129,7 +149,7 @@ def test_parties_and_vmapped_seeds_draw_apart():
     state = transformation.init(ports.Start(key, both, 50))
     return transformation.update(both, state)[0]
 
-  draws = jax.vmap(one)(jax.random.split(jax.random.key(0), 2))
+  draws = jax.jit(jax.vmap(one))(jax.random.split(jax.random.key(0), 2))
   flat = [np.ravel(d[s]) for d in draws for s in range(2)]
   for a, b in itertools.combinations(flat, 2):
     assert abs(np.corrcoef(a, b)[0, 1]) < 0.11  # 5 / sqrt(n)
@@ -192,6 +212,7 @@ def test_grad_perturb_is_the_sum_over_the_gradients_of_all_classes():
   )
   labels = jnp.arange(BATCH) % CLASSES
 
+  @functools.partial(jax.jit, static_argnums=1)
   def sent(weights, passive=None):
     release = protocol.Release(weights, passive)
     return protocol.active_step(
@@ -285,8 +306,8 @@ def test_what_a_row_is_owed_follows_the_row_and_not_its_place():
 
 @pytest.mark.parametrize("n", [2, 3, 64, 65, 1000])
 def test_an_order_holds_every_number_once_and_differs_by_key(n):
-  found = [selection.shuffled(jax.random.key(k), n) for k in range(200)]
-  orders = [np.asarray(order) for order in found]
+  many = jax.jit(jax.vmap(lambda key: selection.shuffled(key, n)))
+  orders = np.asarray(many(jax.vmap(jax.random.key)(np.arange(200))))
   for order in orders:
     np.testing.assert_array_equal(np.sort(order), np.arange(len(order)))
   kept = np.stack([order[order < n] for order in orders])
@@ -421,7 +442,8 @@ def test_marvell_hides_what_it_says_it_hides():
     transformation = defenses.build("marvell", strength=strength).gradient
     message = (jnp.asarray(g, jnp.float32),)
     state = transformation.init(ports.Start(jax.random.key(0), message, 4000))
-    (out,), state = transformation.update(message, state, labels=labels)
+    update = jax.jit(transformation.update)
+    (out,), state = update(message, state, labels=labels)
     said = defenses.build("marvell").report(state)
     bounds.append(float(said["AUC bound"][0]))
     along = np.asarray(out) @ np.ones(8)
@@ -473,12 +495,12 @@ def test_rows_of_kdk_sum_to_one_with_the_truth_as_mode(taught):
 
 @pytest.mark.parametrize("classes", [2, 10])
 def test_a_code_is_undone_on_argmax_and_hides_the_label(classes):
-  labels = np.arange(50) % classes
-  built = defenses.build("cae")
-  prepared = built.prepare(rng.root(1), ports.Secrets(labels, classes))
+  prepared = encoded(classes, 1)
+  labels = np.arange(len(prepared.targets)) % classes
   np.testing.assert_allclose(prepared.targets.sum(1), 1, rtol=1e-5)
   logits = jnp.log(prepared.targets + 1e-12)
-  decoded = np.asarray(built.decode(prepared.codes, logits))
+  decode = jax.jit(defenses.build("cae").decode)
+  decoded = np.asarray(decode(prepared.codes, logits))
   np.testing.assert_array_equal(decoded.argmax(1), labels)
   assert (prepared.targets.argmax(1) == labels).mean() < 0.6
 
@@ -519,7 +541,7 @@ def test_distance_correlation_is_zero_for_independent_and_one_for_affine():
   x = normal((1500, 3))
   y = normal((1500, 2), seed=1)
   rotation, _ = np.linalg.qr(np.asarray(normal((3, 3), seed=2)))
-  dcor = representation.distance_correlation
+  dcor = jax.jit(representation.distance_correlation)
   assert float(dcor(x, 2 * x @ rotation + 1)) == pytest.approx(1, abs=1e-4)
   assert float(dcor(x, y)) < 0.02
   # its gradient is finite where samples coincide, as labels do
@@ -571,7 +593,7 @@ def test_who_was_mixed_with_whom_is_recorded():
   chain = defenses.chain([defenses.build("mixup", per="row")])
   model, inputs = examples.build("mlp", 2, "none", CLASSES, N)
   net = split.at(model, 1, 2, chain)
-  variables = jax.tree.map(jnp.asarray, net.init(rng.root(0), inputs))
+  variables = examples.variables_of(net, inputs)
   rules = optimizers.Optimizers.same(
     optimizers.build("sgd", learning_rate=0.01, steps=100), 2
   )
@@ -582,14 +604,9 @@ def test_who_was_mixed_with_whom_is_recorded():
   }
   rows = jnp.arange(N)[5 : 5 + BATCH]
   moment = ports.Moment(rng.root(1), jnp.float32(0), rows)
-  *_, sent = protocol.step(
-    net,
-    rules,
-    chain,
-    state,
-    mapping.take(inputs, rows),
-    rows % CLASSES,
-    moment=moment,
+  step = functools.partial(protocol.step, net, rules, chain)
+  *_, sent = jax.jit(step)(
+    state, mapping.take(inputs, rows), rows % CLASSES, moment=moment
   )
   pairs = sent.pairs
   assert set(np.asarray(pairs.partner)) == set(np.asarray(rows))
@@ -658,13 +675,17 @@ def test_without_a_clip_nothing_is_promised():
   assert accounting.delta(10**6) == 1e-7
 
 
-@pytest.mark.parametrize("classes", [2, 10])
-def test_no_class_stands_for_itself_in_an_encoder(classes):
-  prepare = defenses.build("cae").prepare
-  about = ports.Secrets(np.arange(classes), classes)
-  for seed in range(4):
-    code = prepare(jax.random.key(seed), about).codes["code"]
-    assert (np.argmax(code, 1) != np.arange(classes)).all()
+@pytest.mark.parametrize(
+  "classes, seed",
+  [
+    *((2, seed) for seed in range(4)),
+    (10, 1),
+    *(pytest.param(10, s, marks=pytest.mark.slow) for s in (0, 2, 3)),
+  ],
+)
+def test_no_class_stands_for_itself_in_an_encoder(classes, seed):
+  code = encoded(classes, seed).codes["code"]
+  assert (np.argmax(code, 1) != np.arange(classes)).all()
 
 
 def test_an_adversary_worse_than_a_guess_is_pushed_no_further():
@@ -674,7 +695,7 @@ def test_an_adversary_worse_than_a_guess_is_pushed_no_further():
   )
   x = jax.random.normal(jax.random.key(1), (64, 4))
   right = jax.nn.one_hot(jnp.arange(64) % 2, 2)
-  pull = jax.grad(lambda x: penalty(head, (x,), right, None))(x)
+  pull = jax.jit(jax.grad(lambda x: penalty(head, (x,), right, None)))(x)
   _, apply = nets.perceptron(2, (64,))
   losses = -(right * jax.nn.log_softmax(apply(head[0], x))).sum(1)
   guess = losses >= np.log(2)
@@ -737,7 +758,8 @@ def test_defences_that_do_not_apply_are_refused():
 @pytest.mark.parametrize("name", defenses.DEFENSES)
 def test_every_defence_trains_in_one_program(name):
   classes = 2 if name in FOR_TWO else CLASSES
-  learner, state, args = federation((name,), classes)
+  learner, state, args = one_of_them(name)
+  state = jax.tree.map(jnp.copy, state)  # it is donated
   for epoch in range(2):
     state, metrics = learner.epoch(state, *args, epoch)
     assert np.isfinite(metrics["loss"]).all()
@@ -752,8 +774,8 @@ def test_every_defence_trains_in_one_program(name):
 
 @pytest.mark.parametrize("name", defenses.DEFENSES)
 def test_batches_of_one_class_are_no_trouble(name):
-  learner, state, args = federation((name,), 2)
-  inputs, targets, keys = args
+  learner, state, (inputs, targets, keys) = one_of_them(name)
+  state = jax.tree.map(jnp.copy, state)
   if targets.ndim > 2:
     targets = jnp.broadcast_to(targets[:, :1], targets.shape)
   else:
@@ -775,8 +797,25 @@ def test_no_strength_is_no_defence_bit_for_bit(name):
   jax.tree.map(np.testing.assert_array_equal, *ends)
 
 
-@pytest.mark.parametrize("model", ["lenet", "transformer", "deepfm"])
-@pytest.mark.parametrize("name", ["compression", "mid", "gaussian", "fedpass"])
+# each of both at least once; the slow tier has the others
+OFTEN = {
+  ("compression", "transformer"),
+  ("gaussian", "deepfm"),
+  ("mid", "lenet"),
+  ("fedpass", "transformer"),
+}
+
+
+@pytest.mark.parametrize(
+  "name, model",
+  [
+    pytest.param(*case, marks=[] if case in OFTEN else [pytest.mark.slow])
+    for case in itertools.product(
+      ("compression", "mid", "gaussian", "fedpass"),
+      ("lenet", "transformer", "deepfm"),
+    )
+  ],
+)
 def test_messages_that_are_not_flat_are_defended_too(name, model):
   learner, state, args = federation((name,), model=model, cut=2)
   state, metrics = learner.epoch(state, *args, 0)

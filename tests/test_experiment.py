@@ -382,6 +382,7 @@ def test_too_few_recorded_rows_are_refused_before_training(tmp_path):
   assert not (tmp_path / "checkpoints").exists()
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_a_kill_before_the_report_is_made_good(finished, tmp_path):
   copy = tmp_path / "copy"
   shutil.copytree(finished, copy)
@@ -453,6 +454,7 @@ def test_a_damaged_checkpoint_falls_back_with_a_warning(tmp_path):
   opened.close()
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_too_few_held_out_samples_are_said_and_not_fatal(tmp_path, monkeypatch):
   monkeypatch.setattr(measure, "too_few", lambda targets: "7 samples are few.")
   experiment.run(tiny(information__noise=0.0), tmp_path)
@@ -537,11 +539,12 @@ def same_run(quiet, killed):
   jax.tree.map(np.testing.assert_array_equal, a, b)
 
 
-def test_interrupted_training_resumes_to_the_same_state(tmp_path, monkeypatch):
-  """The same in one process: stopped behind its first epoch."""
-  whole, parts = tmp_path / "whole", tmp_path / "parts"
-  config = tiny()
-  experiment.run(config, whole)
+@pytest.mark.usefixtures("without_figures")
+def test_interrupted_training_resumes_to_the_same_state(
+  finished, tmp_path, monkeypatch
+):
+  """The same in one process: stopped after its first epoch."""
+  config, parts = tiny(), tmp_path / "parts"
   save = checkpoint.Checkpoints.save
 
   def stop(self, step, state):
@@ -556,10 +559,11 @@ def test_interrupted_training_resumes_to_the_same_state(tmp_path, monkeypatch):
   experiment.run(config, parts)
   for name in tables.TABLES:
     pd.testing.assert_frame_equal(
-      tables.read(whole, name), tables.read(parts, name), check_exact=True
+      tables.read(finished, name), tables.read(parts, name), check_exact=True
     )
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_what_a_file_says_is_text_in_the_report(tmp_path):
   """A column, a class or a file named like markup stays a name."""
   evil = "<script>alert('x')</script>"

@@ -11,6 +11,8 @@ from vfl_jax import experiment
 from vfl_jax import registry
 from vfl_jax import tables
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 PAGE = pathlib.Path(__file__).resolve().parents[1] / "docs" / "extending.md"
 # the files that the page shows, as they stand there
 PACKAGE = dict(

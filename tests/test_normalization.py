@@ -6,13 +6,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests import examples
 from vfl_jax import nets
+
+pytestmark = pytest.mark.numbers
 
 
 def both(affine, shape, offset):
-  key = jax.random.key(0)
-  x = 2 * jax.random.normal(key, shape) + offset
-  weights = jax.random.normal(jax.random.key(1), shape)
+  x = 2 * examples.normal(0, shape) + offset
+  weights = examples.normal(1, shape)
   variables = {
     "params": {
       "scale": jnp.linspace(0.5, 2, shape[-1]),
@@ -64,7 +66,7 @@ def test_values_statistics_and_gradients_are_flax(shape, offset, affine, train):
       return jnp.sum(weights * jnp.tanh(y)), (y, stats)
 
     gradient = jax.value_and_grad(loss, (0, 1), has_aux=True)
-    return gradient(variables["params"], x)
+    return jax.jit(gradient)(variables["params"], x)
 
   close(results(ours), results(theirs))
 
@@ -83,7 +85,7 @@ def test_a_gradient_of_a_gradient():
       gradient = jax.grad(inner)(variables["params"], x)
       return sum(jnp.sum(g**2) for g in jax.tree.leaves(gradient))
 
-    return jax.grad(outer)(x)
+    return jax.jit(jax.grad(outer))(x)
 
   close(squared(ours), squared(theirs))
 
@@ -98,6 +100,6 @@ def test_a_constant_channel_teaches_nothing(constant):
     y = ours({**variables, "params": params}, x, True)[0]
     return jnp.mean(weights * y)
 
-  params, to_x = jax.grad(loss, (0, 1))(variables["params"], x)
+  params, to_x = jax.jit(jax.grad(loss, (0, 1)))(variables["params"], x)
   assert abs(float(params["scale"][0])) < 1e-7
   assert jnp.isfinite(to_x).all()

@@ -12,6 +12,8 @@ from vfl_jax import federation
 from vfl_jax import programs
 from vfl_jax import train
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 
 @pytest.fixture
 def kept(tmp_path, monkeypatch):
@@ -31,7 +33,7 @@ def config(**keys):
   """A tiny experiment without what has shapes of its own."""
   made = vfl_jax.defaults()
   made.update(seeds=2, compensation=())
-  made.train.update(epochs=4, steps_per_epoch=2)
+  made.train.update(epochs=2, steps_per_epoch=2)
   made.information.update(estimators=("mine",), samples=100, steps=2)
   made.evaluate.update(attack_steps=2)
   made.update(keys)
@@ -68,7 +70,9 @@ def test_nothing_is_compiled_between_epochs(tmp_path):
     def epoch(self, line):
       counts.append(programs.ledger().programs)
 
-  vfl_jax.run(config(attacks=()), tmp_path / "run", Watcher())
+  made = config(attacks=())
+  made.train.epochs = 4
+  vfl_jax.run(made, tmp_path / "run", Watcher())
   assert len(counts) == 4
   assert counts[0] == counts[-1]
 

@@ -19,6 +19,8 @@ from vfl_jax import types
 from vfl_jax.attacks import maps
 from vfl_jax.attacks import views
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 KEY = jax.random.key(0)
 BATCH = 20
 

@@ -12,6 +12,8 @@ from scipy import stats
 
 from vfl_jax import rng
 
+pytestmark = pytest.mark.numbers
+
 PACKAGE = pathlib.Path(rng.__file__).parent
 LAWS = {
   "normal": (rng.normal, stats.norm),

@@ -12,19 +12,30 @@ from vfl_jax import protocol
 from vfl_jax import ports
 from vfl_jax import split
 
+pytestmark = pytest.mark.numbers
+
+
+def cuts(name):
+  """Every cut; those inside are alike, and the fast tier takes two of them.
+
+  Of small networks it takes both ends too, of the larger residual one nothing.
+  """
+  model, _ = examples.build(name)
+  last = len(model.stages)
+  fast = {1, model.reference_cut}
+  if name in ("mlp", "lenet", "deepfm"):
+    fast |= {0, last}
+  if name == "resnet18":
+    fast = set()
+  return [
+    pytest.param(name, cut, marks=[] if cut in fast else [pytest.mark.slow])
+    for cut in range(last + 1)
+  ]
+
+
 # resnet56 has the stages of resnet20, only more of them
 CUTS = [
-  pytest.param(
-    name,
-    cut,
-    # blocks of one residual group are alike: the fast tier takes a few
-    marks=[pytest.mark.slow]
-    if name.startswith("resnet") and cut not in (0, 1, 5, 12)
-    else [],
-  )
-  for name in models.MODELS
-  if name != "resnet56"
-  for cut in range(len(examples.build(name)[0].stages) + 1)
+  case for name in models.MODELS if name != "resnet56" for case in cuts(name)
 ]
 
 
@@ -67,7 +78,7 @@ def test_protocol_gradient_is_the_end_to_end_gradient(name, cut):
   net = split.at(model, cut, 2)
   variables, labels = examples.variables_of(net, inputs), examples.labels()
 
-  # not under jit: operations are compiled once and shared by all cuts
+  @jax.jit
   def one_round(variables):
     messages, pulls, top, _, (loss, _) = protocol.exchange(
       net, variables, inputs, labels
@@ -79,7 +90,8 @@ def test_protocol_gradient_is_the_end_to_end_gradient(name, cut):
     return loss, {"bottoms": bottoms, "top": top}
 
   loss, gradients = one_round(variables)
-  expected_loss, expected = end_to_end(net, variables, inputs, labels)
+  whole = jax.jit(lambda v: end_to_end(net, v, inputs, labels))
+  expected_loss, expected = whole(variables)
   assert float(jnp.abs(expected_loss)) > 0.1
   close(loss, expected_loss)
   close(gradients, expected)
@@ -91,15 +103,27 @@ def test_any_number_of_parties(name, parties):
   model, inputs = examples.build(name, parties)
   net = split.at(model, 2, parties)
   variables, labels = examples.variables_of(net, inputs), examples.labels()
-  messages, pulls, top, _, _ = protocol.exchange(net, variables, inputs, labels)
-  got = {
-    "bottoms": tuple(p(g) for p, g in zip(pulls, messages.gradients)),
-    "top": top,
-  }
-  close(got, end_to_end(net, variables, inputs, labels)[1])
+
+  @jax.jit
+  def one_round(variables):
+    messages, pulls, top, *_ = protocol.exchange(net, variables, inputs, labels)
+    bottoms = tuple(p(g) for p, g in zip(pulls, messages.gradients))
+    return {"bottoms": bottoms, "top": top}
+
+  whole = jax.jit(lambda v: end_to_end(net, v, inputs, labels)[1])
+  close(one_round(variables), whole(variables))
 
 
-@pytest.mark.parametrize("name", ["mlp", "resnet20", "transformer", "deepfm"])
+@pytest.mark.parametrize(
+  "name",
+  [
+    "mlp",
+    "lenet",
+    "transformer",
+    "deepfm",
+    pytest.param("resnet20", marks=pytest.mark.slow),
+  ],
+)
 def test_parties_apart_equal_the_fused_step(name):
   """Separately jitted party functions, as a deployment would run them."""
   model, inputs = examples.build(name)

@@ -62,7 +62,7 @@ def small(cells, **values):
       "train.epochs": 1,
       "information.estimators": (),
       "compensation": (),
-      "attacks": ("passive_completion", "feature_inversion"),
+      "attacks": ("passive_completion",),
       "evaluate.attack_steps": 2,
     },
   )
@@ -95,7 +95,9 @@ GRID = (
 
 @pytest.mark.slow
 def test_a_study_ends_in_tables_figures_and_a_report(tmp_path, capsys):
-  config = configs.validate(small(GRID))
+  config = small(GRID)
+  config.bases.digits.attacks = ("passive_completion", "feature_inversion")
+  config = configs.validate(config)
   path = study.run(config, tmp_path)
   cells = tables.read(tmp_path, "tradeoff")
   assert len(cells) == 4 and tables.read(tmp_path, "failed").empty
@@ -127,6 +129,7 @@ def test_a_study_ends_in_tables_figures_and_a_report(tmp_path, capsys):
   assert "Does advancing the cut" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_cells_that_are_done_are_not_done_again(tmp_path, monkeypatch):
   config = configs.validate(small(GRID[:2]))
   first, second = study.cells(config)
@@ -141,6 +144,7 @@ def test_cells_that_are_done_are_not_done_again(tmp_path, monkeypatch):
   assert len(tables.read(tmp_path, "tradeoff")) == 2
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_one_that_fails_is_listed_and_stops_no_other(tmp_path):
   bad = cell(advance=1, attacks=("test_study:fails",))
   config = configs.validate(small((bad, GRID[0])))
@@ -152,6 +156,7 @@ def test_one_that_fails_is_listed_and_stops_no_other(tmp_path):
   assert "1 experiment failed" in html and "nothing to be had" in html
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_where_all_fail_the_study_says_so(tmp_path):
   bad = cell(attacks=("test_study:fails",))
   with pytest.raises(RuntimeError, match="all cells failed.*nothing to be"):

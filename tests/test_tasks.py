@@ -18,6 +18,8 @@ from vfl_jax import trials
 from vfl_jax import types
 import itertools
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 
 def planted(classes=3, rows=900, parties=2, seed=0, shares=None):
   """Features that say class, row, split and party of what is held."""

@@ -24,9 +24,10 @@ def everywhere(net):
 
 def setting(name="mlp", cut=2, parties=2):
   model, _ = examples.build(name, parties)
-  keys = jax.random.split(jax.random.key(3), parties)
   shift = examples.labels(N)[:, None, None, None]  # the classes are apart
-  inputs = tuple(shift + jax.random.normal(k, (N, 8, 3, 2)) for k in keys)
+  inputs = tuple(
+    shift + examples.normal(3 + k, (N, 8, 3, 2)) for k in range(parties)
+  )
   net = split.at(model, cut, parties)
   learner = train.make(
     net,

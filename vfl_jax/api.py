@@ -94,10 +94,10 @@ def run(
 
   >>> import tempfile
   >>> config = configs.defaults()
-  >>> config.update(seeds=1, compensation=())
-  >>> config.train.update(epochs=1, steps_per_epoch=1)
+  >>> config.update(seeds=2, compensation=())
+  >>> config.train.update(epochs=2, steps_per_epoch=2)
   >>> config.information.update(estimators=(), samples=100)
-  >>> config.evaluate.update(attack_steps=1)
+  >>> config.evaluate.update(attack_steps=2)
   >>> result = run(config, tempfile.mkdtemp())
   >>> result.table("main")["metric"].unique().tolist()
   ['accuracy', 'balanced_accuracy']
