@@ -29,6 +29,7 @@ EXTRAS = {
     "pyright>=1.1.390",
     "pandas-stubs>=2.2.3",
     "scipy-stubs>=1.15",
+    "check-jsonschema>=0.29",
   ],
 }
 
