@@ -111,6 +111,19 @@ def test_config_and_tables_import_without_jax():
   subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
+def test_a_config_is_refused_without_importing_what_only_a_run_needs():
+  """Each of them takes a second; the answer comes in less than two."""
+  code = (
+    "import sys; from vfl_jax import config\n"
+    "made = config.defaults(); made.model.cut = 99\n"
+    "try: config.validate(made)\n"
+    "except ValueError as error: assert 'take 0 to 8' in str(error)\n"
+    "late = {'sklearn', 'scipy.stats', 'matplotlib', 'orbax', 'skimage'}\n"
+    "assert not late & set(sys.modules), late & set(sys.modules)"
+  )
+  subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
 def test_main_is_a_doorway_and_files_are_short():
   assert len((ROOT / "main.py").read_text("utf-8").splitlines()) <= 70
   for path in PACKAGE.rglob("*.py"):

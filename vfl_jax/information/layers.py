@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.utils import extmath
 
 from vfl_jax.information import fit
 
@@ -118,6 +117,8 @@ def project(layer: np.ndarray, width: int, folds: int) -> Projected:
 
 def _leading(rows, fitting, width):
   """`_components` without a matrix of rows by rows."""
+  from sklearn.utils import extmath  # a second that a refused config waits for
+
   centred = rows - rows[fitting].mean(0)
   _, values, directions = extmath.randomized_svd(
     centred[fitting],
