@@ -170,7 +170,10 @@ def words(
   return pair[0].reshape(shape), pair[1].reshape(shape)
 
 
+@functools.partial(jax.jit, inline=True)
 def _threefry(key, first, second):
+  # twenty rounds are traced once and copied into each program: the programs are
+  # the same, and a draw in them takes a third of the time to trace
   data = jax.random.key_data(key)
   if data.shape != (2,):
     raise ValueError(
