@@ -118,6 +118,7 @@ def test_a_config_is_refused_without_importing_what_only_a_run_needs():
     "made = config.defaults(); made.model.cut = 99\n"
     "try: config.validate(made)\n"
     "except ValueError as error: assert 'take 0 to 8' in str(error)\n"
+    "else: raise AssertionError('a cut of 99 was accepted')\n"
     "late = {'sklearn', 'scipy.stats', 'matplotlib', 'orbax', 'skimage'}\n"
     "assert not late & set(sys.modules), late & set(sys.modules)"
   )
