@@ -1,5 +1,6 @@
 """Fixtures: real data where it lies beside the checkout."""
 
+import gc
 import os
 import pathlib
 
@@ -18,6 +19,11 @@ os.environ.setdefault("XLA_FLAGS", " ".join(unoptimised.FLAGS))
 os.environ.setdefault(
   "JAX_COMPILATION_CACHE_DIR", str(ROOT / ".pytest_cache" / "programs")
 )
+# where a line of Python ends up in a program is of no use here
+os.environ.setdefault("JAX_TRACEBACK_IN_LOCATIONS_LIMIT", "0")
+# tracing makes many small objects that live on; to look through all of them
+# for cycles every few thousand takes a seventh of the time
+gc.set_threshold(100_000, 50, 100)
 if "PYTEST_XDIST_WORKER" in os.environ:
   # workers share the cores: threads of linear algebra that wait for each other
   # in circles take five times as long

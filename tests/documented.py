@@ -3,6 +3,7 @@
 `python -m tests.documented NAME` prints one, to be pasted; a test compares.
 """
 
+import functools
 import pathlib
 import sys
 
@@ -46,6 +47,7 @@ def signed(row, name: str, ends: str = "") -> str:
 # --- defences ---------------------------------------------------------------
 
 
+@functools.cache
 def defended(name: str = "defenses") -> tuple[pd.DataFrame, pd.DataFrame]:
   """Every cell of a study of defences, and the comparisons among them."""
   cells = tradeoff.gathered(results(name))

@@ -36,7 +36,7 @@ FOR_VALUES = ("mine", "nwj", "infonce", "smile", "jsd", "neighbors", "copula")
 NO_BOUNDS = ("smile", "jsd", *DIRECT)
 # what float targets cost a concatenated critic: a pass for each other sample;
 # half the steps on two folds are enough for these problems
-SHORT = {"steps": 150, "folds": 2}
+SHORT = {"steps": 100, "folds": 2}
 
 
 def estimate(name, t, y, **options):
@@ -60,30 +60,42 @@ def check(name, found, truth, truth_error=0.0, shortfall=SHORTFALL):
 @pytest.mark.parametrize("name", GENERAL)
 def test_gaussian_mixtures(name):
   for level in (0.1, 0.9):
-    p = truths.problem("mixture", 0, n=4000, d=3, classes=4, level=level)
+    p = truths.problem("mixture", 0, n=2000, d=3, classes=4, level=level)
     found = estimate(name, p.t, p.y)
     check(name, found, p.truth, p.error)
     assert abs(found.ceiling - np.log(4)) < 0.01
-    assert found.n == 4000
+    assert found.n == 2000
 
 
-@pytest.mark.parametrize("name", GENERAL)
-@pytest.mark.parametrize("shape", ["warped", "multimodal", "xor"])
+@pytest.mark.parametrize(
+  "name, shape",
+  [
+    # what one linear map cannot see by each estimator, the others by one of
+    # each kind: the rest differ from these by a formula
+    pytest.param(
+      name,
+      shape,
+      marks=[]
+      if shape == "xor" or name in ("mine", "classifier", "neighbors")
+      else [pytest.mark.slow],
+    )
+    for name in GENERAL
+    for shape in ("warped", "multimodal", "xor")
+  ],
+)
 def test_shapes_no_linear_probe_would_see(name, shape):
-  p = truths.problem(shape, 3, n=4000, d=2, classes=2, level=0.6)
+  p = truths.problem(shape, 3, n=2000, d=2, classes=2, level=0.6)
   # log 2 at most, of which a linear probe sees little in the last two
   check(name, estimate(name, p.t, p.y), p.truth, p.error, shortfall=0.1)
-  if shape == "xor":
-    assert estimate("linear", p.t, p.y).nats[0] < 0.3 * p.truth
 
 
 def test_usable_information_of_a_family():
   """A linear probe sees all of what is linear, and nothing of an XOR."""
-  p = truths.problem("mixture", 0, n=4000, d=3, classes=4, level=0.5)
+  p = truths.problem("mixture", 0, n=2000, d=3, classes=4, level=0.5)
   check("linear", estimate("linear", p.t, p.y), p.truth, p.error)
   check("mlp", estimate("mlp", p.t, p.y), p.truth, p.error)
   generator = np.random.default_rng(0)
-  signs = generator.choice([-1.0, 1.0], (4000, 2))
+  signs = generator.choice([-1.0, 1.0], (2000, 2))
   y = (signs.prod(1) > 0).astype(int)
   t = signs + 0.2 * generator.standard_normal(signs.shape)
   assert abs(estimate("linear", t, y).nats[0]) < 0.02
@@ -109,7 +121,7 @@ def test_layers_fitted_some_at_a_time_give_what_they_give_in_turn(monkeypatch):
 @pytest.mark.parametrize("name", FOR_LABELS)
 def test_independent_function_and_xor_in_one_stack_of_unequal_layers(name):
   generator = np.random.default_rng(3)
-  n = 4000
+  n = 2000
   y = generator.integers(0, 2, n)
   signs = generator.choice([-1.0, 1.0], (n, 2))
   signs[:, 1] = signs[:, 0] * (2 * y - 1)  # each alone says nothing
@@ -144,7 +156,7 @@ def test_independent_function_and_xor_in_one_stack_of_unequal_layers(name):
   ],
 )
 def test_correlated_gaussians_with_float_targets(name, rho, d, options):
-  n = 2000 if options else 4000
+  n = 1000 if options else 4000
   t, y, truth = truths.gaussians(5, n=n, d=d, rho=rho)
   found = estimate(name, t, y, **({} if name in DIRECT else options))
   # the marginal is an average over shifted pairings, its error in the interval
@@ -250,8 +262,10 @@ def test_small_samples_do_not_read_information_into_noise():
 )
 def test_every_estimator_by_every_critic(name, critic):
   """Right, deterministic by key, indifferent to units, order and type."""
-  p = truths.problem("mixture", 1, n=1200, d=2, classes=2, level=0.5)
-  steps = 150 if critic == "labels" or name == "classifier" else 80
+  # a concatenated critic passes each sample with every other
+  n = 600 if critic == "concatenated" and name == "mine" else 1200
+  p = truths.problem("mixture", 1, n=n, d=2, classes=2, level=0.5)
+  steps = 150 if critic == "labels" or name == "classifier" else 50
   options = {"critic": critic, "steps": steps, "folds": 2}
 
   def run(t=p.t, y=p.y, key=0):

@@ -113,12 +113,17 @@ def parameters(builder: Callable) -> dict[str, Any]:
   Those that a partial has fixed are not among them.
   """
   fixed = getattr(builder, "keywords", {})
-  function = getattr(builder, "func", builder)
+  keywords = _keywords(getattr(builder, "func", builder))
+  return {n: hint for n, hint in keywords.items() if n not in fixed}
+
+
+@functools.cache  # every cell of a study asks again
+def _keywords(function: Callable) -> dict[str, Any]:
   hints = typing.get_type_hints(function)
   return {
     name: hints.get(name, Any)
     for name, p in inspect.signature(function).parameters.items()
-    if p.kind is p.KEYWORD_ONLY and name not in fixed
+    if p.kind is p.KEYWORD_ONLY
   }
 
 

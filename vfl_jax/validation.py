@@ -20,11 +20,12 @@ def experiment(config: Any) -> Any:
   """One of kind "experiment", its cut resolved; see `config.validate`."""
   if not isinstance(config.model.get("name"), str):
     raise ValueError(f"model.name is {config.model.get('name')!r}; a name.")
-  checks.keys(config, defaults(), "", models.options(config.model.name))
+  known = defaults()
+  checks.keys(config, known, "", models.options(config.model.name))
   parties = config.data.parties
   checks.ranges(config)
   overrides = entries.pieces(config.train.overrides)
-  checks.overrides(config.train, defaults().train, overrides, parties)
+  checks.overrides(config.train, known.train, overrides, parties)
   registry.lookup(tasks.TASKS, "task", config.task.name)
   for _, name, overrides in entries.labelled(config.information.estimators):
     information.build(name, **overrides)

@@ -212,9 +212,11 @@ def _training(classes, confusion, steps, learning_rate):
 
   def loss(params: Any, labels):
     encoder, decoder = params
-    logs = jax.nn.log_softmax(apply(encoder, eye[labels]))
+    # of every class once, which is less than of every row of a batch
+    every = jax.nn.log_softmax(apply(encoder, eye))
+    back = jax.nn.log_softmax(apply(decoder, jnp.exp(every)))[labels]
+    logs = every[labels]
     code = jnp.exp(logs)
-    back = jax.nn.log_softmax(apply(decoder, code))
     own = jax.nn.one_hot(labels, classes)
     right = -(own * back).sum(1).mean()
     entropy = -(code * logs).sum(1).mean()
