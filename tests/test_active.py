@@ -183,6 +183,27 @@ def test_a_swap_goes_on_training_and_is_held_against_an_honest_twin(tmp_path):
   assert (active["value"] != active["honest"]).any()
 
 
+def test_only_the_top_and_honest_parties_learn_while_others_are_swapped_in():
+  config = tiny(attacks=({"name": "embedding_swap", "every": 1},))
+  config.record.epochs = (1,)
+  config = configs.validate(config)
+  setup = federation.prepare(config)
+  state, kept = federation.initial(config, setup)
+  f = federation.trained(config, setup, state["variables"], kept)
+  attack = attacks.build("embedding_swap", budget=1, every=1)
+  labels = np.asarray(setup.dataset.train.labels)
+  known = np.tile([np.argmax(labels == c) for c in range(10)], (2, 1))
+  after = malicious.swapped(setup, f, state, (1,), attack, known, 0)
+  before, after = f.variables, after.variables
+
+  def moved(a, b):
+    return any(map(np.any, jax.tree.leaves(jax.tree.map(np.not_equal, a, b))))
+
+  assert not moved(before["bottoms"][1], after["bottoms"][1])
+  assert moved(before["bottoms"][0], after["bottoms"][0])
+  assert moved(before["top"], after["top"])
+
+
 @pytest.mark.usefixtures("without_figures")
 def test_an_attack_without_a_word_is_listed_with_the_reason(tmp_path):
   config = tiny(attacks=("norm", "similarity"), defenses=("lcd",))

@@ -244,10 +244,17 @@ def test_a_study_with_failures_is_read_once_and_again_when_they_are_mended(
   assert "finished before" in again.stdout
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+  """The runs of a sweep that nothing has disturbed."""
+  folder = tmp_path_factory.mktemp("whole")
+  launch(sweep(folder), folder / "w", "--workers=2", check=True)
+  return folder / "w" / "runs"
+
+
 @pytest.mark.slow
-def test_a_killed_launcher_leaves_what_a_second_one_ends(tmp_path):
+def test_a_killed_launcher_leaves_what_a_second_one_ends(tmp_path, whole):
   path = sweep(tmp_path)
-  launch(path, tmp_path / "whole", "--workers=2", check=True)
   command = [
     *(sys.executable, "-m", "launch", f"--config={path}", "--workers=2"),
     f"--workdir={tmp_path / 'w'}",
@@ -267,7 +274,7 @@ def test_a_killed_launcher_leaves_what_a_second_one_ends(tmp_path):
     process.wait(300)
   launch(path, tmp_path / "w", check=True)
   for run in runs:
-    assert_same(run.folder, tmp_path / "whole" / "runs" / run.name)
+    assert_same(run.folder, whole / run.name)
 
 
 def assert_same(folder, other):
@@ -350,10 +357,9 @@ def test_workers_divide_the_cores(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.skipif(bool(slurm.missing()), reason=slurm.missing())
-def test_slurm_runs_an_array_and_a_requeued_job_ends_the_same(tmp_path):
+def test_slurm_runs_an_array_and_a_requeued_job_ends_the_same(tmp_path, whole):
   pytest.importorskip("submitit")
   path = sweep(tmp_path)
-  launch(path, tmp_path / "whole", "--workers=1", check=True)
   workdir = tmp_path / "w"
   runs = expanded(path, workdir)
   (tmp_path / "cluster").mkdir()
@@ -388,14 +394,13 @@ def test_slurm_runs_an_array_and_a_requeued_job_ends_the_same(tmp_path):
   mode = stat.S_IMODE((workdir / "slurm").stat().st_mode)
   assert mode == 0o700
   for run in runs:
-    assert_same(run.folder, tmp_path / "whole" / "runs" / run.name)
+    assert_same(run.folder, whole / run.name)
 
 
 @pytest.mark.slow
-def test_ray_tries_again_when_a_worker_is_killed(tmp_path):
+def test_ray_tries_again_when_a_worker_is_killed(tmp_path, whole):
   pytest.importorskip("ray")
   path = sweep(tmp_path)
-  launch(path, tmp_path / "whole", "--workers=1", check=True)
   runs = expanded(path, tmp_path / "w")
   process = subprocess.Popen(
     [
@@ -409,7 +414,7 @@ def test_ray_tries_again_when_a_worker_is_killed(tmp_path):
     os.kill(pid, signal.SIGKILL)
   assert process.wait(400) == 0
   for run in runs:
-    assert_same(run.folder, tmp_path / "whole" / "runs" / run.name)
+    assert_same(run.folder, whole / run.name)
 
 
 def _workers_of_ray(launcher: int) -> list[int]:

@@ -305,6 +305,9 @@ def test_features_are_rebuilt_from_a_linear_map_and_not_from_noise():
   noise = generator.standard_normal((800, 7)).astype(np.float32)
   guess = inverted(noise[:400], x[:400], noise[400:])
   assert exposure.scores(guess, x[400:], x[:400])["unexplained"] > 0.95
+  # against what the mean of known rows leaves, which may be far from theirs
+  far = exposure.scores(np.zeros((4, 2)), np.ones((4, 2)), np.full((9, 2), 3.0))
+  assert far["unexplained"] == pytest.approx(1 / 4)
   # four of seven directions are lost: the rest is what least squares leaves
   half = x @ w[:, :2]
   left = metrics.mean_squared_error(

@@ -69,6 +69,16 @@ def test_another_default_generator_changes_nothing():
   assert (found != wanted).all()
 
 
+def test_streams_differ_by_name_and_by_each_of_their_numbers():
+  keys = [
+    rng.stream(rng.root(seed), name, *numbers)
+    for seed in (0, 1)
+    for name in ("shuffle", "moment")
+    for numbers in ((), (0,), (1,), (0, 0), (0, 1), (1, 0))
+  ]
+  assert len({tuple(jax.random.key_data(k).tolist()) for k in keys}) == 24
+
+
 def test_keys_that_are_none_are_refused():
   for key in (jax.random.key(0, impl="rbg"), jax.random.split(rng.root(0))):
     with pytest.raises(ValueError, match="take rng.root"):

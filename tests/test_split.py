@@ -19,9 +19,11 @@ def cuts(name):
   """Every cut; those inside are alike, and the fast tier takes one of them.
 
   Of small networks it takes both ends too, of the larger residual one nothing.
+  Of the blocks of residual ones, every third stands for those beside it.
   """
   model, _ = examples.build(name)
   last = len(model.stages)
+  inside = range(1, last, 3 if name.startswith("resnet") else 1)
   fast = {model.reference_cut}
   if name in ("mlp", "lenet", "deepfm"):
     fast |= {0, 1, last} if name == "mlp" else {0, last}
@@ -29,7 +31,7 @@ def cuts(name):
     fast = set()
   return [
     pytest.param(name, cut, marks=[] if cut in fast else [pytest.mark.slow])
-    for cut in range(last + 1)
+    for cut in sorted({0, *inside, model.reference_cut, last})
   ]
 
 

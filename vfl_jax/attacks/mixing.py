@@ -162,7 +162,7 @@ def train(
     guess, _ = network.predict(
       (parameters, stats), mapping.take(x, slice(batch, None)), True
     )
-    guess = jax.lax.stop_gradient(jax.nn.softmax(guess / rule.sharpen))
+    guess = jax.nn.softmax(guess / rule.sharpen)  # no part of the loss
     wanted = jnp.concatenate([targets[pick], guess])
     wanted = share * wanted + (1 - share) * wanted[order]
 
