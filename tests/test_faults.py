@@ -1,6 +1,7 @@
 """What becomes of a run when the machine fails it."""
 
 import contextlib
+import errno
 import os
 import pathlib
 import shutil
@@ -100,6 +101,19 @@ def test_a_corrupt_table_is_named_and_measured_anew(tmp_path):
     path.unlink()
     experiment.run(config, tmp_path)
     pd.testing.assert_frame_equal(sound, tables.read(tmp_path, "main"))
+
+
+def test_a_write_that_fails_leaves_the_file_of_before(tmp_path, monkeypatch):
+  path = tmp_path / "table.csv"
+  tables.write_text(path, "before")
+
+  def full(handle):
+    raise OSError(errno.ENOSPC, "no space left")
+
+  monkeypatch.setattr(os, "fsync", full)
+  with pytest.raises(OSError, match="no space"):
+    tables.write_text(path, "after")
+  assert path.read_text() == "before" and list(tmp_path.iterdir()) == [path]
 
 
 def test_a_torn_status_is_no_status(tmp_path):
