@@ -338,6 +338,34 @@ def test_an_influence_is_pure_and_maps():
     assert np.abs(plain.mean()) < 0.01  # untrained: nothing
 
 
+def test_the_gradient_of_mine_is_over_its_running_average():
+  """Which is a number: by itself the second term would have no gradient."""
+  generator = np.random.default_rng(0)
+  t, y = jnp.asarray(generator.standard_normal((20, 3))), jnp.arange(20) % 2
+  prior = jnp.array([0.5, 0.5])
+  bound = information.ESTIMATORS["mine"](2)
+  critic = critics.build("", 2, 64)
+  params = bound.init(jax.random.key(0), t, y)
+
+  def terms(params):
+    scores = critic.scores(params, t, y, prior)
+    joint = jnp.mean(scores.joint)
+    return joint, jnp.exp(bounds._log_mean(scores.log_ratio()))
+
+  average = 0.1
+  _, now = terms(params)
+  decay = bounds._DECAY
+  over = decay * average + (1 - decay) * now
+  wanted = jax.grad(lambda p: terms(p)[1] / over - terms(p)[0])(params)
+  found, after = jax.grad(bound.loss, has_aux=True)(
+    params, jnp.log(average), t, y, prior
+  )
+  assert float(after) == pytest.approx(float(jnp.log(over)), abs=1e-5)
+  jax.tree.map(
+    lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), found, wanted
+  )
+
+
 def test_a_contrastive_bound_with_all_negatives_is_the_classifier_bound():
   """The identity that the docstring of `classifier` states."""
   p = truths.problem("mixture", 1, n=512, d=2, classes=3, level=0.5)
