@@ -97,13 +97,8 @@ def encoded(classes, seed):
   return built.prepare(rng.root(seed), ports.Secrets(labels, classes))
 
 
-def federation(
-  names, classes=CLASSES, model="mlp", cut=2, secrets=None, traced=False
-):
-  """A tiny training under the named defences: learner, state, arguments.
-
-  `traced`: the state is shapes, and nothing is compiled for it.
-  """
+def federation(names, classes=CLASSES, model="mlp", cut=2, secrets=None):
+  """A tiny training under the named defences: learner, state, arguments."""
   chain = defenses.chain(
     [defenses.build(n, **o) for n, o in entries.pieces(names)]
   )
@@ -128,9 +123,7 @@ def federation(
     epochs=2,
     defense=chain,
   )
-  init = functools.partial(jax.eval_shape, learner.init)
-  state = (init if traced else learner.init)(keys, inputs, codes)
-  return learner, state, (inputs, targets, keys)
+  return learner, learner.init(keys, inputs, codes), (inputs, targets, keys)
 
 
 # --- laws -------------------------------------------------------------------
@@ -872,14 +865,14 @@ def test_every_pair_goes_together_or_is_refused(first, monkeypatch):
     labels = {"label_dp", "lcd"} | soft
     if first in soft and second in labels:
       with pytest.raises(ValueError, match="needs labels"):
-        federation(pair, classes, traced=True)
+        federation(pair, classes)
       continue
     if first == "lcd" and second in soft:
       with pytest.raises(ValueError, match="needs hard labels"):
-        learner, state, args = federation(pair, classes, traced=True)
+        learner, state, args = federation(pair, classes)
         jax.eval_shape(learner.epoch, state, *args, 0)
       continue
-    learner, state, args = federation(pair, classes, traced=True)
+    learner, state, args = federation(pair, classes)
     after, metrics = jax.eval_shape(learner.epoch, state, *args, 0)
     assert metrics["loss"].shape == (2,)
     same = lambda a, b: a.shape == b.shape and a.dtype == b.dtype

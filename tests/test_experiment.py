@@ -670,10 +670,11 @@ def test_verdicts():
 def test_real_cifar10_trains_cut_behind_the_first_stage(tfds_dir, tmp_path):
   config = common.experiment("cifar10", "step,train.epochs=4")
   config.data.update(
-    name="cifar10", data_dir=tfds_dir, train_size=600, test_size=200
+    name="cifar10", data_dir=tfds_dir, train_size=256, test_size=100
   )
-  config.model = configs.model("resnet20", cut=1, width=8)
-  config.train.update(steps_per_epoch=0, batch_size=32, learning_rate=0.05)
+  config.model = configs.model("resnet20", cut=1, width=4)
+  config.train.update(steps_per_epoch=0, batch_size=16, learning_rate=0.05)
+  config.seeds = 1
   configs.assign(config, {"compensation": (), "information.estimators": ()})
   experiment.run(configs.validate(config), tmp_path / "run")
   losses = [m["loss"][0] for m in tables.read_metrics(tmp_path / "run")]
