@@ -229,7 +229,7 @@ def train(
 
 
 def sharpened(logits: jax.Array, temperature: float) -> jax.Array:
-  """Probabilities `[n, classes]` as powers of their own: p ** (1 / temperature).
+  """Probabilities `[n, classes]`: p ** (1 / temperature), summing to one.
 
   >>> logits = jnp.log(jnp.array([0.75, 0.25]))
   >>> bool(abs(sharpened(logits, 0.5)[0] - 0.9) < 1e-6)  # 9 to 1
