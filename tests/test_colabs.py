@@ -51,6 +51,23 @@ def test_notebooks_import_the_package_by_its_name_alone(name):
         assert node.module.split(".")[0] in USUAL
 
 
+# every cell as it stands, of trainings and measurements that are shorter
+SHORTER = """
+import vfl_jax
+
+_run = vfl_jax.run
+
+def _shorter(config, workdir):
+  config.seeds = 2
+  config.train.epochs = min(config.train.epochs, 8)
+  config.evaluate.attack_steps = 20
+  config.information.update(steps=40, samples=400)
+  return _run(config, workdir)
+
+vfl_jax.run = _shorter
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FIGURES)
 def test_notebooks_run_from_top_to_bottom(name, tmp_path):
@@ -60,6 +77,7 @@ def test_notebooks_run_from_top_to_bottom(name, tmp_path):
   nbformat = pytest.importorskip("nbformat")
   pytest.importorskip("ipykernel")
   notebook = nbformat.read(COLABS / f"{name}.ipynb", as_version=4)
+  notebook.cells.insert(0, nbformat.v4.new_code_cell(SHORTER))
   client = nbclient.NotebookClient(
     notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}
   )
