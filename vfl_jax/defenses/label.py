@@ -212,7 +212,7 @@ def _training(classes, confusion, steps, learning_rate):
 
   def loss(params: Any, labels):
     encoder, decoder = params
-    # of every class once, which is less than of every row of a batch
+    # of every class once: a batch repeats them, up to its size in classes
     every = jax.nn.log_softmax(apply(encoder, eye))
     back = jax.nn.log_softmax(apply(decoder, jnp.exp(every)))[labels]
     logs = every[labels]
