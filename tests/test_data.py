@@ -65,8 +65,10 @@ def test_the_same_key_gives_the_same_split_and_another_another():
 
 
 def test_subsets_are_stratified():
-  found = data.load(section(train_size=200, test_size=100), KEY)
+  sizes = {"train_size": 200, "validation_size": 50, "test_size": 100}
+  found = data.load(section(**sizes), KEY)
   assert len(found.train.labels) == pytest.approx(200, abs=10)
+  assert len(found.validation.labels) == pytest.approx(50, abs=10)
   assert len(found.test.labels) == pytest.approx(100, abs=10)
   assert np.bincount(found.train.labels).min() >= 18
 

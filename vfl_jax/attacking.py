@@ -66,7 +66,7 @@ def run(
     labels,
     aux_per_class=options.aux_per_class,
     draws=options.aux_draws,
-    steps=options.attack_steps,
+    steps=max(options.attack_steps, options.ceiling_steps),
     metric=options.metric,
     label_prior=options.label_prior,
     coalitions=coalitions,

@@ -23,7 +23,7 @@ from vfl_jax import split
 
 UNLABELLED = 1000  # rows the semi-supervised learners may look at
 COMPONENTS = 50  # principal components they see of wider features
-_CALIBRATION = 100  # batches; running averages decay by .9 a batch
+_CALIBRATION = 30  # batches that a random bottom's running averages follow
 
 
 def untrained(net: split.Net, party: int, keys, inputs) -> Any:
@@ -52,14 +52,22 @@ def _calibrated(bottom, how):
   """One program for all parties and experiments of a process."""
 
   def calibrate(key, variables, x):
-    batch = min(256, mapping.rows(x))
+    batch = min(128, mapping.rows(x))
 
     def body(variables, rows):
       _, stats = bottom(variables, mapping.take(x, rows), train=True)
       return {**variables, "stats": stats}, None
 
     drawn = rng.integers(key, (_CALIBRATION, batch), mapping.rows(x))
-    return jax.lax.scan(body, variables, drawn)[0]
+    after, _ = jax.lax.scan(body, variables, drawn)
+    # what they began with taken out, as if the batches had been all there is
+    left = nets.DECAY**_CALIBRATION
+    stats = jax.tree.map(
+      lambda new, old: (new - left * old) / (1 - left),
+      after["stats"],
+      variables["stats"],
+    )
+    return {**variables, "stats": stats}
 
   return jax.jit(mapping.over(calibrate, how, in_axes=(0, 0, None)))
 
@@ -164,8 +172,6 @@ def features_only(
 def ceiling(keys, train, test, labels, num_classes: int, steps: int):
   """Scores of heads trained on every label: what the embedding could give.
 
-  At least 1,500 steps, however small the attack's budget.
-
   Args:
     keys: one per seed.
     train: embeddings of the training rows, `[seeds, n, d]`.
@@ -179,7 +185,7 @@ def ceiling(keys, train, test, labels, num_classes: int, steps: int):
     training rows better, per seed.
   """
 
-  return _heads(keys, train, test, labels, num_classes, max(steps, 1500))
+  return _heads(keys, train, test, labels, num_classes, steps)
 
 
 @functools.partial(jax.jit, static_argnums=(4, 5))

@@ -13,6 +13,9 @@ from vfl_jax import normalization
 from vfl_jax import rng
 
 
+DECAY = 0.9  # of what batch normalisation keeps, a batch
+
+
 class BatchNorm(nn.Module):
   """Batch normalisation over all axes but the last, as flax's, faster.
 
@@ -42,7 +45,7 @@ class BatchNorm(nn.Module):
       # XLA computes them once for here and there
       moments = normalization.moments(jax.lax.stop_gradient(x))
       for old, new in zip(kept, moments, strict=True):
-        old.value = 0.9 * old.value + 0.1 * new
+        old.value = DECAY * old.value + (1 - DECAY) * new
     return normalization.batch(x, scale, shift)
 
 

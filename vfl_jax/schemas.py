@@ -29,6 +29,7 @@ EXPERIMENT: dict[str, Any] = {
     "active_features": False,
     "train_size": 0,
     "test_size": 0,
+    "validation_size": 0,
     "validation": 0.1,
     "test": 0.25,
     "encoding": "onehot",
@@ -73,6 +74,7 @@ EXPERIMENT: dict[str, Any] = {
     "label_prior": False,  # whether the parties know the class shares
     "metric": "accuracy",
     "attack_steps": 400,
+    "ceiling_steps": 1500,  # of the ceiling's heads; at least attack_steps
     "exposure": ("test",),  # rows whose features are rebuilt, "validation" too
     "coalitions": (),  # e.g. ((0, 1),): passive parties that act as one
     # how much each party's features say about the task, by learners that know

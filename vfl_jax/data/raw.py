@@ -54,7 +54,8 @@ def splits(
 
   The official test split is kept where there is one; otherwise a share
   `data.test` is drawn. Validation is a share `data.validation` of the
-  training rows; `data.train_size` and `data.test_size` (0: all) subset.
+  training rows; `data.train_size`, `data.validation_size` and
+  `data.test_size` (0: all) subset.
 
   Raises:
     ValueError: a class with fewer than three samples, or a split that is
@@ -80,6 +81,8 @@ def splits(
     train, labels, config["validation"], generator
   )
   train = _subset(train, labels, config["train_size"], generator)
+  size = config["validation_size"]
+  validation = _subset(validation, labels, size, generator)
   for name, index in (("test", test), ("validation", validation)):
     if len(index) < len(classes):
       raise ValueError(
