@@ -46,7 +46,6 @@ jaxtyping.install_import_hook(
 from vfl_jax import plots  # noqa: E402  after the hook
 from vfl_jax import programs  # noqa: E402
 
-programs.SHORTEST = 0.0
 programs.use_cache()
 
 

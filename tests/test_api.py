@@ -20,7 +20,7 @@ def finished(tmp_path_factory):
   config.update(seeds=2, compensation=())
   config.train.update(epochs=2, steps_per_epoch=2)
   config.information.update(estimators=(), samples=100)
-  config.evaluate.update(attack_steps=2)
+  config.evaluate.update(attack_steps=2, ceiling_steps=2)
   folder = tmp_path_factory.mktemp("run")
   lines = []
 

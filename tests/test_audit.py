@@ -197,7 +197,12 @@ def test_a_table_of_ones_own_from_end_to_end(tmp_path):
   config = config_file.get_config("step")
   configs.assign(
     config,
-    {"data.path": str(tmp_path / "own.parquet"), "data.label": "malignant"},
+    {
+      "data.path": str(tmp_path / "own.parquet"),
+      "data.label": "malignant",
+      # all of those that are possible: where every config runs for a step
+      "attacks": ("passive_completion", "feature_inversion"),
+    },
   )
   path = audit.run(configs.validate(config), tmp_path / "audit")
   assert "own.parquet" in path.read_text("utf-8")

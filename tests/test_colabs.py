@@ -60,8 +60,10 @@ _run = vfl_jax.run
 def _shorter(config, workdir):
   config.seeds = 2
   config.train.epochs = min(config.train.epochs, 8)
-  config.evaluate.attack_steps = 20
+  config.evaluate.update(attack_steps=20, ceiling_steps=20)
   config.information.update(steps=40, samples=400)
+  if "audit" in config:
+    config.attacks = ("passive_completion", "feature_inversion")
   return _run(config, workdir)
 
 vfl_jax.run = _shorter

@@ -34,6 +34,7 @@ def get_config(arg=""):
     "information.estimators": (), "compensation": (),
     "attacks": ("passive_completion", "feature_inversion"),
     "evaluate.attack_steps": 2,
+    "evaluate.ceiling_steps": 2,
   })
   config = configs.defaults("study")
   config.name = "tiny"
@@ -383,7 +384,6 @@ def test_slurm_runs_an_array_and_a_requeued_job_ends_the_same(tmp_path, whole):
     assert _until(lambda: launched.state(runs[0]) == "interrupted")
     told = lambda: slurm.ask(environment, "scontrol", "show", "job", job)
     assert "Restarts=1" in told()
-    # a requeued job waits two minutes for its turn, unless it is let go
     assert _until(
       lambda: (
         slurm.ask(environment, "scontrol", "release", job),

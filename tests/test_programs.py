@@ -19,7 +19,6 @@ pytestmark = pytest.mark.usefixtures("without_figures")
 def kept(tmp_path, monkeypatch):
   """A cache of this test's own that keeps every program, however small."""
   monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path / "cache"))
-  monkeypatch.setattr(programs, "SHORTEST", 0.0)
   before = jax.config.jax_compilation_cache_dir
   from jax.experimental.compilation_cache import compilation_cache
 
@@ -35,7 +34,7 @@ def config(**keys):
   made.update(seeds=2, compensation=())
   made.train.update(epochs=2, steps_per_epoch=2)
   made.information.update(estimators=("mine",), samples=100, steps=2)
-  made.evaluate.update(attack_steps=2)
+  made.evaluate.update(attack_steps=2, ceiling_steps=2)
   made.update(keys)
   return made
 

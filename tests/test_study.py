@@ -64,6 +64,7 @@ def small(cells, **values):
       "compensation": (),
       "attacks": ("passive_completion",),
       "evaluate.attack_steps": 2,
+      "evaluate.ceiling_steps": 2,
     },
   )
   config = configs.defaults("study")

@@ -97,7 +97,7 @@ def run(
   >>> config.update(seeds=2, compensation=())
   >>> config.train.update(epochs=2, steps_per_epoch=2)
   >>> config.information.update(estimators=(), samples=100)
-  >>> config.evaluate.update(attack_steps=2)
+  >>> config.evaluate.update(attack_steps=2, ceiling_steps=2)
   >>> result = run(config, tempfile.mkdtemp())
   >>> result.table("main")["metric"].unique().tolist()
   ['accuracy', 'balanced_accuracy']
