@@ -15,7 +15,6 @@ from vfl_jax import recording
 from vfl_jax import split
 from vfl_jax import train
 
-pytestmark = pytest.mark.numbers
 
 N = 24
 
@@ -51,6 +50,7 @@ def training(name, cut, rule="sgd", averaged=False, defense=None):
   return learner.recording_epoch, (state, inputs, targets, keys, 0)
 
 
+@pytest.mark.numbers
 @pytest.mark.parametrize(
   "name, cut, options",
   [

@@ -18,7 +18,6 @@ from vfl_jax.information import noise
 from vfl_jax.information import probe
 from vfl_jax.information import truths
 
-pytestmark = pytest.mark.numbers
 
 # A lower bound exceeds the truth by sampling alone: 4 standard errors (the
 # interval is 1.96 of them) fail once in 15,000 runs. Below, a critic that has
@@ -57,6 +56,7 @@ def check(name, found, truth, truth_error=0.0, shortfall=SHORTFALL):
   assert (np.abs(found.floor) < 0.04).all(), (name, found)
 
 
+@pytest.mark.numbers
 @pytest.mark.parametrize("name", GENERAL)
 def test_gaussian_mixtures(name):
   for level in (0.1, 0.9):
@@ -67,6 +67,7 @@ def test_gaussian_mixtures(name):
     assert found.n == 2000
 
 
+@pytest.mark.numbers
 @pytest.mark.parametrize(
   "name, shape",
   [
@@ -89,6 +90,7 @@ def test_shapes_no_linear_probe_would_see(name, shape):
   check(name, estimate(name, p.t, p.y), p.truth, p.error, shortfall=0.1)
 
 
+@pytest.mark.numbers
 def test_usable_information_of_a_family():
   """A linear probe sees all of what is linear, and nothing of an XOR."""
   p = truths.problem("mixture", 0, n=2000, d=3, classes=4, level=0.5)
@@ -118,6 +120,7 @@ def test_layers_fitted_some_at_a_time_give_what_they_give_in_turn(monkeypatch):
     np.testing.assert_array_equal(first, second)
 
 
+@pytest.mark.numbers
 @pytest.mark.parametrize("name", FOR_LABELS)
 def test_independent_function_and_xor_in_one_stack_of_unequal_layers(name):
   generator = np.random.default_rng(3)
@@ -143,6 +146,7 @@ def test_independent_function_and_xor_in_one_stack_of_unequal_layers(name):
   assert "not told from its floor" in found.warnings[0]
 
 
+@pytest.mark.numbers
 @pytest.mark.parametrize(
   "name, rho, d, n",
   [
@@ -177,6 +181,7 @@ def test_neighbors_equal_scikit_learn_on_one_feature():
     assert abs(estimate("neighbors", column, p.y).nats[0] - theirs) < 2e-3
 
 
+@pytest.mark.numbers
 def test_copula_knows_gaussians_through_any_monotone_map():
   for seed in range(3):
     t, y, truth = truths.gaussians(seed, n=1000, d=6, rho=0.7)
@@ -213,6 +218,7 @@ def test_plugin_counts_and_refuses_what_it_cannot_count():
   assert np.isnan(found.nats[0]) and "cells" in found.warnings[0][0]
 
 
+@pytest.mark.numbers
 def test_infonce_cannot_exceed_the_log_of_its_batch():
   y = np.arange(4000) % 100
   np.random.default_rng(0).shuffle(y)
@@ -338,6 +344,7 @@ def test_an_influence_is_pure_and_maps():
     assert np.abs(plain.mean()) < 0.01  # untrained: nothing
 
 
+@pytest.mark.numbers
 def test_the_gradient_of_mine_is_over_its_running_average():
   """Which is a number: by itself the second term would have no gradient."""
   generator = np.random.default_rng(0)
@@ -367,6 +374,7 @@ def test_the_gradient_of_mine_is_over_its_running_average():
   )
 
 
+@pytest.mark.numbers
 def test_a_contrastive_bound_with_all_negatives_is_the_classifier_bound():
   """The identity that the docstring of `classifier` states."""
   p = truths.problem("mixture", 1, n=512, d=2, classes=3, level=0.5)
@@ -441,6 +449,7 @@ def test_a_layer_reads_the_same_alone_among_wider_ones_and_in_chunks(
   np.testing.assert_allclose(nats(narrow, wide, narrow), together, atol=1e-3)
 
 
+@pytest.mark.numbers
 def test_a_layer_that_is_the_label_reaches_the_ceiling_with_many_classes():
   """Class shares are those of all rows: no part is short of H(Y)."""
   y = np.random.default_rng(0).integers(0, 20, 400)
@@ -470,6 +479,7 @@ def test_neighbours_are_counted_alike_with_and_without_a_tree(monkeypatch):
   np.testing.assert_allclose(estimate(t, y), tree, atol=1e-9)
 
 
+@pytest.mark.numbers
 def test_many_rows_are_projected_as_few_are(monkeypatch):
   """The randomised SVD beside the Gram matrix; an estimate takes either."""
   generator = np.random.default_rng(0)
@@ -518,6 +528,7 @@ def test_the_loss_by_projection_is_measured():
   assert 0 < found[0]["fold_interval"] < 0.2
 
 
+@pytest.mark.numbers
 def test_input_information_of_a_noisy_layer():
   """Gaussian X and T = X + Z: log sqrt(1 + 1 / s^2) by the closed form."""
   x = np.random.default_rng(0).standard_normal((2000, 1))
@@ -530,6 +541,7 @@ def test_input_information_of_a_noisy_layer():
     noise.input_information(jax.random.key(0), x, 0.0)
 
 
+@pytest.mark.numbers
 def test_input_information_of_a_wide_layer_with_little_noise():
   """Two values in many columns: log 2, where single precision cancels."""
   generator = np.random.default_rng(0)

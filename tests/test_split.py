@@ -12,8 +12,6 @@ from vfl_jax import protocol
 from vfl_jax import ports
 from vfl_jax import split
 
-pytestmark = pytest.mark.numbers
-
 
 def cuts(name):
   """Every cut; those inside are alike, and the fast tier takes one of them.
@@ -74,6 +72,7 @@ def close(a, b):
   )
 
 
+@pytest.mark.numbers
 @pytest.mark.parametrize("name, cut", CUTS)
 def test_protocol_gradient_is_the_end_to_end_gradient(name, cut):
   model, inputs = examples.build(name)
@@ -116,6 +115,7 @@ def test_any_number_of_parties(name, parties):
   close(one_round(variables), whole(variables))
 
 
+@pytest.mark.numbers
 @pytest.mark.parametrize(
   "name",
   [
