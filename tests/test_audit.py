@@ -200,7 +200,7 @@ def test_a_table_of_ones_own_from_end_to_end(tmp_path):
     {
       "data.path": str(tmp_path / "own.parquet"),
       "data.label": "malignant",
-      # all of those that are possible: where every config runs for a step
+      # two of them: CI runs the audit's own config with every possible attack
       "attacks": ("passive_completion", "feature_inversion"),
     },
   )

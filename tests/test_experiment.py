@@ -265,7 +265,8 @@ def test_the_control_s_normalisation_has_seen_the_party_s_features():
   ):
     # a step of a tenth towards all rows changes little
     np.testing.assert_allclose(kept, now, rtol=0.2, atol=0.1)
-  # of rows that are all alike, nothing is left of a first variance of one
+  # identical rows have no variance: of the initial one .9^30 = .04 would be
+  # left, and what float32 rounds of it is 1e-8
   alike = [np.repeat(x[:1], len(x), axis=0) for x in setup.inputs]
   fresh = controls.untrained(setup.net, 0, setup.keys, alike)
   stats = jax.tree.leaves_with_path(fresh["stats"])

@@ -23,11 +23,13 @@ from vfl_jax import split
 
 UNLABELLED = 1000  # rows the semi-supervised learners may look at
 COMPONENTS = 50  # principal components they see of wider features
-_CALIBRATION = 30  # batches that a random bottom's running averages follow
+_CALIBRATION, _BATCH = 30, 128  # batches, rows of each: see `untrained`
 
 
 def untrained(net: split.Net, party: int, keys, inputs) -> Any:
   """Bottoms at random init whose normalisation statistics come from x_k.
+
+  They are running averages over 30 random batches of 128 rows.
 
   Args:
     net: the split model.
@@ -52,7 +54,7 @@ def _calibrated(bottom, how):
   """One program for all parties and experiments of a process."""
 
   def calibrate(key, variables, x):
-    batch = min(128, mapping.rows(x))
+    batch = min(_BATCH, mapping.rows(x))
 
     def body(variables, rows):
       _, stats = bottom(variables, mapping.take(x, rows), train=True)
@@ -60,7 +62,7 @@ def _calibrated(bottom, how):
 
     drawn = rng.integers(key, (_CALIBRATION, batch), mapping.rows(x))
     after, _ = jax.lax.scan(body, variables, drawn)
-    # what they began with taken out, as if the batches had been all there is
+    # running averages still hold a share of their initial values: removed
     left = nets.DECAY**_CALIBRATION
     stats = jax.tree.map(
       lambda new, old: (new - left * old) / (1 - left),

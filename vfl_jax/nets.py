@@ -12,8 +12,7 @@ import numpy as np
 from vfl_jax import normalization
 from vfl_jax import rng
 
-
-DECAY = 0.9  # of what batch normalisation keeps, a batch
+DECAY = 0.9  # per batch, of batch normalisation's running averages
 
 
 class BatchNorm(nn.Module):

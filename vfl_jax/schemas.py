@@ -74,7 +74,7 @@ EXPERIMENT: dict[str, Any] = {
     "label_prior": False,  # whether the parties know the class shares
     "metric": "accuracy",
     "attack_steps": 400,
-    "ceiling_steps": 1500,  # of the ceiling's heads; at least attack_steps
+    "ceiling_steps": 1500,  # of the ceiling's heads; or attack_steps if more
     "exposure": ("test",),  # rows whose features are rebuilt, "validation" too
     "coalitions": (),  # e.g. ((0, 1),): passive parties that act as one
     # how much each party's features say about the task, by learners that know

@@ -74,7 +74,7 @@ def counted(made, workdir, counts):
   counts["frozen"] += 2 * trainings
   counts["finetuned"] += trainings
   # two parties, two heads, see `controls.ceiling`
-  counts["ceiling"] += 2 * SEEDS * 2 * 1500
+  counts["ceiling"] += 2 * SEEDS * 2 * made.evaluate.ceiling_steps
 
 
 def seconds_each(run, times):
