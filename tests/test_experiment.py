@@ -266,7 +266,7 @@ def test_the_control_s_normalisation_has_seen_the_party_s_features():
     # a step of a tenth towards all rows changes little
     np.testing.assert_allclose(kept, now, rtol=0.2, atol=0.1)
   # identical rows have no variance: of the initial one .9^30 = .04 would be
-  # left, and what float32 rounds of it is 1e-8
+  # left, and float32 rounds it to 1e-6
   alike = [np.repeat(x[:1], len(x), axis=0) for x in setup.inputs]
   fresh = controls.untrained(setup.net, 0, setup.keys, alike)
   stats = jax.tree.leaves_with_path(fresh["stats"])
