@@ -22,30 +22,33 @@ _overrides: dict[str, str] = {}
 
 def main(argv: list[str]) -> None:
   logging.set_verbosity(logging.WARNING)
-  from vfl_jax import config as configs
+  from vfl_jax.config import files
+  from vfl_jax.experiments.validation import validate
 
   try:
     if len(argv) > 1:
       raise ValueError(f"unknown argument {argv[1]!r}; see --help.")
-    config = configs.validate(configs.load(_CONFIG.value, _overrides))
+    config = validate.validate(files.load(_CONFIG.value, _overrides))
   except (ValueError, FileNotFoundError) as error:
     _refuse(error)
-  from vfl_jax import api
-  from vfl_jax import console
-  from vfl_jax import lifecycle
-  from vfl_jax import workdir
+  from vfl_jax.experiments import dispatch
+  from vfl_jax.experiments import progress as experiment_progress
+  from vfl_jax.results import terminal
+  from vfl_jax.experiments import lifecycle
 
-  folder = _WORKDIR.value or api.default_workdir(config)
+  folder = _WORKDIR.value or dispatch.default_workdir(config)
   try:
     if _DRY_RUN.value:
-      api.work(config).dry_run(config)
+      dispatch.work(config).dry_run(config)
       return
-    with console.Progress(api.board(config, folder, _BOARD.value)) as progress:
-      report = api.work(config).run(config, folder, progress)
-  except (workdir.Refused, lifecycle.Stopped) as error:
+    with experiment_progress.Progress(
+      dispatch.board(config, folder, _BOARD.value)
+    ) as progress:
+      report = dispatch.work(config).run(config, folder, progress)
+  except (lifecycle.Refused, lifecycle.Stopped) as error:
     _refuse(error, code=2 if isinstance(error, ValueError) else 1)
   if report.is_file():  # else another host writes it
-    console.summary(folder)
+    terminal.summary(folder)
 
 
 def _parse(argv: list[str]) -> list[str]:

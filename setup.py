@@ -42,7 +42,7 @@ setuptools.setup(
   license="Apache-2.0",
   python_requires=">=3.11",
   packages=setuptools.find_packages(include=["vfl_jax", "vfl_jax.*", "launch"]),
-  package_data={"vfl_jax": ["templates/*.html", "py.typed"]},
+  package_data={"vfl_jax": ["results/pages/templates/*.html", "py.typed"]},
   install_requires=[  # .ci/lowest tests these very versions
     "jax>=0.10,<0.13",
     "flax>=0.12.6",

@@ -27,7 +27,7 @@ FILES = {
 def run(path: pathlib.Path, folder: pathlib.Path, data: pathlib.Path) -> str:
   """One step of a config; what became of it, in a line."""
   import vfl_jax
-  from vfl_jax import programs
+  from vfl_jax.runtime import compilation
 
   started = time.monotonic()
   config = vfl_jax.load_config(f"{path}:step")
@@ -43,7 +43,7 @@ def run(path: pathlib.Path, folder: pathlib.Path, data: pathlib.Path) -> str:
     config.workers = 1  # the other process has the other core
   result = vfl_jax.run(config, folder / path.stem)
   assert result.report.stat().st_size > 10_000, result.report
-  programs.make_room()
+  compilation.make_room()
   return f"{path}: {time.monotonic() - started:.0f} s"
 
 

@@ -11,11 +11,11 @@ every cut besides: `audit.defenses`. `:cpu` is the same in minutes on two cores.
 """
 
 from configs import common
-from vfl_jax import config as configs
+from vfl_jax.config import schema
 
 
 def get_config(arg: str = ""):
-  config = configs.defaults("audit")
+  config = schema.defaults("audit")
   kinds = [part for part in arg.split(",") if part in _KINDS]
   for section, values in _KINDS[kinds[0] if kinds else "table"].items():
     if section == "model":

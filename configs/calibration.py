@@ -13,13 +13,13 @@ minutes of one core.
 import ml_collections
 
 from configs import common
-from vfl_jax import config as configs
+from vfl_jax.config import schema
 
 _CPU = {
   "seeds": 3,
   # without mine's concatenated critic, which takes ten times as long
   "estimators": tuple(
-    e for e in configs.defaults("calibration").estimators if isinstance(e, str)
+    e for e in schema.defaults("calibration").estimators if isinstance(e, str)
   ),
 }
 _STEP = {
@@ -33,5 +33,5 @@ _STEP = {
 
 
 def get_config(arg: str = "") -> ml_collections.ConfigDict:
-  config = configs.defaults("calibration")
+  config = schema.defaults("calibration")
   return common.argued(config, arg, {"cpu": _CPU, "step": _STEP})

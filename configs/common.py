@@ -12,7 +12,8 @@ from typing import Any
 
 import ml_collections
 
-from vfl_jax import config as configs
+from vfl_jax.config import files
+from vfl_jax.config import schema
 
 _SHORT = {
   "cut": "model.cut",
@@ -54,7 +55,7 @@ _FULL = {
   "information.steps": 1000,
 }
 
-model = configs.model
+model = schema.model
 
 
 def experiment(
@@ -77,9 +78,9 @@ def experiment(
   Raises:
     ValueError: an argument that is none of the above.
   """
-  config = configs.defaults()
+  config = schema.defaults()
   config.name = name
-  configs.assign(config, _FULL)
+  files.assign(config, _FULL)
   for key, value in sections.items():
     if key == "model":
       config.model = value
@@ -106,10 +107,10 @@ def argued(
   for part in filter(None, arg.split(",")):
     if part in profiles:
       config.profile = part
-      configs.assign(config, profiles[part])
+      files.assign(config, profiles[part])
     elif "=" in part:
       key, value = part.split("=", 1)
-      configs.assign(config, {_SHORT.get(key, key): configs.parse_value(value)})
+      files.assign(config, {_SHORT.get(key, key): files.parse_value(value)})
     else:
       near = difflib.get_close_matches(part, list(profiles), n=1)
       hint = f" Did you mean {near[0]!r}?" if near else ""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from configs import studies
-from vfl_jax.defenses import adaptive
+from vfl_jax.config import adaptive
 
 # the weakest first
 STRENGTHS: dict[str, tuple[dict[str, Any], ...]] = {

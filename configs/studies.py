@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from configs import common
-from vfl_jax import config as configs
+from vfl_jax.config import files
+from vfl_jax.config import schema
 
 # neither information nor compensation is measured
 BARE = {"information.estimators": (), "compensation": ()}
@@ -35,15 +36,15 @@ def study(
     cpu: dotted keys by base, in profile "cpu".
     few: cells that the profile "step" runs.
   """
-  config = configs.defaults("study")
+  config = schema.defaults("study")
   config.name, config.question = name, question
   config.cells = tuple(cells)
   profile = arg.split(",")[0]
   for base, module in bases.items():
     start = module.get_config(profile if profile in ("cpu", "step") else "")
-    configs.assign(start, {**every, **(own or {}).get(base, {})})
+    files.assign(start, {**every, **(own or {}).get(base, {})})
     if profile == "cpu":
-      configs.assign(start, (cpu or {}).get(base, {}))
+      files.assign(start, (cpu or {}).get(base, {}))
     recorded(start)
     config.bases[base] = start
   shown = tuple(config.cells[i] for i in few)

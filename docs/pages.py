@@ -12,11 +12,11 @@ from mkdocs.structure import files as site
 import pandas as pd
 
 from vfl_jax import attacks
+from vfl_jax.config import entries
+from vfl_jax.data import tasks
 from vfl_jax import defenses
-from vfl_jax import entries
 from vfl_jax import information
-from vfl_jax import tasks
-from vfl_jax.plots import style
+from vfl_jax.results.figures import style
 
 HERE = pathlib.Path(__file__).resolve().parent
 FIRST = [

@@ -15,8 +15,9 @@ from rich import console
 
 from launch import runs as launched
 from launch import watch
-from vfl_jax import config as configs
-from vfl_jax import tables
+from vfl_jax.config import files
+from vfl_jax.config import identity
+from vfl_jax.results import files as result_files
 
 BACKENDS = {
   "local": "launch.local",
@@ -44,8 +45,8 @@ def main(argv: list[str]) -> int:
       raise ValueError("no --config; give the file of a sweep.")
     if _WORKERS.value < 0:
       raise ValueError(f"--workers is {_WORKERS.value}; take 0 or more.")
-    config = configs.load(_CONFIG.value, _overrides)
-    workdir = _WORKDIR.value or f"runs/{config.name}-{configs.digest(config)}"
+    config = files.load(_CONFIG.value, _overrides)
+    workdir = _WORKDIR.value or f"runs/{config.name}-{identity.digest(config)}"
     runs = launched.expand(config, workdir)
     if _COLLECT.value:
       path, rows = launched.collect(runs, workdir)
@@ -87,7 +88,7 @@ def _answer(runs, config, workdir, left):
   if left or any(state in going for state in states.values()):
     return 1
   spec = pathlib.Path(workdir) / "asked" / "study.json"
-  tables.write_text(spec, configs.as_json(config))
+  result_files.write_text(spec, identity.as_json(config))
   command = [sys.executable, "-m", "launch.answer", str(spec), str(workdir)]
   ended = subprocess.run(command)
   return ended.returncode or (0 if whole else 1)

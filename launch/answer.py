@@ -8,20 +8,21 @@ import sys
 
 def main(spec: str, workdir: str) -> int:
   """Read the cells that are done, list the others, write the report."""
-  from vfl_jax import config as configs
-  from vfl_jax import console
-  from vfl_jax import lifecycle
-  from vfl_jax import study
-  from vfl_jax import workdir as workdirs
+  from vfl_jax.config import files
+  from vfl_jax.experiments.validation import validate
+  from vfl_jax.experiments import progress as experiment_progress
+  from vfl_jax.results import terminal
+  from vfl_jax.experiments import lifecycle
+  from vfl_jax.experiments import study
 
   try:
-    config = configs.validate(configs.load(spec, {}))
-    with console.Progress() as progress:
+    config = validate.validate(files.load(spec, {}))
+    with experiment_progress.Progress() as progress:
       study.run(config, workdir, progress, again=False)
-  except (workdirs.Refused, lifecycle.Stopped, RuntimeError) as error:
+  except (lifecycle.Refused, lifecycle.Stopped, RuntimeError) as error:
     print(f"error: {error}", file=sys.stderr)
     return 1
-  console.summary(workdir)
+  terminal.summary(workdir)
   return 0
 
 

@@ -8,8 +8,11 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from vfl_jax import config as configs
-from vfl_jax import tables
+from vfl_jax.config import files
+from vfl_jax.config import identity
+from vfl_jax.results import files as result_files
+from vfl_jax.results import status
+from vfl_jax.results import tables
 
 MAIN = pathlib.Path(__file__).resolve().parent.parent / "main.py"
 STATES = ("done", "running", "waiting", "interrupted", "failed", "diverged")
@@ -62,7 +65,7 @@ def expand(config: Any, workdir: str | os.PathLike[str]) -> list[Run]:
   """The runs of a config, in its order; a config without cells is one run.
 
   Args:
-    config: from `config.load`.
+    config: from `files.load`.
     workdir: the sweep's folder.
 
   Raises:
@@ -78,10 +81,10 @@ def expand(config: Any, workdir: str | os.PathLike[str]) -> list[Run]:
           f"a cell starts from {entry['base']!r}; bases are "
           f"{', '.join(config.bases)}."
         )
-      asked.append((dict(entry["labels"]), configs.cell(config, entry)))
+      asked.append((dict(entry["labels"]), files.cell(config, entry)))
   found = {}
   for labels, own in asked:
-    name = configs.digest(own)
+    name = identity.digest(own)
     found[name] = Run(
       name,
       labels,
@@ -89,19 +92,19 @@ def expand(config: Any, workdir: str | os.PathLike[str]) -> list[Run]:
       workdir / "asked" / f"{name}.json",
       workdir / "logs" / f"{name}.log",
     )
-    text = configs.as_json(own)
+    text = identity.as_json(own)
     if not found[name].spec.is_file():
-      tables.write_text(found[name].spec, text)
+      result_files.write_text(found[name].spec, text)
   return list(found.values())
 
 
 def state(run: Run) -> str:
   """One of `STATES`, read off its folder."""
-  if tables.finished(run.folder):
+  if status.finished(run.folder):
     return "done"
-  if tables.held(run.folder):
+  if status.held(run.folder):
     return "running"
-  found = tables.status(run.folder).get("state", "waiting")
+  found = status.status(run.folder).get("state", "waiting")
   return "interrupted" if found in ("running", "done") else found
 
 
@@ -127,15 +130,15 @@ def ended(run: Run, code: int) -> str:
   found = state(run)
   if code > 0 and found in ("waiting", "interrupted"):
     said = last_lines(run, 1) or [f"exit code {code}"]
-    tables.set_status(run.folder, "failed", reason=said[-1])
+    status.set_status(run.folder, "failed", reason=said[-1])
     found = "failed"
   return found
 
 
 def last_lines(run: Run, count: int = 5) -> list[str]:
   """Why a run failed, or else the end of what it printed."""
-  reason = tables.status(run.folder).get("reason")
-  if reason and tables.status(run.folder)["state"] in ("failed", "diverged"):
+  reason = status.status(run.folder).get("reason")
+  if reason and status.status(run.folder)["state"] in ("failed", "diverged"):
     return str(reason).splitlines()[-count:]
   if not run.log.is_file():
     return []
@@ -158,7 +161,7 @@ def collect(runs: Sequence[Run], workdir: str | os.PathLike[str]):
   """
   frames = []
   for run in runs:
-    if not tables.finished(run.folder):
+    if not status.finished(run.folder):
       continue
     for name in COLLECTED:
       frame = tables.read(run.folder, name)

@@ -35,31 +35,35 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 jaxtyping.install_import_hook(
   [
     "vfl_jax.models.convolution",
-    "vfl_jax.split",
-    "vfl_jax.nets",
-    "vfl_jax.evaluate",
-    "vfl_jax.controls",
+    "vfl_jax.federation.split",
+    "vfl_jax.models.heads",
+    "vfl_jax.models.perceptron",
+    "vfl_jax.models.readout",
+    "vfl_jax.runtime.trees",
+    "vfl_jax.evaluation.metrics",
+    "vfl_jax.evaluation.scoring",
+    "vfl_jax.evaluation.controls",
   ],
   "beartype.beartype",
 )
 
-from vfl_jax import plots  # noqa: E402  after the hook
-from vfl_jax import programs  # noqa: E402
+from vfl_jax.results import figures  # noqa: E402
+from vfl_jax.runtime import compilation  # noqa: E402
 
-programs.use_cache()
+compilation.use_cache()
 
 
 @pytest.fixture(autouse=True)
 def _room_for_programs():
   """The suite compiles more than a process may map, see `make_room`."""
   yield
-  programs.make_room()
+  compilation.make_room()
 
 
 @pytest.fixture
 def without_figures(monkeypatch):
   """Reports without figures, which take longer than a tiny experiment."""
-  monkeypatch.setattr(plots, "write", lambda workdir: {})
+  monkeypatch.setattr(figures, "write", lambda workdir: {})
 
 
 @pytest.fixture(scope="session")

@@ -9,10 +9,10 @@ import sys
 
 import pandas as pd
 
-from vfl_jax.questions import information as depth
-from vfl_jax.questions import tradeoff
-from vfl_jax.questions import verdicts
-from vfl_jax.report import tradeoff as reports
+from vfl_jax.results.answers import cells as answer_cells
+from vfl_jax.results.answers import information as answer_information
+from vfl_jax.results.answers import verdicts
+from vfl_jax.results.pages import tradeoff
 
 DOCS = pathlib.Path(__file__).resolve().parent.parent / "docs" / "results"
 TEXTS = {"strength": str, "task": str}
@@ -50,7 +50,7 @@ def signed(row, name: str, ends: str = "") -> str:
 @functools.cache
 def defended(name: str = "defenses") -> tuple[pd.DataFrame, pd.DataFrame]:
   """Every cell of a study of defences, and the comparisons among them."""
-  cells = tradeoff.gathered(results(name))
+  cells = answer_cells.gathered(results(name))
   return cells, pd.DataFrame(verdicts.advances(cells))
 
 
@@ -90,9 +90,9 @@ def defenses_counts(name: str = "defenses") -> list[str]:
       row["question"],
       words(row["data"]),
       str(row["advance"]),
-      *(str(row[v]) for v in reports.VERDICTS),
+      *(str(row[v]) for v in tradeoff.VERDICTS),
     )
-    for row in reports.counts(steps).to_dict("records")
+    for row in tradeoff.counts(steps).to_dict("records")
   ]
 
 
@@ -109,9 +109,16 @@ def information() -> list[str]:
     cells = [words(data), str(model)]
     for place in ("bottom", "joint"):
       gain = between(own, f"{place}_gain", "{:+.2f}")
-      cells += [f"{own[place]:+.2f}", gain, depth.verdict(own, place)]
+      cells += [
+        f"{own[place]:+.2f}",
+        gain,
+        answer_information.verdict(own, place),
+      ]
     for key in (("classifier", "trained on"), ("mine", "held out")):
-      cells += [depth.verdict(by[key], place) for place in ("bottom", "joint")]
+      cells += [
+        answer_information.verdict(by[key], place)
+        for place in ("bottom", "joint")
+      ]
     cells += [f"{own[k]:.2f}" for k in ("input", "cut", "output")]
     rows.append(line(*cells, f"{own['marked']:.0%}"))
   return rows
@@ -201,7 +208,8 @@ def _grows() -> str:
       (frame["samples"] == samples) & (frame["estimator"] == estimator)
     ]
     return sum(
-      depth.verdict(r, place) == verdict for r in part.to_dict("records")
+      answer_information.verdict(r, place) == verdict
+      for r in part.to_dict("records")
     )
 
   return _claim(

@@ -8,13 +8,16 @@ import pytest
 
 from configs import common
 from vfl_jax import attacks
-from vfl_jax import config as configs
-from vfl_jax import experiment
-from vfl_jax import federation
-from vfl_jax import malicious
-from vfl_jax import tables
-from vfl_jax import types
-from vfl_jax.attacks import active
+from vfl_jax.attacks import active_completion
+from vfl_jax.attacks import base
+from vfl_jax.config import schema
+from vfl_jax.experiments import experiment
+from vfl_jax.experiments.validation import validate
+from vfl_jax.federation import malicious
+from vfl_jax.federation import setup as federation_setup
+from vfl_jax.federation import views
+from vfl_jax.results import status
+from vfl_jax.results import tables
 
 
 def steps(rule, gradients):
@@ -29,12 +32,15 @@ def steps(rule, gradients):
 @pytest.mark.parametrize(
   "rule, wanted",
   [
-    (active.amplified(0.9), [1, 5.51, 6.58, 7.80, 8.97, 10.05]),
+    (active_completion.amplified(0.9), [1, 5.51, 6.58, 7.80, 8.97, 10.05]),
     (
-      active.amplified(0.9, variant="released"),
+      active_completion.amplified(0.9, variant="released"),
       [1, 5.51, 12.4, 24.1, 44.0, 78.1],
     ),
-    (active.amplified(0.9, gamma=0.0), [1, 1.9, 2.71, 3.44, 4.10, 4.69]),
+    (
+      active_completion.amplified(0.9, gamma=0.0),
+      [1, 1.9, 2.71, 3.44, 4.10, 4.69],
+    ),
     (optax.trace(0.9), [1, 1.9, 2.71, 3.44, 4.10, 4.69]),
   ],
 )
@@ -46,7 +52,7 @@ def test_a_constant_gradient_is_amplified_as_published(rule, wanted):
 
 
 def test_a_step_that_turns_is_not_amplified_and_none_is_beyond_the_largest():
-  taken = steps(active.amplified(0.0), [1.0, -1.0, -1.0, -100.0])
+  taken = steps(active_completion.amplified(0.0), [1.0, -1.0, -1.0, -100.0])
   np.testing.assert_allclose(taken, [1, -1, -2, -500], rtol=1e-5)
 
 
@@ -56,14 +62,14 @@ def tiny(**sections):
   config.train.epochs = 2
   config.train.steps_per_epoch = 5
   config.information.estimators = ()
-  config.model = configs.model("mlp", hidden=(16,))
+  config.model = schema.model("mlp", hidden=(16,))
   return config
 
 
 def test_only_the_malicious_party_trains_differently():
-  config = configs.validate(tiny())
-  setup = federation.prepare(config)
-  state, _ = federation.initial(config, setup)
+  config = validate.validate(tiny())
+  setup = federation_setup.prepare(config)
+  state, _ = federation_setup.initial(config, setup)
   honest, _ = malicious.attacked(config, setup, (1,), lambda m: optax.trace(m))
   for epoch in range(2):
     state, _ = setup.learner.epoch(
@@ -75,7 +81,7 @@ def test_only_the_malicious_party_trains_differently():
     honest.variables,
     state["variables"],
   )
-  loud, _ = malicious.attacked(config, setup, (1,), active.amplified)
+  loud, _ = malicious.attacked(config, setup, (1,), active_completion.amplified)
   moved = [
     sum(
       float(jnp.abs(a - b).sum())
@@ -92,7 +98,7 @@ def test_only_the_malicious_party_trains_differently():
 
 def test_it_stands_in_the_report_with_what_it_does_to_the_task(tmp_path):
   config = tiny(attacks=("passive_completion", "active_completion"))
-  experiment.run(configs.validate(config), tmp_path)
+  experiment.run(validate.validate(config), tmp_path)
   table = tables.read(tmp_path, "attacks")
   assert set(table["attack"]) == {"passive_completion", "active_completion"}
   ceilings = table[(table["what"] == "ceiling") & table["primary"]].pivot(
@@ -111,10 +117,10 @@ def test_a_federation_that_diverges_under_it_is_said_and_not_scored(tmp_path):
     "passive_completion",
     {"name": "active_completion", "largest": 1e30, "gamma": 1e30},
   )
-  experiment.run(configs.validate(config), tmp_path)
+  experiment.run(validate.validate(config), tmp_path)
   assert (
     "diverged in seeds"
-    in tables.status(tmp_path)["skipped"]["active_completion"]
+    in status.status(tmp_path)["skipped"]["active_completion"]
   )
   assert set(tables.read(tmp_path, "attacks")["attack"]) == {
     "passive_completion"
@@ -126,13 +132,13 @@ def test_it_needs_momentum_to_amplify():
   config = tiny(attacks=("active_completion",))
   config.train.optimizer = "adam"
   with pytest.raises(ValueError, match="set train.optimizer='sgd'"):
-    configs.validate(config)
+    validate.validate(config)
   config.train.optimizer = "sgd"
   config.train.overrides = ({"name": "party 1", "optimizer": "adam"},)
   with pytest.raises(ValueError, match="set train.optimizer='sgd'"):
-    configs.validate(config)
+    validate.validate(config)
   config.train.overrides = ({"name": "top", "optimizer": "adam"},)
-  configs.validate(config)
+  validate.validate(config)
   with pytest.raises(ValueError, match="largest is 0.5"):
     attacks.build("active_completion", budget=1, largest=0.5)
 
@@ -153,9 +159,9 @@ def test_ids_one_passive_party_and_the_released_variant(tmp_path):
   config.data.name = "breast_cancer"
   config.data.encoding = "fields"
   config.data.active_features = True
-  config.model = configs.model("deepfm", hidden=(8,))
+  config.model = schema.model("deepfm", hidden=(8,))
   config.record.epochs = (1,)
-  experiment.run(configs.validate(config), tmp_path)
+  experiment.run(validate.validate(config), tmp_path)
   table = tables.read(tmp_path, "attacks")
   assert set(table["party"]) == {"0"} and len(set(table["attack"])) == 5
   active = tables.read(tmp_path, "active")
@@ -170,12 +176,12 @@ def test_a_swap_goes_on_training_and_is_held_against_an_honest_twin(tmp_path):
   config.record.epochs = (1,)
   config.train.schedule = "cosine"
   config.model.norm = "none"
-  experiment.run(configs.validate(config), tmp_path)
+  experiment.run(validate.validate(config), tmp_path)
   active = tables.read(tmp_path, "active")
   before = experiment.load(tmp_path)
   honest = active.groupby("seed")["honest"].mean().to_numpy()
   test = before.federation.dataset.test
-  predict = federation.prepare(before.config).learner.predict
+  predict = federation_setup.prepare(before.config).learner.predict
   logits = predict(before.federation.variables, tuple(test.inputs))
   labels = test.labels
   trained = (np.argmax(np.asarray(logits), -1) == labels).mean(1)
@@ -186,10 +192,10 @@ def test_a_swap_goes_on_training_and_is_held_against_an_honest_twin(tmp_path):
 def test_only_the_top_and_honest_parties_learn_while_others_are_swapped_in():
   config = tiny(attacks=({"name": "embedding_swap", "every": 1},))
   config.record.epochs = (1,)
-  config = configs.validate(config)
-  setup = federation.prepare(config)
-  state, kept = federation.initial(config, setup)
-  f = federation.trained(config, setup, state["variables"], kept)
+  config = validate.validate(config)
+  setup = federation_setup.prepare(config)
+  state, kept = federation_setup.initial(config, setup)
+  f = views.trained(config, setup, state["variables"], kept)
   attack = attacks.build("embedding_swap", budget=1, every=1)
   labels = np.asarray(setup.dataset.train.labels)
   known = np.tile([np.argmax(labels == c) for c in range(10)], (2, 1))
@@ -209,8 +215,8 @@ def test_an_attack_without_a_word_is_listed_with_the_reason(tmp_path):
   config = tiny(attacks=("norm", "similarity"), defenses=("lcd",))
   config.train.epochs = 4
   config.record.epochs = (3,)  # `lcd` trains the top alone by then
-  experiment.run(configs.validate(config), tmp_path)
-  skipped = tables.status(tmp_path)["skipped"]
+  experiment.run(validate.validate(config), tmp_path)
+  skipped = status.status(tmp_path)["skipped"]
   assert set(skipped) == {"norm", "similarity"}
   assert "too few recorded rows got a gradient" in skipped["norm"]
 
@@ -219,10 +225,10 @@ def test_an_attack_without_a_word_is_listed_with_the_reason(tmp_path):
 def test_summed_logits_of_a_trained_federation_are_read_exactly(tmp_path):
   config = tiny(attacks=("direct",))
   config.model.cut = len(
-    federation.prepare(configs.validate(tiny())).net.model.stages
+    federation_setup.prepare(validate.validate(tiny())).net.model.stages
   )
   config.record.epochs = (0,)
-  experiment.run(configs.validate(config), tmp_path)
+  experiment.run(validate.validate(config), tmp_path)
   found = tables.read(tmp_path, "leakage").query("metric == 'accuracy'")
   assert (found["attack_score"] == 1).all() and len(found) == 2
 
@@ -231,7 +237,7 @@ def test_an_oracle_stands_beside_the_honest_number_under_a_mark(tmp_path):
   config = tiny()
   config.evaluate.oracle = True
   config.evaluate.attack_steps = 12
-  experiment.run(configs.validate(config), tmp_path)
+  experiment.run(validate.validate(config), tmp_path)
   table = tables.read(tmp_path, "leakage").query("primary")
   table = table.pivot(
     index=["party", "rows"], columns="attack", values="attack_score"
@@ -248,13 +254,13 @@ def test_an_oracle_stands_beside_the_honest_number_under_a_mark(tmp_path):
 def test_a_coalition_reads_summed_logits_once():
   labels = np.arange(30) % 3
   g = (np.full((30, 3), 1 / 3) - np.eye(3)[labels]).astype(np.float32)
-  view = types.View(
+  view = base.View(
     *(None,) * 6,
     gradients={0: (jnp.asarray(g), jnp.asarray(g))},
     gradient_rows=np.arange(30),
     aux_rows=np.arange(3),
     aux_labels=np.arange(3),
-    public=types.Public(3, 30, 1, ("all",), None),
+    public=base.Public(3, 30, 1, ("all",), None),
   )
   found = attacks.build("direct", budget=1).infer(jax.random.key(0), view)
   np.testing.assert_array_equal(np.argmax(found.train, 1), labels)

@@ -5,9 +5,9 @@ import types as standard
 import numpy as np
 import pytest
 
-from vfl_jax import alignment
-from vfl_jax import tasks
-from vfl_jax import types
+from vfl_jax.data import base
+from vfl_jax.data import tasks
+from vfl_jax.evaluation import alignment
 
 CLASSES, ROWS = 4, 600
 
@@ -25,8 +25,8 @@ def on_a_line(seed=0, parties=2):
       ).astype(np.float32)
       for _ in range(parties)
     )
-    splits[name] = types.Examples(inputs, labels, np.arange(ROWS))
-  return types.Dataset(
+    splits[name] = base.Examples(inputs, labels, np.arange(ROWS))
+  return base.Dataset(
     "line", "table", CLASSES, **splits, vocabulary=(0,) * parties
   )
 

@@ -7,13 +7,13 @@ import pytest
 
 import vfl_jax
 from tests import examples
-from vfl_jax import alike
 from vfl_jax import defenses
-from vfl_jax import optimizers
-from vfl_jax import ports
-from vfl_jax import recording
-from vfl_jax import split
-from vfl_jax import train
+from vfl_jax.defenses import base
+from vfl_jax.federation import grouping
+from vfl_jax.federation import optimizers
+from vfl_jax.federation import recording
+from vfl_jax.federation import split
+from vfl_jax.federation import train
 
 
 N = 24
@@ -30,7 +30,7 @@ def training(name, cut, rule="sgd", averaged=False, defense=None):
   """An epoch of four parties, the second one's block unlike the others'."""
   # a shift before a normalisation has no gradient, and Adam makes steps of none
   norm = "none" if rule == "adam" else "batch"
-  defense = defense or ports.Defense()
+  defense = defense or base.Defense()
   model, (own, other, *_) = examples.build(name, 4, norm, rows=N)
   inputs = (own, other, jax.tree.map(jnp.flip, own), own)
   net = split.at(model, cut, 4, defense)
@@ -64,7 +64,7 @@ def training(name, cut, rule="sgd", averaged=False, defense=None):
 def test_together_equals_alone(name, cut, options, monkeypatch):
   epoch, arguments = training(name, cut, **options)
   together = epoch(*arguments)
-  monkeypatch.setattr(alike, "find", lambda *own: alike.none(4))
+  monkeypatch.setattr(grouping, "find", lambda *own: grouping.none(4))
   epoch, arguments = training(name, cut, **options)
   close(together, epoch(*arguments))
 
@@ -84,7 +84,7 @@ def test_some_stay_alone(name, options, same, monkeypatch):
     return epoch.lower(*arguments).as_text()
 
   together = text()
-  monkeypatch.setattr(alike, "find", lambda *own: alike.none(4))
+  monkeypatch.setattr(grouping, "find", lambda *own: grouping.none(4))
   assert (together == text()) == same
 
 
@@ -94,11 +94,11 @@ def test_what_is_alike():
     optimizers.build("sgd", learning_rate=rate, steps=9) for rate in (0.1, 0.2)
   )
   inputs, rules = (x, wide, x, x), (one, one, one, other)
-  found = alike.find(inputs, rules)
+  found = grouping.find(inputs, rules)
   assert found.groups == ((0, 2), (1,), (3,))
   back = found.unstack(found.stack(inputs))
   jax.tree.map(np.testing.assert_array_equal, back, inputs)
-  assert alike.find((x, x.astype(int))).groups == ((0,), (1,))
+  assert grouping.find((x, x.astype(int))).groups == ((0,), (1,))
 
 
 def test_equal_settings_are_one_rule():
@@ -107,4 +107,4 @@ def test_equal_settings_are_one_rule():
   options.overrides = ({"name": "party 1", "learning_rate": 0.5},)
   rules = optimizers.rules(options, 4, 3).bottoms
   x = jnp.ones(2)
-  assert alike.find((x,) * 4, rules).groups == ((0, 2, 3), (1,))
+  assert grouping.find((x,) * 4, rules).groups == ((0, 2, 3), (1,))

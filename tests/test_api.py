@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import vfl_jax
-from vfl_jax import board
-from vfl_jax import console
-from vfl_jax import tables
+from vfl_jax.experiments import progress
+from vfl_jax.results import log
+from vfl_jax.results import tensorboard
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def finished(tmp_path_factory):
   folder = tmp_path_factory.mktemp("run")
   lines = []
 
-  class Watcher(console.Silent):
+  class Watcher(progress.Silent):
     def epoch(self, line):
       lines.append(line)
 
@@ -73,9 +73,9 @@ def test_a_folder_without_a_finished_run_is_no_result(tmp_path):
 
 def test_curves_are_those_of_the_metrics(finished):
   result, lines = finished
-  folder = board.export(result.workdir)
+  folder = tensorboard.export(result.workdir)
   found = {(tag, step): value for tag, step, value in events(folder)}
-  assert lines == tables.read_metrics(result.workdir)
+  assert lines == log.read_metrics(result.workdir)
   for line in lines:
     step = line["epoch"]
     for quantity in ("loss", "accuracy", "validation"):
@@ -84,12 +84,11 @@ def test_curves_are_those_of_the_metrics(finished):
       for seed, value in enumerate(line[quantity]):
         assert found[f"{quantity}/seed_{seed}", step] == pytest.approx(value)
   with pytest.raises(ValueError, match="no metrics of a training"):
-    board.export(result.workdir / "tables")
+    tensorboard.export(result.workdir / "tables")
 
 
 def test_progress_is_silent_where_nobody_watches_and_tells_the_board():
   code = """
-from vfl_jax import console
 class Board:
   def epoch(self, line): print("epoch", line["epoch"])
   def close(self): print("closed")

@@ -10,11 +10,12 @@ import pytest
 from scipy import stats
 
 from vfl_jax import attacks
-from vfl_jax import controls
-from vfl_jax import evaluate
-from vfl_jax import types
+from vfl_jax.attacks import base
 from vfl_jax.attacks import completion
-from vfl_jax.attacks import mixing
+from vfl_jax.attacks import semi_supervised
+from vfl_jax.evaluation import controls
+from vfl_jax.evaluation import metrics
+from vfl_jax.results import intervals
 
 C, N, PER_CLASS, BATCH = 5, 600, 4, 32
 
@@ -43,7 +44,7 @@ def view_of(train, test, labels, seed=0, gradients=None, name=""):
       for c in range(C)
     ]
   )
-  view = types.View(
+  view = base.View(
     train=jnp.asarray(train, jnp.float32),
     test=jnp.asarray(test, jnp.float32),
     train_ids=np.arange(len(train)),
@@ -54,7 +55,7 @@ def view_of(train, test, labels, seed=0, gradients=None, name=""):
     gradient_rows=np.arange(0 if gradients is None else len(gradients)),
     aux_rows=jnp.asarray(rows),
     aux_labels=jnp.asarray(labels[rows]),
-    public=types.Public(C, BATCH, 1, ("planted",), identity),
+    public=base.Public(C, BATCH, 1, ("planted",), identity),
   )
   if gradients is None:
     return view
@@ -70,7 +71,7 @@ def averaged(view, gradients):
   x = np.asarray(view.train)
   weights = np.eye(x.shape[1], C, dtype=np.float32)
   g = gradients / np.abs(gradients).max(1, keepdims=True) * (1 - 1 / C)
-  kept = types.Averages(
+  kept = base.Averages(
     jnp.asarray(x[:, :, None] * g[:, None, :]),
     {"params": jnp.tile(weights, (N, 1, 1)), "stats": {}},
     jnp.arange(N)[:, None],
@@ -124,7 +125,7 @@ def infer(attack, key, view):
   fields = view._asdict()
   del fields["public"]
   return jax.jit(
-    lambda key, f: attack.infer(key, types.View(**f, public=public))
+    lambda key, f: attack.infer(key, base.View(**f, public=public))
   )(key, fields)
 
 
@@ -157,9 +158,9 @@ def test_a_total_leak_is_read_completely(name):
   found = infer(build(name, steps), jax.random.key(0), view)
   scores, labels = covered(found, train_labels)
   assert len(labels) == N
-  assert evaluate.score("accuracy", scores, labels) == 1
+  assert metrics.score("accuracy", scores, labels) == 1
   if found.test is not None:
-    assert evaluate.score("accuracy", np.array(found.test), test_labels) == 1
+    assert metrics.score("accuracy", np.array(found.test), test_labels) == 1
 
 
 def test_what_diverged_is_not_chosen():
@@ -224,10 +225,10 @@ def test_noise_gives_no_more_than_a_control(name):
     else:
       scores, labels, control = np.array(found.test), test_labels, test
     one, other = (
-      evaluate.score("accuracy", s, labels) for s in (scores, control)
+      metrics.score("accuracy", s, labels) for s in (scores, control)
     )
     gains.append(one - other)
-  _, low, high = evaluate.interval(gains)
+  _, low, high = intervals.interval(gains)
   assert low <= 0 <= high and max(-low, high) < 0.06, gains
 
 
@@ -267,7 +268,7 @@ def test_held_out_auxiliary_labels_choose_the_better_variant():
     attack = attacks.build("passive_completion", budget=200, variants=variants)
     found = jax.jit(lambda key, a=attack: a.infer(key, view))(jax.random.key(0))
     assert int(found.details["variant"]) == variants.index(good)
-    assert evaluate.score("accuracy", np.array(found.test), test_labels) == 1
+    assert metrics.score("accuracy", np.array(found.test), test_labels) == 1
   alone = attacks.build("passive_completion", budget=200, variants=(bad,))
   found = jax.jit(lambda key: alone.infer(key, view))(jax.random.key(0))
   assert float(found.details["validation"]) < 0.6
@@ -285,7 +286,7 @@ def test_one_auxiliary_label_per_class_takes_the_first_variant():
 
 
 def test_a_view_has_no_labels():
-  names = set(types.View._fields) | set(types.Public._fields)
+  names = set(base.View._fields) | set(base.Public._fields)
   assert not {n for n in names if "label" in n} - {"aux_labels", "label_prior"}
 
 
@@ -298,13 +299,13 @@ def test_features_only_reads_separable_features_and_not_noise():
   _, scores, _ = controls.features_only(
     blur(train_labels), blur(test_labels), aux, train_labels[aux], C
   )
-  assert evaluate.score("accuracy", scores, test_labels) > 0.9
+  assert metrics.score("accuracy", scores, test_labels) > 0.9
   noise = generator.standard_normal((N + N // 2, C))
   _, scores, _ = controls.features_only(
     noise[:N], noise[N:], aux, train_labels[aux], C
   )
   # 300 rows at 1/5: a standard error of .023; four of them
-  assert abs(evaluate.score("accuracy", scores, test_labels) - 0.2) < 0.095
+  assert abs(metrics.score("accuracy", scores, test_labels) - 0.2) < 0.095
 
 
 @pytest.mark.parametrize(
@@ -339,7 +340,7 @@ def test_a_head_as_deep_as_what_is_missing_reads_what_a_linear_one_cannot():
     answer = jax.jit(lambda key, a=attack: a.infer(key, view))(
       jax.random.key(0)
     )
-    found[depth] = evaluate.score("accuracy", np.array(answer.test), labels)
+    found[depth] = metrics.score("accuracy", np.array(answer.test), labels)
   assert found[0] < 0.7 and found[-1] > 0.95, found
   name = completion.Variant("frozen", -1, 1.0).name
   assert name == "frozen, as deep as what is missing"
@@ -360,7 +361,7 @@ def test_an_oracle_is_offered_every_variant_at_ten_times():
   np.testing.assert_allclose(honest.test, offered.test, atol=1e-4)
   best = int(offered.details["variant"])
   np.testing.assert_array_equal(test[10 * best + 9], offered.test)
-  assert evaluate.best("accuracy", test, test_labels) >= evaluate.score(
+  assert metrics.best("accuracy", test, test_labels) >= metrics.score(
     "accuracy", np.asarray(offered.test), test_labels
   )
 
@@ -404,7 +405,7 @@ def test_texts_are_mixed_as_hidden_states(method):
       mixing=method,
     )
     answer = infer(attack, jax.random.key(0), view)
-    found[bottom] = evaluate.score(
+    found[bottom] = metrics.score(
       "accuracy", np.array(answer.test), test_labels
     )
   assert min(found.values()) > 0.8, found
@@ -423,7 +424,7 @@ def test_one_label_of_each_class_counts_both_learners():
     rings, rings[:5], rows, labels[rows], 2
   )
   assert said == "self-training and label spreading"
-  assert evaluate.score("accuracy", train, labels) > 0.6
+  assert metrics.score("accuracy", train, labels) > 0.6
   np.testing.assert_allclose(train.sum(1), 1, atol=1e-6)
 
 
@@ -438,12 +439,12 @@ def test_label_spreading_that_reaches_few_rows_still_answers():
 
 
 def test_every_draw_of_a_mixing_is_even_and_of_what_is_allowed():
-  rule = mixing.MIXMATCH
-  draws = mixing.draw(
+  rule = semi_supervised.MIXMATCH
+  draws = semi_supervised.draw(
     jax.random.key(3), rule, steps=4000, batch=4, unlabelled=30
   )
   mask = np.arange(12) % 3 != 1
-  picks = np.asarray(mixing.picked(draws, jnp.asarray(mask)))
+  picks = np.asarray(semi_supervised.picked(draws, jnp.asarray(mask)))
   assert picks.shape == (4000, 4) and mask[picks].all()
   for drawn, among in ((picks, np.flatnonzero(mask)), (draws.other, range(30))):
     counts = np.bincount(np.asarray(drawn).ravel(), minlength=12)[list(among)]
@@ -456,7 +457,9 @@ def test_every_draw_of_a_mixing_is_even_and_of_what_is_allowed():
   assert stats.kstest(share, within).pvalue > 1e-3
   # another key, other draws; the same key, the same
   again, other = (
-    mixing.draw(jax.random.key(k), rule, steps=4000, batch=4, unlabelled=30)
+    semi_supervised.draw(
+      jax.random.key(k), rule, steps=4000, batch=4, unlabelled=30
+    )
     for k in (3, 4)
   )
   np.testing.assert_array_equal(again.known, draws.known)
@@ -466,17 +469,17 @@ def test_every_draw_of_a_mixing_is_even_and_of_what_is_allowed():
 @pytest.mark.parametrize(
   "leaves, rule",
   [
-    ({"numeric": np.float32, "category": np.int32}, mixing.MIXMATCH),
-    ({"numeric": np.float32}, mixing.MIXMATCH),
-    ({"ids": np.int32}, mixing.MIXTEXT),
+    ({"numeric": np.float32, "category": np.int32}, semi_supervised.MIXMATCH),
+    ({"numeric": np.float32}, semi_supervised.MIXMATCH),
+    ({"ids": np.int32}, semi_supervised.MIXTEXT),
   ],
 )
 def test_only_texts_are_mixed_as_texts(leaves, rule, monkeypatch):
   """A table of numbers and categories is none."""
   labels, test_labels = truth()
-  met, draw = [], mixing.draw
+  met, draw = [], semi_supervised.draw
   monkeypatch.setattr(
-    mixing,
+    semi_supervised,
     "draw",
     lambda key, rule, **k: met.append(rule) or draw(key, rule, **k),
   )
@@ -505,7 +508,7 @@ def test_only_texts_are_mixed_as_texts(leaves, rule, monkeypatch):
 def test_rows_without_a_label_are_all_others():
   train_labels, _ = truth()
   view = view_of(np.eye(C)[train_labels], np.eye(C)[:1], train_labels)
-  others = np.asarray(mixing.unknown(view))
+  others = np.asarray(semi_supervised.unknown(view))
   wanted = np.setdiff1d(np.arange(N), np.asarray(view.aux_rows))
   np.testing.assert_array_equal(np.sort(others), wanted)
 
@@ -522,19 +525,19 @@ def test_statistics_that_change_their_names_are_refused():
   def upper(parameters, stats, hidden, train):
     return hidden @ parameters, {"variance": stats["mean"]}
 
-  network = mixing.Network(
+  network = semi_supervised.Network(
     jnp.eye(2), {"mean": jnp.zeros(2)}, [lambda p, s, x, train: x], [upper]
   )
-  draws = mixing.draw(
-    jax.random.key(0), mixing.MIXMATCH, steps=2, batch=2, unlabelled=4
+  draws = semi_supervised.draw(
+    jax.random.key(0), semi_supervised.MIXMATCH, steps=2, batch=2, unlabelled=4
   )
   with pytest.raises(ValueError, match="keep their names"):
-    mixing.train(
+    semi_supervised.train(
       network,
       view,
       view.train,
       jnp.ones(4, bool),
-      mixing.MIXMATCH,
+      semi_supervised.MIXMATCH,
       draws,
       learning_rate=0.1,
     )

@@ -7,27 +7,30 @@ import pytest
 
 from configs import audit as config_file
 from tests import test_questions as examples
-from vfl_jax import audit
-from vfl_jax import config as configs
-from vfl_jax import plots
-from vfl_jax import report
-from vfl_jax import study
-from vfl_jax import tables
-from vfl_jax.questions import audit as answers
+from vfl_jax.config import files
+from vfl_jax.config import identity
+from vfl_jax.experiments import audit as experiment_audit
+from vfl_jax.experiments import study
+from vfl_jax.experiments.validation import validate
+from vfl_jax.results.answers import audit
+from vfl_jax.results import figures
+from vfl_jax.results import files as result_files
+from vfl_jax.results import pages
+from vfl_jax.results import tables
 
 CUTS = {4: (0.3, 0.9, 0.1), 2: (0.1, 0.91, 0.4), 1: (0.0, 0.7, 0.9)}
 
 
 def asked(**changes):
   config = config_file.get_config()
-  configs.assign(config, changes)
-  return configs.validate(config)
+  files.assign(config, changes)
+  return validate.validate(config)
 
 
 def test_every_defence_is_tried_at_every_cut_and_the_usual_comes_first():
   noise = {"name": "gaussian", "scale": 0.01}
   config = asked(**{"audit.cuts": (1, 2), "audit.defenses": (noise, "sign")})
-  cells = study.cells(configs.audited(config))
+  cells = study.cells(validate.audited(config))
   labels = [(c.labels["cut"], c.labels["defense"]) for c in cells]
   noisy = "gaussian (scale=0.01)"
   assert labels == [
@@ -40,7 +43,7 @@ def test_every_defence_is_tried_at_every_cut_and_the_usual_comes_first():
   assert dict(cells[4].asked.defenses[0]) == noise
   last = config.train.epochs - 1
   assert cells[0].asked.record.epochs == (0, last // 2, last)
-  every = configs.audited(asked()).cells
+  every = validate.audited(asked()).cells
   assert sorted(c["labels"]["cut"] for c in every) == list(range(8))
 
 
@@ -100,8 +103,8 @@ def measured_by_hand(workdir, seeds=examples.SEEDS, **changes):
     tables.write(workdir, f"all_{name}", rows)
   tables.write(workdir, "failed", [])
   config = asked(seeds=seeds, **changes)
-  tables.write_text(workdir / "config.json", configs.as_json(config))
-  answers.read(workdir)
+  result_files.write_text(workdir / "config.json", identity.as_json(config))
+  audit.read(workdir)
   return json.loads((workdir / "audit.json").read_text("utf-8"))
 
 
@@ -122,10 +125,10 @@ def test_the_choice_is_made_and_its_evidence_is_shown(tmp_path):
   assert options["cut 1"]["front"] and not options["cut 1"]["chosen"]
   findings = tables.read(tmp_path, "findings")
   assert findings["text"].iloc[0] == "Take cut 2"
-  page = report.write(tmp_path).read_text("utf-8")
+  page = pages.write(tmp_path).read_text("utf-8")
   assert "Recommendation: cut 2" in page
   assert "names 60 right" in page and "names 50 (features only)" in page
-  assert {"options", "sides"} <= set(plots.write(tmp_path))
+  assert {"options", "sides"} <= set(figures.write(tmp_path))
 
 
 def test_nobody_is_told_to_take_what_nothing_bears_out(tmp_path):
@@ -134,7 +137,7 @@ def test_nobody_is_told_to_take_what_nothing_bears_out(tmp_path):
   )
   assert answer["recommendation"] is None
   assert "No option keeps to all constraints." in answer["reasons"]
-  page = report.write(tmp_path).read_text("utf-8")
+  page = pages.write(tmp_path).read_text("utf-8")
   assert "No option is recommended" in page
 
 
@@ -150,7 +153,7 @@ def test_a_reference_no_better_than_the_largest_class_has_not_learned(tmp_path):
   # the reference is right on .905 of the validation rows, and so is who guesses
   frame = tables.read(tmp_path, "all_main").assign(guess=0.906)
   tables.write(tmp_path, "all_main", frame.to_dict("records"))
-  answers.read(tmp_path)
+  audit.read(tmp_path)
   answer = json.loads((tmp_path / "audit.json").read_text("utf-8"))
   assert answer["recommendation"] is None
   assert "0.906 by guessing" in answer["reasons"][0]
@@ -160,8 +163,8 @@ def test_an_attack_that_ranks_is_not_said_to_name_labels(tmp_path):
   measured_by_hand(tmp_path)
   frame = tables.read(tmp_path, "all_leakage").assign(metric="auc")
   tables.write(tmp_path, "all_leakage", frame.to_dict("records"))
-  answers.read(tmp_path)
-  page = report.write(tmp_path).read_text("utf-8")
+  audit.read(tmp_path)
+  page = pages.write(tmp_path).read_text("utf-8")
   assert "orders training labels with a AUC of 0.60" in page
   assert "names 60 right" not in page
 
@@ -173,7 +176,7 @@ def test_answers_of_an_oracle_do_not_count(tmp_path):
   every = pd.concat([frame, known]).to_dict("records")
   tables.write(tmp_path, "all_attacks", every)
   before = tables.read(tmp_path, "options")["leak"].tolist()
-  answers.read(tmp_path)
+  audit.read(tmp_path)
   assert tables.read(tmp_path, "options")["leak"].tolist() == before
 
 
@@ -183,7 +186,7 @@ def test_answers_of_an_oracle_do_not_count(tmp_path):
 def test_texts_and_images_can_be_audited(arg, model, tfds_dir):
   config = config_file.get_config(f"{arg},step")
   config.data.data_dir = tfds_dir
-  config = configs.validate(config)
+  config = validate.validate(config)
   assert config.model.name == model
 
 
@@ -195,7 +198,7 @@ def test_a_table_of_ones_own_from_end_to_end(tmp_path):
   frame = frame.rename(columns={"target": "malignant"})
   frame.to_parquet(tmp_path / "own.parquet")
   config = config_file.get_config("step")
-  configs.assign(
+  files.assign(
     config,
     {
       "data.path": str(tmp_path / "own.parquet"),
@@ -204,7 +207,7 @@ def test_a_table_of_ones_own_from_end_to_end(tmp_path):
       "attacks": ("passive_completion", "feature_inversion"),
     },
   )
-  path = audit.run(configs.validate(config), tmp_path / "audit")
+  path = experiment_audit.run(validate.validate(config), tmp_path / "audit")
   assert "own.parquet" in path.read_text("utf-8")
   options = tables.read(tmp_path / "audit", "options")
   assert options["cut"].tolist() == [4, 1]

@@ -10,9 +10,11 @@ import pandas as pd
 import pytest
 
 from configs import common
-from vfl_jax import config as configs
-from vfl_jax import federation
-from vfl_jax import workdir as workdirs
+from vfl_jax.config import identity
+from vfl_jax.config import schema
+from vfl_jax.experiments import lifecycle
+from vfl_jax.experiments.validation import validate
+from vfl_jax.federation import setup
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -86,7 +88,7 @@ BAD = [
 
 
 def with_value(path, value):
-  config = configs.defaults()
+  config = schema.defaults()
   *sections, key = path.split(".")
   target = config
   for section in sections:
@@ -99,40 +101,40 @@ def with_value(path, value):
 @pytest.mark.parametrize("path, value, words", BAD)
 def test_refused_before_anything_is_compiled(path, value, words):
   with pytest.raises((ValueError, FileNotFoundError)) as error:
-    configs.validate(with_value(path, value))
+    validate.validate(with_value(path, value))
   assert words in str(error.value)
   assert "\n" not in str(error.value)
 
 
 def test_validating_twice_changes_nothing():
   config = with_value("defenses", ("cut",))
-  once = configs.validate(config)
-  assert configs.digest(configs.validate(once)) == configs.digest(once)
-  assert federation.prepare(once).net.cut == 3
+  once = validate.validate(config)
+  assert identity.digest(validate.validate(once)) == identity.digest(once)
+  assert setup.prepare(once).net.cut == 3
 
 
 def test_auc_is_allowed_where_the_task_has_two_classes():
   config = with_value("evaluate.metric", "auc")
   config.task.name = "merge"
-  assert configs.validate(config).evaluate.metric == "auc"
+  assert validate.validate(config).evaluate.metric == "auc"
 
 
 def test_an_unknown_key_has_a_near_match():
-  config = configs.defaults()
+  config = schema.defaults()
   config.train.epoch = 3
   with pytest.raises(ValueError, match="did you mean 'train.epochs'"):
-    configs.validate(config)
+    validate.validate(config)
 
 
 def test_an_attack_whose_needs_are_not_met_is_refused(monkeypatch):
   from vfl_jax import attacks
-  from vfl_jax import types
+  from vfl_jax.attacks import base
 
-  needy = types.Attack(frozenset({"gradients"}), lambda k, v: None, "none")
+  needy = base.Attack(frozenset({"gradients"}), lambda k, v: None, "none")
   monkeypatch.setitem(attacks.ATTACKS, "needy", lambda *, steps: needy)
   config = with_value("attacks", ("needy",))
   with pytest.raises(ValueError, match="'needy' cannot run.*record.epochs"):
-    configs.validate(config)
+    validate.validate(config)
 
 
 @pytest.mark.parametrize(
@@ -155,22 +157,22 @@ def test_a_file_without_the_label_or_id_column(tmp_path):
   )
   config = with_value("data.path", str(path))
   with pytest.raises(ValueError, match="data.label 'label';.*Known: a, target"):
-    configs.validate(config)
+    validate.validate(config)
   config.data.label, config.data.id = "target", "key"
   with pytest.raises(ValueError, match="data.id 'key'"):
-    configs.validate(config)
+    validate.validate(config)
 
 
 def test_a_workdir_of_another_config_or_that_cannot_be_written(tmp_path):
-  config = configs.defaults()
-  workdirs.claim(config, tmp_path / "w")
-  workdirs.claim(config, tmp_path / "w")
+  config = schema.defaults()
+  lifecycle.claim(config, tmp_path / "w")
+  lifecycle.claim(config, tmp_path / "w")
   config.train.epochs = 3
   with pytest.raises(ValueError, match="train.epochs was 30, is 3"):
-    workdirs.claim(config, tmp_path / "w")
+    lifecycle.claim(config, tmp_path / "w")
   (tmp_path / "file").write_text("x")
   with pytest.raises(ValueError, match="cannot be written"):
-    workdirs.claim(config, tmp_path / "file" / "w")
+    lifecycle.claim(config, tmp_path / "file" / "w")
 
 
 def main(*flags, **environment):

@@ -6,17 +6,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vfl_jax import calibration
-from vfl_jax import config as configs
-from vfl_jax import console
-from vfl_jax import tables
-from vfl_jax import workdir as workdirs
-from vfl_jax.report import calibration as reports
+from vfl_jax.config import files
+from vfl_jax.config import schema
+from vfl_jax.experiments import calibration
+from vfl_jax.experiments import lifecycle
+from vfl_jax.experiments import progress
+from vfl_jax.experiments.validation import validate
+from vfl_jax.results.answers import calibration as answer_calibration
+from vfl_jax.results.pages import calibration as page_calibration
+from vfl_jax.results import tables
+from vfl_jax.results import terminal
 
 
 def small(**values):
-  config = configs.defaults("calibration")
-  configs.assign(
+  config = schema.defaults("calibration")
+  files.assign(
     config,
     {
       "seeds": 2,
@@ -29,14 +33,14 @@ def small(**values):
       **values,
     },
   )
-  return configs.validate(config)
+  return validate.validate(config)
 
 
 class Stopped(Exception):
   pass
 
 
-class StopAfter(console.Silent):
+class StopAfter(progress.Silent):
   def __init__(self, steps):
     self.left = steps
 
@@ -58,7 +62,7 @@ def test_a_study_ends_in_tables_figures_and_a_report(tmp_path, capsys):
   html = path.read_text("utf-8")
   assert html.count("data:image/svg+xml") == 2
   assert "Over all problems the smallest error is that of neighbors" in html
-  console.summary(tmp_path)
+  terminal.summary(tmp_path)
   assert "neighbors (k=5)" in capsys.readouterr().out
 
 
@@ -85,7 +89,7 @@ def test_what_was_measured_is_not_measured_again(tmp_path, monkeypatch):
   )
   calibration.run(config, parts)  # finished: nothing is done
   assert len(measured) == 32 - 5
-  with pytest.raises(workdirs.Refused, match="another config"):
+  with pytest.raises(lifecycle.Refused, match="another config"):
     calibration.run(small(seeds=3), parts)
 
 
@@ -109,7 +113,7 @@ def test_summary_of_errors_known_by_hand():
     for n in (100, 200)
     for seed in (0, 1)
   ]
-  found = calibration.summary(pd.DataFrame(rows))
+  found = answer_calibration.summary(pd.DataFrame(rows))
   low = found[(found["estimator"] == "low") & (found["n"] == "all")].iloc[0]
   high = found[(found["estimator"] == "high") & (found["n"] == "all")].iloc[0]
   np.testing.assert_allclose(
@@ -123,7 +127,7 @@ def test_summary_of_errors_known_by_hand():
     [0.1, 0.1, 0.5, 0.5],
   )
   assert list(found[found["n"] == "100"]["estimator"]) == ["high", "low"]
-  cells = calibration.by_cell(pd.DataFrame(rows).assign(fitted=0.5))
+  cells = answer_calibration.by_cell(pd.DataFrame(rows).assign(fitted=0.5))
   assert list(cells["n"]) == [100, 200, 100, 200]
   np.testing.assert_allclose(cells["bias"], [-0.2, -0.2, 0.1, 0.1])
   np.testing.assert_allclose(cells["spread"], 0.1414, atol=1e-4)
@@ -157,7 +161,7 @@ def test_reservations_say_what_own_rows_would_have_read():
     "classes": [2, 2],
     "warning": ["n too small: ...", None],
   }
-  own, warned = reports.reservations(pd.DataFrame(rows))
+  own, warned = page_calibration.reservations(pd.DataFrame(rows))
   half = 0.5 / 2 / np.log(2)
   assert (
     f"would be {half:.3f} of H(Y) instead of {0.1 / np.log(2):.3f}" in own[0]

@@ -7,9 +7,9 @@ import sys
 import pytest
 
 from tests import test_experiment
-from vfl_jax import experiment
-from vfl_jax import report
-from vfl_jax.report import comparison
+from vfl_jax.experiments import experiment
+from vfl_jax.results import pages
+from vfl_jax.results.pages import comparison
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -35,7 +35,7 @@ def test_two_runs_on_one_page(tmp_path):
     experiment.run(config, tmp_path / f"run{number}")
   folders = [tmp_path / "run0", tmp_path / "run1"]
   (tmp_path / "pages").mkdir()
-  path = report.compare(folders, tmp_path / "pages" / "both.html")
+  path = pages.compare(folders, tmp_path / "pages" / "both.html")
   html = path.read_text("utf-8")
   assert "2 experiments" in html
   assert "<th>train.epochs</th>" in html and "<th>train.batch_size" not in html
@@ -46,9 +46,9 @@ def test_two_runs_on_one_page(tmp_path):
 
 def test_a_folder_without_a_run_is_refused(tmp_path):
   with pytest.raises(ValueError, match="holds no run"):
-    report.compare([tmp_path], tmp_path / "page.html")
+    pages.compare([tmp_path], tmp_path / "page.html")
   ended = subprocess.run(
-    [sys.executable, "-m", "vfl_jax.report", str(tmp_path)],
+    [sys.executable, "-m", "vfl_jax.results", str(tmp_path)],
     cwd=ROOT,
     capture_output=True,
     text=True,

@@ -5,8 +5,10 @@ import pathlib
 
 import pytest
 
-from vfl_jax import config as configs
-from vfl_jax import experiment
+from vfl_jax.config import identity
+from vfl_jax.config import schema
+from vfl_jax.experiments import dry_run
+from vfl_jax.experiments.validation import validate
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 NAMES = sorted(
@@ -60,12 +62,12 @@ def test_profiles_are_marked_and_validate_on_real_headers(
     for experiment_config in config.get("bases", {"": config}).values():
       if "data" in experiment_config:
         _point(experiment_config, request)
-    checked = configs.validate(config)
+    checked = validate.validate(config)
     assert checked.profile == config.profile
     if config.kind != "experiment":
       continue
     assert checked.model.cut >= 0
-    assert len(configs.digest(checked)) == 8
+    assert len(identity.digest(checked)) == 8
   if "seeds" in module.get_config(""):
     assert module.get_config("seeds=1").seeds == 1
   if "model" in module.get_config(""):
@@ -74,8 +76,8 @@ def test_profiles_are_marked_and_validate_on_real_headers(
 
 def test_dry_run_prints_what_hand_counts_give(capsys, monkeypatch):
   monkeypatch.setenv("COLUMNS", "140")
-  config = configs.defaults()
-  experiment.dry_run(configs.validate(config))
+  config = schema.defaults()
+  dry_run.dry_run(validate.validate(config))
   out = capsys.readouterr().out
   # party: dense1 32 -> 128 with batch norm; wire: ten float32 each way
   assert f"{32 * 128 + 128 + 256:,}" in out
@@ -83,7 +85,7 @@ def test_dry_run_prints_what_hand_counts_give(capsys, monkeypatch):
 
 
 def test_json_round_trip():
-  config = configs.defaults()
-  again = configs.from_json(configs.as_json(config))
-  assert configs.digest(again) == configs.digest(config)
+  config = schema.defaults()
+  again = identity.from_json(identity.as_json(config))
+  assert identity.digest(again) == identity.digest(config)
   assert again.attacks == config.attacks

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vfl_jax import config as configs
+from vfl_jax.config import schema
 from vfl_jax import data
 from vfl_jax.data import partition
 from vfl_jax.data import raw
@@ -17,7 +17,7 @@ KEY = np.array([1, 2], np.uint32)
 
 
 def section(**overrides):
-  config = configs.defaults().data
+  config = schema.defaults().data
   with config.ignore_type():
     config.update(overrides)
   return config

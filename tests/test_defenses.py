@@ -12,26 +12,28 @@ from scipy import optimize
 from scipy import stats
 
 from tests import examples
-from vfl_jax import entries
-from vfl_jax import mapping
-from vfl_jax import nets
 from vfl_jax import attacks
+from vfl_jax.config import entries
+from vfl_jax.config import registry
 from vfl_jax import defenses
-from vfl_jax import optimizers
-from vfl_jax import ports
-from vfl_jax import protocol
-from vfl_jax import registry
-from vfl_jax import rng
-from vfl_jax import split
-from vfl_jax import train
 from vfl_jax.defenses import accounting
-from vfl_jax.defenses import label
-from vfl_jax.defenses import merging
-from vfl_jax.defenses import messages
-from vfl_jax.defenses import reduction
+from vfl_jax.defenses import base
+from vfl_jax.defenses import chain
+from vfl_jax.defenses import compression
+from vfl_jax.defenses import labels as defense_labels
+from vfl_jax.defenses import lcd
+from vfl_jax.defenses import marvell
+from vfl_jax.defenses import ppdl
 from vfl_jax.defenses import representation
-from vfl_jax.defenses import selection
-from vfl_jax.defenses import shaped
+from vfl_jax.defenses import transforms
+from vfl_jax.federation import messages
+from vfl_jax.federation import optimizers
+from vfl_jax.federation import protocol
+from vfl_jax.federation import split
+from vfl_jax.federation import train
+from vfl_jax.models import perceptron
+from vfl_jax.runtime import rng
+from vfl_jax.runtime import trees
 
 N, BATCH, CLASSES = 48, 12, 4
 # strengths at which a defence does nothing at all
@@ -59,7 +61,7 @@ def sent(name, message, key=0, labels=None, steps=1, **options):
 
   @jax.jit  # one program instead of one an operation
   def start(key):
-    return transformation.init(ports.Start(key, (message,), len(message)))
+    return transformation.init(base.Start(key, (message,), len(message)))
 
   @jax.jit
   def update(state):
@@ -84,7 +86,7 @@ def one_of_them(name):
 
 
 @functools.cache
-def code_of(classes, find=label._code):
+def code_of(classes, find=defense_labels._code):
   """A code as `cae` would find it, of a shorter training."""
   return find(rng.root(0), classes, 1.0, 100, 1e-3)
 
@@ -94,25 +96,25 @@ def encoded(classes, seed):
   """What `cae` prepares for labels 0, 1, ..., 0, 1, ..."""
   labels = np.arange(5 * classes) % classes
   built = defenses.build("cae")
-  return built.prepare(rng.root(seed), ports.Secrets(labels, classes))
+  return built.prepare(rng.root(seed), base.Secrets(labels, classes))
 
 
 def federation(
   names, classes=CLASSES, model="mlp", cut=2, secrets=None, seeds=2
 ):
   """A tiny training under the named defences: learner, state, arguments."""
-  chain = defenses.chain(
+  chained = chain.chain(
     [defenses.build(n, **o) for n, o in entries.pieces(names)]
   )
-  keywords = chain.configure({"cut": cut, "norm": "batch"})
+  keywords = chained.configure({"cut": cut, "norm": "batch"})
   built, inputs = examples.build(model, 2, keywords["norm"], classes, N)
-  net = split.at(built, keywords["cut"], 2, chain)
+  net = split.at(built, keywords["cut"], 2, chained)
   labels = np.arange(N) % classes
   keys = jnp.stack([rng.root(s) for s in range(seeds)])
   targets, codes = jnp.tile(jnp.asarray(labels), (seeds, 1)), ()
-  if chain.prepare:
+  if chained.prepare:
     found = [
-      chain.prepare(k, ports.Secrets(labels, classes, secrets)) for k in keys
+      chained.prepare(k, base.Secrets(labels, classes, secrets)) for k in keys
     ]
     targets = jnp.stack([jnp.asarray(p.targets) for p in found])
     codes = jax.tree.map(lambda *a: np.stack(a), *[p.codes for p in found])
@@ -123,7 +125,7 @@ def federation(
     batch_size=BATCH,
     steps=N // BATCH,
     epochs=2,
-    defense=chain,
+    defense=chained,
   )
   return learner, learner.init(keys, inputs, codes), (inputs, targets, keys)
 
@@ -155,7 +157,7 @@ def test_parties_and_vmapped_seeds_draw_apart():
   both = (jnp.zeros((50, 40)), jnp.zeros((50, 40)))
 
   def one(key):
-    state = transformation.init(ports.Start(key, both, 50))
+    state = transformation.init(base.Start(key, both, 50))
     return transformation.update(both, state)[0]
 
   draws = jax.jit(jax.vmap(one))(jax.random.split(jax.random.key(0), 2))
@@ -223,7 +225,7 @@ def test_grad_perturb_is_the_sum_over_the_gradients_of_all_classes():
 
   @functools.partial(jax.jit, static_argnums=1)
   def sent(weights, passive=None):
-    release = protocol.Release(weights, passive)
+    release = messages.Release(weights, passive)
     return protocol.active_step(
       net, variables["top"], h, labels, release=release
     )
@@ -248,7 +250,7 @@ def test_grad_perturb_is_the_sum_over_the_gradients_of_all_classes():
 
 
 def test_grad_perturb_noise_is_laplace_by_class():
-  moment = ports.Moment(jax.random.key(0), jnp.float32(0), jnp.arange(5000))
+  moment = base.Moment(jax.random.key(0), jnp.float32(0), jnp.arange(5000))
   release = defenses.build("grad_perturb").release
   noise = np.asarray(release(moment, jnp.zeros((5000, CLASSES))))
   law = stats.laplace(scale=2.0)
@@ -277,10 +279,10 @@ def test_compression_keeps_its_share_exactly_and_the_largest(share, over):
 
 
 def test_ties_are_broken_to_an_exact_count():
-  mask = reduction.largest(jnp.ones((3, 10)), 4)
+  mask = compression.largest(jnp.ones((3, 10)), 4)
   assert (np.asarray(mask).sum(1) == 4).all()
   size = jnp.asarray([[0.0, 0.0, 2.0, 0.0]])
-  assert np.asarray(reduction.largest(size, 2)).sum() == 2
+  assert np.asarray(compression.largest(size, 2)).sum() == 2
 
 
 def test_sparsification_owes_what_it_did_not_send():
@@ -292,7 +294,7 @@ def test_sparsification_owes_what_it_did_not_send():
     transformation = defenses.build(
       "sparsification", share=0.3, residual=residual
     ).gradient
-    state = transformation.init(ports.Start(jax.random.key(0), (g,), 16))
+    state = transformation.init(base.Start(jax.random.key(0), (g,), 16))
     total = 0
     for _ in range(4):
       (o,), state = transformation.update((g,), state, rows=jnp.arange(16))
@@ -303,7 +305,7 @@ def test_sparsification_owes_what_it_did_not_send():
 def test_what_a_row_is_owed_follows_the_row_and_not_its_place():
   transformation = defenses.build("sparsification", share=0.5).gradient
   state = transformation.init(
-    ports.Start(jax.random.key(0), (jnp.zeros((2, 2)),), 4)
+    base.Start(jax.random.key(0), (jnp.zeros((2, 2)),), 4)
   )
   first = jnp.asarray([[3.0, 1.0], [2.0, 0.5]])
   (out,), state = transformation.update((first,), state, rows=jnp.array([0, 3]))
@@ -315,7 +317,7 @@ def test_what_a_row_is_owed_follows_the_row_and_not_its_place():
 
 @pytest.mark.parametrize("n", [2, 3, 64, 65, 1000])
 def test_an_order_holds_every_number_once_and_differs_by_key(n):
-  many = jax.jit(jax.vmap(lambda key: selection.shuffled(key, n)))
+  many = jax.jit(jax.vmap(lambda key: ppdl.shuffled(key, n)))
   orders = np.asarray(many(jax.vmap(jax.random.key)(np.arange(200))))
   for order in orders:
     np.testing.assert_array_equal(np.sort(order), np.arange(len(order)))
@@ -370,13 +372,13 @@ def test_ppdl_is_the_published_walk():
 def test_a_walk_changes_its_gate_behind_those_that_pass(n):
   generator = np.random.default_rng(0)
   size, gates = np.float32(generator.normal(size=(2, n)))
-  order = np.asarray(selection.shuffled(jax.random.key(1), n))
+  order = np.asarray(ppdl.shuffled(jax.random.key(1), n))
   for count in (1, 9, n):
     gate, expected = np.float32(0.1), np.zeros(n, bool)
     for place in order[order < n]:
       if size[place] >= gate and expected.sum() < count:
         expected[place], gate = True, gates[place]
-    found = selection.walked(order, size, np.float32(0.1), gates, count)
+    found = ppdl.walked(order, size, np.float32(0.1), gates, count)
     np.testing.assert_array_equal(found, expected)
     assert 0 < found.sum() <= count
 
@@ -388,8 +390,8 @@ def test_marvell_finds_the_best_noise_there_is():
   """Against a search over its whole feasible set, four unknowns."""
   generator = np.random.default_rng(0)
   solve = jax.jit(
-    lambda share, gap, u, v, d, power: shaped.solve(
-      shaped.Statistics(share, gap, (u, v), d), power
+    lambda share, gap, u, v, d, power: marvell.solve(
+      marvell.Statistics(share, gap, (u, v), d), power
     ),
     static_argnums=4,
   )
@@ -399,13 +401,13 @@ def test_marvell_finds_the_best_noise_there_is():
     gap = 10 ** generator.uniform(-2, 1)
     d = int(generator.choice([1, 2, 10, 64]))
     allowed = gap * generator.choice([0.1, 1.0, 4.0, 25.0])
-    about = shaped.Statistics(share, gap, (u, v), d)
+    about = marvell.Statistics(share, gap, (u, v), d)
     found = jax.tree.map(float, solve(share, gap, u, v, d, allowed))
-    used = float(shaped.power(about, found))
+    used = float(marvell.power(about, found))
     assert used <= allowed * (1 + 1e-4)
     for along, across in zip(found.along, found.across, strict=True):
       assert along >= across - 1e-9 * allowed >= -1e-6
-    ours = float(shaped.divergence(about, found))
+    ours = float(marvell.divergence(about, found))
     best = brute_force(about, allowed, generator)
     assert ours <= best * 1.0001 + 1e-5
 
@@ -420,10 +422,10 @@ def brute_force(about, allowed, generator):
     z = z / z.sum() * allowed
     across = z[0] / ((1 - share) * d), z[1] / (share * d)
     along = across[0] + z[2] / (1 - share), across[1] + z[3] / share
-    return shaped.Noise(along, across)
+    return marvell.Noise(along, across)
 
   def value(z):
-    return float(shaped.divergence(about, noise(z)))
+    return float(marvell.divergence(about, noise(z)))
 
   starts = generator.normal(0, 4, (200, 4))
   starts = sorted(starts, key=value)[:4]
@@ -450,7 +452,7 @@ def test_marvell_hides_what_it_says_it_hides():
   for strength in (0.5, 2.0, 8.0):
     transformation = defenses.build("marvell", strength=strength).gradient
     message = (jnp.asarray(g, jnp.float32),)
-    state = transformation.init(ports.Start(jax.random.key(0), message, 4000))
+    state = transformation.init(base.Start(jax.random.key(0), message, 4000))
     update = jax.jit(transformation.update)
     (out,), state = update(message, state, labels=labels)
     said = defenses.build("marvell").report(state)
@@ -472,7 +474,7 @@ def test_label_dp_keeps_a_label_with_its_exact_probability():
   epsilon, classes, n = 1.0, 5, 40000
   labels = np.arange(n) % classes
   prepared = defenses.build("label_dp", epsilon=epsilon).prepare(
-    rng.root(0), ports.Secrets(labels, classes)
+    rng.root(0), base.Secrets(labels, classes)
   )
   noisy = prepared.targets
   keep = np.exp(epsilon) / (np.exp(epsilon) + classes - 1)
@@ -488,7 +490,7 @@ def test_rows_of_kdk_sum_to_one_with_the_truth_as_mode(taught):
   labels = np.arange(200) % 5
   # classes 0 and 1 look alike to the active party, 2, 3 and 4 too
   features = np.asarray(normal((200, 6))) + 4 * (labels < 2)[:, None]
-  secrets = ports.Secrets(labels, 5, features if taught else None)
+  secrets = base.Secrets(labels, 5, features if taught else None)
   targets = (
     defenses.build("kdk", k=2, epsilon=0.4)
     .prepare(rng.root(0), secrets)
@@ -518,10 +520,10 @@ def test_pairs_of_classes_that_look_alike_are_merged():
   labels = np.arange(400) % 4
   centres = np.array([[3, 0], [0, 3], [3.0, 0.5], [0.5, 3.0]])
   features = centres[labels] + 0.1 * np.asarray(normal((400, 2)))
-  merged = merging.pairs(rng.root(0), ports.Secrets(labels, 4, features))
+  merged = lcd.pairs(rng.root(0), base.Secrets(labels, 4, features))
   assert merged[0] == merged[2] and merged[1] == merged[3]
   assert merged[0] != merged[1]
-  drawn = merging.pairs(rng.root(0), ports.Secrets(labels, 6))
+  drawn = lcd.pairs(rng.root(0), base.Secrets(labels, 6))
   assert sorted(np.bincount(drawn)) == [2, 2, 2]
 
 
@@ -586,7 +588,7 @@ def test_peloss_is_the_energy_of_pairs_of_one_class():
 
 
 def test_mixup_mixes_samples_of_all_parties_alike():
-  moment = ports.Moment(jax.random.key(0), jnp.float32(0), jnp.arange(40))
+  moment = base.Moment(jax.random.key(0), jnp.float32(0), jnp.arange(40))
   ids = jnp.arange(40.0)
   x = (ids[:, None], jnp.stack([ids, -ids], 1)[:, :, None])
   mixed, targets = defenses.build("mixup", per="row").inputs(
@@ -599,9 +601,9 @@ def test_mixup_mixes_samples_of_all_parties_alike():
 
 
 def test_who_was_mixed_with_whom_is_recorded():
-  chain = defenses.chain([defenses.build("mixup", per="row")])
+  chained = chain.chain([defenses.build("mixup", per="row")])
   model, inputs = examples.build("mlp", 2, "none", CLASSES, N)
-  net = split.at(model, 1, 2, chain)
+  net = split.at(model, 1, 2, chained)
   variables = examples.variables_of(net, inputs)
   rules = optimizers.Optimizers.same(
     optimizers.build("sgd", learning_rate=0.01, steps=100), 2
@@ -612,10 +614,10 @@ def test_who_was_mixed_with_whom_is_recorded():
     "defense": (),
   }
   rows = jnp.arange(N)[5 : 5 + BATCH]
-  moment = ports.Moment(rng.root(1), jnp.float32(0), rows)
-  step = functools.partial(protocol.step, net, rules, chain)
+  moment = base.Moment(rng.root(1), jnp.float32(0), rows)
+  step = functools.partial(protocol.step, net, rules, chained)
   *_, sent = jax.jit(step)(
-    state, mapping.take(inputs, rows), rows % CLASSES, moment=moment
+    state, trees.take(inputs, rows), rows % CLASSES, moment=moment
   )
   pairs = sent.pairs
   assert set(np.asarray(pairs.partner)) == set(np.asarray(rows))
@@ -623,7 +625,7 @@ def test_who_was_mixed_with_whom_is_recorded():
   share = pairs.share.reshape(-1, *[1] * (own.ndim - 1))
   h, _ = net.bottom(variables["bottoms"][0], share * own + (1 - share) * other)
   np.testing.assert_allclose(sent.messages.embeddings[0], h, atol=1e-5)
-  twice = defenses.chain([defenses.build("mixup")] * 2)
+  twice = chain.chain([defenses.build("mixup")] * 2)
   assert twice.pairs is None and twice.inputs is not None
 
 
@@ -639,7 +641,7 @@ def releases(**changes):
     normalised=False,
     mixed=False,
   )
-  return ports.Releases(**{**usual, **changes})
+  return base.Releases(**{**usual, **changes})
 
 
 def test_epsilons_are_the_closed_forms():
@@ -705,7 +707,7 @@ def test_an_adversary_worse_than_a_guess_is_pushed_no_further():
   x = jax.random.normal(jax.random.key(1), (64, 4))
   right = jax.nn.one_hot(jnp.arange(64) % 2, 2)
   pull = jax.jit(jax.grad(lambda x: penalty(head, (x,), right, None)))(x)
-  _, apply = nets.perceptron(2, (64,))
+  _, apply = perceptron.perceptron(2, (64,))
   losses = -(right * jax.nn.log_softmax(apply(head[0], x))).sum(1)
   guess = losses >= np.log(2)
   assert 0 < guess.sum() < 64
@@ -759,9 +761,9 @@ def test_defences_that_do_not_apply_are_refused():
   ):
     with pytest.raises(ValueError, match=said):
       defenses.build(name).check(classes, kind)
-  both = defenses.chain([defenses.build("cae"), defenses.build("kdk")])
+  both = chain.chain([defenses.build("cae"), defenses.build("kdk")])
   with pytest.raises(ValueError, match="needs labels"):
-    both.prepare(rng.root(0), ports.Secrets(np.arange(8) % 4, 4))
+    both.prepare(rng.root(0), base.Secrets(np.arange(8) % 4, 4))
 
 
 @pytest.mark.parametrize("name", defenses.DEFENSES)
@@ -839,7 +841,7 @@ def test_messages_that_are_not_flat_are_defended_too(name, model):
 
 def test_a_mask_travels_along_untouched():
   message = {"x": normal((4, 3, 2)), "mask": jnp.ones((4, 3))}
-  matrix, back = messages.rows(message)
+  matrix, back = transforms.rows(message)
   assert matrix.shape == (4, 6)
   out = back(matrix + 1)
   np.testing.assert_array_equal(out["mask"], message["mask"])
@@ -850,7 +852,9 @@ def test_a_mask_travels_along_untouched():
 @pytest.mark.parametrize("first", defenses.DEFENSES)
 def test_every_pair_goes_together_or_is_refused(first, monkeypatch):
   """Traced for one seed, not run: shapes, ports, codes, in both orders."""
-  monkeypatch.setattr(label, "_code", lambda key, classes, *_: code_of(classes))
+  monkeypatch.setattr(
+    defense_labels, "_code", lambda key, classes, *_: code_of(classes)
+  )
   soft = {"kdk", "cae", "dcae"}
   for second in defenses.DEFENSES:
     two = {first, second} & set(FOR_TWO)

@@ -11,10 +11,12 @@ import jax
 import numpy as np
 import pytest
 
-from vfl_jax import config as configs
-from vfl_jax import devices
-from vfl_jax import experiment
-from vfl_jax import workdir
+from vfl_jax.config import files
+from vfl_jax.config import schema
+from vfl_jax.experiments import experiment
+from vfl_jax.experiments import lifecycle
+from vfl_jax.experiments.validation import validate
+from vfl_jax.runtime import mesh
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # two processes' worth of code: devices are counted when jax starts
@@ -167,25 +169,27 @@ def test_two_hosts_train_to_the_numbers_of_one_also_when_killed(tmp_path):
 
 
 def test_hosts_that_are_not_there_are_refused(tmp_path):
-  config = configs.load(str(ROOT / "configs" / "default.py"), {})
+  config = files.load(str(ROOT / "configs" / "default.py"), {})
   config.mesh.hosts = 2
-  with pytest.raises(workdir.Refused, match=r"mesh\.hosts is 2 and the others"):
-    experiment.run(configs.validate(config), tmp_path)
-  study = configs.load(str(ROOT / "configs/paper/cut_sweep.py"), {})
+  with pytest.raises(
+    lifecycle.Refused, match=r"mesh\.hosts is 2 and the others"
+  ):
+    experiment.run(validate.validate(config), tmp_path)
+  study = files.load(str(ROOT / "configs/paper/cut_sweep.py"), {})
   study.bases.digits.mesh.hosts = 2
   with pytest.raises(ValueError, match="a study runs on one host"):
-    configs.validate(study)
+    validate.validate(study)
 
 
 def test_a_mesh_that_does_not_fit_is_refused():
-  assert devices.layout({"data": 1, "seed": 1, "hosts": 1}, 3, 32).mesh is None
+  assert mesh.layout({"data": 1, "seed": 1, "hosts": 1}, 3, 32).mesh is None
   with pytest.raises(ValueError, match="does not divide seeds=3"):
-    devices.layout({"data": 1, "seed": 2, "hosts": 1}, 3, 32)
+    mesh.layout({"data": 1, "seed": 2, "hosts": 1}, 3, 32)
   with pytest.raises(ValueError, match=r"not divide train\.batch_size=30"):
-    devices.layout({"data": 4, "seed": 1, "hosts": 1}, 3, 30)
+    mesh.layout({"data": 4, "seed": 1, "hosts": 1}, 3, 30)
   with pytest.raises(ValueError, match="asks for 512 devices"):
-    devices.layout({"data": 512, "seed": 1, "hosts": 1}, 3, 512)
-  config = configs.defaults()
+    mesh.layout({"data": 512, "seed": 1, "hosts": 1}, 3, 512)
+  config = schema.defaults()
   config.mesh.data = 0
   with pytest.raises(ValueError, match=r"mesh\.data is 0"):
-    configs.validate(config)
+    validate.validate(config)

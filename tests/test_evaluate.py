@@ -4,18 +4,20 @@ import jax
 import numpy as np
 import pytest
 
-from vfl_jax import evaluate
-from vfl_jax import sealed
-from vfl_jax import types
+from vfl_jax.attacks import base
+from vfl_jax.evaluation import metrics
+from vfl_jax.evaluation import scoring
+from vfl_jax.evaluation import seal
+from vfl_jax.results import advantage
 
 LABELS = {"train": np.repeat([0, 1, 2], 10), "test": np.array([0, 1, 2])}
 
 
 def test_labels_are_sealed_until_every_attack_has_returned():
-  closed = sealed.Sealed(LABELS, {"first", "second"})
+  closed = seal.Sealed(LABELS, {"first", "second"})
   for attack in ("first", "second"):
     for name in ("train", "test"):
-      with pytest.raises(sealed.SealedError, match="second"):
+      with pytest.raises(seal.SealedError, match="second"):
         closed.open(name)
     closed.returned(attack)
   np.testing.assert_array_equal(closed.open("test"), LABELS["test"])
@@ -23,17 +25,17 @@ def test_labels_are_sealed_until_every_attack_has_returned():
 
 def test_reading_labels_while_an_attack_runs_raises():
   """An attack that was handed the evaluator itself still sees nothing."""
-  closed = sealed.Sealed(LABELS, {"curious"})
+  closed = seal.Sealed(LABELS, {"curious"})
 
   def infer():
     return closed.open("train")
 
-  with pytest.raises(sealed.SealedError):
+  with pytest.raises(seal.SealedError):
     infer()
 
 
 def test_auxiliary_rows_are_balanced_grouped_and_drawn_from_the_key():
-  closed = sealed.Sealed(LABELS, {"attack"})
+  closed = seal.Sealed(LABELS, {"attack"})
   rows, labels = closed.auxiliary(jax.random.key(0), 3)
   np.testing.assert_array_equal(labels, np.repeat([0, 1, 2], 3))
   np.testing.assert_array_equal(LABELS["train"][rows], labels)
@@ -49,10 +51,10 @@ def test_auxiliary_rows_are_balanced_grouped_and_drawn_from_the_key():
 def test_scores():
   scores = np.array([[2.0, 1.0], [0.0, 1.0], [3.0, 1.0], [0.0, 0.5]])
   labels = np.array([0, 1, 1, 1])
-  assert evaluate.score("accuracy", scores, labels) == 0.75
-  assert evaluate.score("balanced_accuracy", scores, labels) == (1 + 2 / 3) / 2
+  assert metrics.score("accuracy", scores, labels) == 0.75
+  assert metrics.score("balanced_accuracy", scores, labels) == (1 + 2 / 3) / 2
   # positives above the negative (difference -1): two of three
-  assert evaluate.score("auc", scores, labels) == pytest.approx(2 / 3)
+  assert metrics.score("auc", scores, labels) == pytest.approx(2 / 3)
 
 
 def test_advantage_is_paired_with_the_strongest_control():
@@ -79,19 +81,19 @@ def test_advantage_is_paired_with_the_strongest_control():
     for what, both in values.items()
     for seed, v in enumerate(both)
   ]
-  (found,) = evaluate.advantage(rows)
+  (found,) = advantage.advantage(rows)
   assert found["control"] == "no-VFL"  # .45 on average, not the .6 of one seed
   assert found["advantage"] == pytest.approx((0.4 + 0.3) / 2)
   # t(.975, 1 degree) = 12.706, standard error .05
   assert found["high"] - found["advantage"] == pytest.approx(0.635, abs=1e-3)
   # two draws of one seed share a federation: their mean counts once
   more = [{**r, "draw": 1, "value": r["value"] + 0.1} for r in rows]
-  (both,) = evaluate.advantage(rows + more)
+  (both,) = advantage.advantage(rows + more)
   assert both["advantage"] == pytest.approx(found["advantage"])
   assert both["high"] == pytest.approx(found["high"])
   assert (both["seeds"], both["draws"]) == (2, 2)
   one_seed = [r for r in rows + more if r["seed"] == 0]
-  (single,) = evaluate.advantage(one_seed)
+  (single,) = advantage.advantage(one_seed)
   assert single["seeds"] == 1 and np.isnan(single["low"])
 
 
@@ -114,7 +116,7 @@ def test_lost_trials_are_counted():
     for seed in range(seeds)
     for what, value in (("attack", 0.5), ("prior", 0.2))
   ]
-  found = {r["attack"]: r["lost"] for r in evaluate.advantage(rows)}
+  found = {r["attack"]: r["lost"] for r in advantage.advantage(rows)}
   assert found == {"whole": 0, "lost": 1}
 
 
@@ -122,9 +124,9 @@ def test_who_abstains_is_judged_over_all_recorded_rows():
   labels = np.array([0, 0, 0, 1, 1, 1, 1, 0])
   scores = np.full((8, 2), np.nan)
   scores[[1, 2, 3, 4]] = np.eye(2)[[0, 1, 1, 1]]
-  answer = evaluate.Answer("sure", "attack", 0, 0, scores, None, "")
-  attack = types.Attack(frozenset(), lambda k, v: None, "", abstains=True)
-  found = evaluate.table(
+  answer = scoring.Answer("sure", "attack", 0, 0, scores, None, "")
+  attack = base.Attack(frozenset(), lambda k, v: None, "", abstains=True)
+  found = scoring.table(
     [answer],
     {"sure": attack},
     {"train": labels, "test": labels},
@@ -139,33 +141,33 @@ def test_who_abstains_is_judged_over_all_recorded_rows():
   # class 0: guessed of 1, rightly; 2 rows. class 1: of 3, 2 rightly; 4 rows
   assert values["precision"] == pytest.approx((1 + 2 / 3) / 2)
   assert values["recall"] == pytest.approx((1 / 2 + 2 / 4) / 2)
-  assert len(evaluate.advantage(found)) == 3  # these two have no control
+  assert len(advantage.advantage(found)) == 3  # these two have no control
 
 
 def test_top5_gives_ties_their_share():
   labels = np.arange(100).repeat(3)
-  assert evaluate.score("top5", np.ones((300, 100)), labels) == pytest.approx(
+  assert metrics.score("top5", np.ones((300, 100)), labels) == pytest.approx(
     0.05
   )
   ranked = np.tile(np.arange(100.0), (300, 1))
-  assert evaluate.score("top5", ranked, labels) == 0.05
+  assert metrics.score("top5", ranked, labels) == 0.05
   few = np.where(np.arange(100) < 3, 1.0, 0.0) * np.ones((300, 1))
   # three are ahead of 97 that share two places
   wanted = (3 + 97 * 2 / 97) / 100
-  assert evaluate.score("top5", few, labels) == pytest.approx(wanted)
+  assert metrics.score("top5", few, labels) == pytest.approx(wanted)
 
 
 def test_recall_counts_trials_without_a_word():
   """One perfect trial and two silent ones: a third of the rows was named."""
   labels = np.array([0, 0, 0, 1, 1, 1])
   known = np.zeros((3, 0), int)
-  attack = types.Attack(frozenset(), lambda k, v: None, "", abstains=True)
+  attack = base.Attack(frozenset(), lambda k, v: None, "", abstains=True)
   silent = np.full((6, 2), np.nan)
   answers = [
-    evaluate.Answer("sure", "attack", 0, trial, scores, None, "")
+    scoring.Answer("sure", "attack", 0, trial, scores, None, "")
     for trial, scores in enumerate((np.eye(2)[labels], silent, silent))
   ]
-  found = evaluate.table(
+  found = scoring.table(
     answers,
     {"sure": attack},
     {"train": labels, "test": labels},
@@ -176,21 +178,21 @@ def test_recall_counts_trials_without_a_word():
   )
   recall = [r["value"] for r in found if r["metric"] == "recall"]
   assert recall == [1.0, 0.0, 0.0]
-  (row,) = [r for r in evaluate.advantage(found) if r["primary"]]
+  (row,) = [r for r in advantage.advantage(found) if r["primary"]]
   assert (row["attack_score"], row["seeds"]) == (1.0, 1)
 
 
 def test_a_control_that_diverged_is_no_guess():
   """It is left out of its trial, and what is left is compared."""
   labels = np.array([0, 0, 1, 1])
-  attack = types.Attack(frozenset(), lambda k, v: None, "")
+  attack = base.Attack(frozenset(), lambda k, v: None, "")
   right, broken = np.eye(2)[labels], np.full((4, 2), np.nan)
   answers = [
-    evaluate.Answer("some", what, 0, trial, scores, None, "")
+    scoring.Answer("some", what, 0, trial, scores, None, "")
     for trial, control in enumerate((right, broken))
     for what, scores in (("attack", right), ("no-VFL", control))
   ]
-  found = evaluate.table(
+  found = scoring.table(
     answers,
     {"some": attack},
     {"train": labels, "test": labels},
@@ -205,5 +207,5 @@ def test_a_control_that_diverged_is_no_guess():
     if r["what"] == "no-VFL" and r["metric"] == "accuracy"
   ]
   assert values[0] == 1.0 and np.isnan(values[1])
-  (row,) = [r for r in evaluate.advantage(found) if r["primary"]]
+  (row,) = [r for r in advantage.advantage(found) if r["primary"]]
   assert (row["advantage"], row["seeds"]) == (0.0, 1)

@@ -20,27 +20,31 @@ import pandas as pd
 import pytest
 
 from configs import common
-from vfl_jax import checkpoint
-from vfl_jax import config as configs
-from vfl_jax import controls
-from vfl_jax import attacks
-from vfl_jax import evaluate
-from vfl_jax import federation
-from vfl_jax import experiment
-from vfl_jax import leakage
-from vfl_jax import lifecycle
-from vfl_jax import plots
-from vfl_jax import measure
-from vfl_jax import report
-from vfl_jax import sealed
-from vfl_jax import tables
-from vfl_jax import types
-from vfl_jax import workdir as workdirs
+from vfl_jax import attacks as the_attacks
+from vfl_jax.config import files as config_files
+from vfl_jax.config import schema
+from vfl_jax.data import base
+from vfl_jax.evaluation import controls
+from vfl_jax.evaluation import information as evaluation_information
+from vfl_jax.evaluation import leakage
+from vfl_jax.evaluation import metrics
+from vfl_jax.evaluation import seal
+from vfl_jax.experiments import checkpoints
+from vfl_jax.experiments import experiment
+from vfl_jax.experiments import lifecycle
+from vfl_jax.experiments.validation import validate
+from vfl_jax.federation import setup as federation_setup
+from vfl_jax.federation import views as federation_views
+from vfl_jax.results import advantage
+from vfl_jax.results import figures
+from vfl_jax.results import log
+from vfl_jax.results import status as result_status
+from vfl_jax.results import tables
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
-FIGURES = [f for f, (t, _) in plots.FIGURES.items() if t in tables.TABLES]
+FIGURES = [f for f, (t, _) in figures.FIGURES.items() if t in tables.TABLES]
 
 
 def tiny(**overrides):
@@ -54,11 +58,11 @@ def tiny(**overrides):
   config.compensation = ("frozen_bottoms", "fresh_top", "central_twin")
   config.information.noise = 0.2
   config.record.samples = 20
-  config.model = configs.model("mlp", hidden=(16,))
+  config.model = schema.model("mlp", hidden=(16,))
   for key, value in overrides.items():
     section, name = key.split("__")
     config[section][name] = value
-  return configs.validate(config)
+  return validate.validate(config)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +73,7 @@ def finished(tmp_path_factory):
 
 
 def test_everything_is_left_behind(finished):
-  assert tables.status(finished)["state"] == "done"
+  assert result_status.status(finished)["state"] == "done"
   for name in tables.TABLES:
     assert len(tables.read(finished, name)), name
   for name in FIGURES:
@@ -84,7 +88,7 @@ def test_everything_is_left_behind(finished):
 @pytest.mark.slow
 def test_defences_are_reported_and_met_by_attacks_that_know_them(tmp_path):
   config = common.experiment("tiny", "step")
-  config.model = configs.model("mlp", hidden=(16,))
+  config.model = schema.model("mlp", hidden=(16,))
   config.defenses = (
     "cut",
     {"name": "gaussian", "scale": 2.0, "clip": 0.1},
@@ -95,7 +99,7 @@ def test_defences_are_reported_and_met_by_attacks_that_know_them(tmp_path):
   config.compensation = ("fresh_top",)
   config.record.epochs = (0,)
   config.train.steps_per_epoch = 3
-  experiment.run(configs.validate(config), tmp_path)
+  experiment.run(validate.validate(config), tmp_path)
   privacy = tables.read(tmp_path, "privacy")
   noise = privacy[privacy["defense"].str.startswith("gaussian")]
   assert len(noise) == 3 and (noise["epsilon"] > 0).all()
@@ -126,7 +130,7 @@ def test_tables_are_tidy(finished):
   assert not attacks.duplicated(key).any()
   assert len(attacks) == 5 * 2 * 2 * 2 * 2  # the last: two metrics
   assert (attacks["primary"] == (attacks["metric"] == "accuracy")).all()
-  sizes = tables.status(finished)["sizes"]
+  sizes = result_status.status(finished)["sizes"]
   on_train = attacks[attacks["rows"] == "train"]["n"].unique()
   assert on_train.tolist() == [sizes["train"] - 10]  # auxiliary ones left out
   information = tables.read(finished, "information")
@@ -153,7 +157,7 @@ def test_a_finished_run_is_loaded_to_predict_and_attack_with(finished):
   logits = np.asarray(run.predict(test.inputs))
   assert logits.shape == (2, len(test.labels), 10)
   main = tables.read(finished, "main").set_index(["rows", "metric"])
-  accuracy = [evaluate.score("accuracy", s, test.labels) for s in logits]
+  accuracy = [metrics.score("accuracy", s, test.labels) for s in logits]
   row = main.loc[("test", "accuracy")]
   np.testing.assert_allclose([row["seed0"], row["seed1"]], accuracy, atol=1e-6)
   view = run.federation.views(
@@ -167,25 +171,25 @@ def test_running_again_does_nothing_and_another_config_is_refused(finished):
   before = (finished / "report.html").stat().st_mtime_ns
   experiment.run(tiny(), finished)
   assert (finished / "report.html").stat().st_mtime_ns == before
-  with pytest.raises(workdirs.Refused, match="belongs to another config"):
+  with pytest.raises(lifecycle.Refused, match="belongs to another config"):
     experiment.run(tiny(train__epochs=2), finished)
 
 
 def test_labels_stay_sealed_while_attacks_run(finished, monkeypatch):
   """Whatever reads the federation's labels inside `leakage` raises."""
   run = experiment.load(finished)
-  views, seen = federation.Federation.views, []
+  views, seen = federation_views.Federation.views, []
 
   def curious(self, *args):
     for examples in (self.dataset.train, self.dataset.test):
       for read in (np.asarray, len, lambda y: y[0]):
-        with pytest.raises(sealed.SealedError, match="attack"):
+        with pytest.raises(seal.SealedError, match="attack"):
           read(examples.labels)
         seen.append(1)
     return views(self, *args)
 
-  monkeypatch.setattr(federation.Federation, "views", curious)
-  attack = attacks.build("passive_completion", budget=1)
+  monkeypatch.setattr(federation_views.Federation, "views", curious)
+  attack = the_attacks.build("passive_completion", budget=1)
   rows = leakage.measure(
     run.federation,
     {"attack": attack},
@@ -207,11 +211,11 @@ def test_no_vfl_is_a_bottom_that_never_took_part(tmp_path):
   frame.to_csv(path, index=False)
   config = common.experiment("tiny", "step")
   values = {"data.name": "file", "data.path": str(path), "seeds": 2}
-  configs.assign(config, values)
-  config.model = configs.model("mlp", cut=1, hidden=(8,), norm="none")
-  config = configs.validate(config)
-  setup = federation.prepare(config)
-  state, kept = federation.initial(config, setup)
+  config_files.assign(config, values)
+  config.model = schema.model("mlp", cut=1, hidden=(8,), norm="none")
+  config = validate.validate(config)
+  setup = federation_setup.prepare(config)
+  state, kept = federation_setup.initial(config, setup)
   variables = state["variables"]
   own = next(iter(variables["bottoms"][0]["params"].values()))["Dense_0"]
   fresh = controls.untrained(setup.net, 0, setup.keys, setup.inputs)
@@ -219,11 +223,11 @@ def test_no_vfl_is_a_bottom_that_never_took_part(tmp_path):
   planted = np.zeros(own["kernel"].shape, np.float32)
   planted[:, :2, :4] = [[1, -1, 1, -1], [1, -1, -1, 1]]
   variant = (("frozen", 0, 0.1),)
-  attack = attacks.build("passive_completion", steps=400, variants=variant)
+  attack = the_attacks.build("passive_completion", steps=400, variants=variant)
 
   def scores(bottom):
     bottoms = (bottom, *variables["bottoms"][1:])
-    f = federation.trained(
+    f = federation_views.trained(
       config, setup, {**variables, "bottoms": bottoms}, kept
     )
     found = pd.DataFrame(
@@ -254,7 +258,7 @@ def test_no_vfl_is_a_bottom_that_never_took_part(tmp_path):
 def test_the_control_s_normalisation_has_seen_the_party_s_features():
   """Running statistics of an untrained bottom are of its layers on x_k."""
   config = tiny()
-  setup = federation.prepare(config)
+  setup = federation_setup.prepare(config)
   fresh = controls.untrained(setup.net, 0, setup.keys, setup.inputs)
   again = controls.untrained(setup.net, 0, setup.keys, setup.inputs)
   jax.tree.map(np.testing.assert_array_equal, fresh, again)
@@ -308,7 +312,7 @@ def test_no_path_of_attributes_leads_from_a_view_to_the_labels(finished):
   def leaks(view):
     found = []
     for path, thing in reachable(view):
-      if isinstance(thing, (sealed.Sealed, sealed.Labels, types.Examples)):
+      if isinstance(thing, (seal.Sealed, seal.Labels, base.Examples)):
         found.append(path)
       if isinstance(thing, (np.ndarray, jax.Array)):
         flat = np.asarray(thing).ravel() if thing.dtype != f.keys.dtype else []
@@ -339,17 +343,17 @@ def test_whoever_knows_a_code_decodes_with_it(tmp_path, messages):
   config.record.messages = messages
   config.compensation = ()
   config.information.estimators = ()
-  experiment.run(configs.validate(config), tmp_path)
+  experiment.run(validate.validate(config), tmp_path)
   met = set(tables.read(tmp_path, "leakage")["attack"])
   one, other = "decoding direct", "decoding batch_inversion"
   if messages == "averaged":
     one, other = other, one
-  assert one in met and other in tables.status(tmp_path)["skipped"]
+  assert one in met and other in result_status.status(tmp_path)["skipped"]
   config.attacks = ({"name": "direct", "code": True},)
   config.defenses = ()
   config.record.messages = "per_sample"
   with pytest.raises(ValueError, match="no defence trains on a code"):
-    configs.validate(config)
+    validate.validate(config)
 
 
 @pytest.mark.slow
@@ -358,8 +362,8 @@ def test_every_attack_that_can_run_does_and_the_others_say_why(tmp_path):
   config.attacks = ("all",)
   config.compensation = ()
   config.information.estimators = ()
-  experiment.run(configs.validate(config), tmp_path)
-  status = tables.status(tmp_path)
+  experiment.run(validate.validate(config), tmp_path)
+  status = result_status.status(tmp_path)
   assert set(status["skipped"]) == {
     "direct",
     "enumeration",
@@ -368,7 +372,7 @@ def test_every_attack_that_can_run_does_and_the_others_say_why(tmp_path):
   }
   table = tables.read(tmp_path, "attacks")
   others = {*status["skipped"], "feature_inversion"}
-  assert set(table["attack"]) == set(attacks.ATTACKS) - others
+  assert set(table["attack"]) == set(the_attacks.ATTACKS) - others
   gradient = table[table["attack"] == "norm"]
   # recorded rows only, those in no batch and auxiliary ones left out
   assert set(gradient["rows"]) == {"train"} and (gradient["n"] < 120).all()
@@ -385,8 +389,8 @@ def test_every_attack_that_can_run_does_and_the_others_say_why(tmp_path):
 def test_too_few_recorded_rows_are_refused_before_training(tmp_path):
   config = tiny(record__samples=15)
   config.attacks = ("norm",)
-  with pytest.raises(workdirs.Refused, match="record.samples is 15"):
-    experiment.run(configs.validate(config), tmp_path)
+  with pytest.raises(lifecycle.Refused, match="record.samples is 15"):
+    experiment.run(validate.validate(config), tmp_path)
   assert not (tmp_path / "checkpoints").exists()
 
 
@@ -427,7 +431,7 @@ def test_active_features_and_three_parties(tmp_path):
   config = common.experiment("tiny", "step,parties=3,cut=2")
   config.data.active_features = True
   config.train.overrides = ({"name": "top", "optimizer": "adam"},)
-  experiment.run(configs.validate(config), tmp_path)
+  experiment.run(validate.validate(config), tmp_path)
   assert set(tables.read(tmp_path, "attacks")["party"]) == {"0", "1"}
 
 
@@ -435,13 +439,13 @@ def test_divergence_keeps_what_it_had(tmp_path):
   config = tiny(train__learning_rate=1e30)
   with pytest.raises(lifecycle.Diverged, match="not finite"):
     experiment.run(config, tmp_path)
-  assert tables.status(tmp_path)["state"] == "diverged"
+  assert result_status.status(tmp_path)["state"] == "diverged"
   assert (tmp_path / "metrics.jsonl").exists()
 
 
 def test_a_damaged_checkpoint_falls_back_with_a_warning(tmp_path):
   state = {"a": np.arange(5.0), "b": (np.ones((2, 3), np.int32),)}
-  saved = checkpoint.Checkpoints(tmp_path)
+  saved = checkpoints.Checkpoints(tmp_path)
   for step in (1, 2, 3):
     saved.save(step, {**state, "a": state["a"] + step})
   saved.close()
@@ -453,7 +457,7 @@ def test_a_damaged_checkpoint_falls_back_with_a_warning(tmp_path):
   assert files
   for path in files:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-  opened = checkpoint.Checkpoints(tmp_path)
+  opened = checkpoints.Checkpoints(tmp_path)
   with pytest.warns(UserWarning, match="checkpoint 3 is damaged"):
     step, found = opened.restore(state)
   assert step == 2
@@ -465,7 +469,9 @@ def test_a_damaged_checkpoint_falls_back_with_a_warning(tmp_path):
 
 @pytest.mark.usefixtures("without_figures")
 def test_too_few_held_out_samples_are_said_and_not_fatal(tmp_path, monkeypatch):
-  monkeypatch.setattr(measure, "too_few", lambda targets: "7 samples are few.")
+  monkeypatch.setattr(
+    evaluation_information, "too_few", lambda targets: "7 samples are few."
+  )
   experiment.run(tiny(information__noise=0.0), tmp_path)
   assert not tables.exists(tmp_path, "information")
   html = (tmp_path / "report.html").read_text("utf-8")
@@ -560,7 +566,7 @@ def test_interrupted_training_resumes_to_the_same_state(
 ):
   """The same in one process: stopped after its second epoch."""
   config, parts = tiny(), tmp_path / "parts"
-  save = checkpoint.Checkpoints.save
+  save = checkpoints.Checkpoints.save
 
   def stop(self, step, state):
     save(self, step, state)
@@ -568,10 +574,10 @@ def test_interrupted_training_resumes_to_the_same_state(
       raise KeyboardInterrupt
 
   with monkeypatch.context() as patch:
-    patch.setattr(checkpoint.Checkpoints, "save", stop)
+    patch.setattr(checkpoints.Checkpoints, "save", stop)
     with pytest.raises(KeyboardInterrupt):
       experiment.run(config, parts)
-  assert len(tables.read_metrics(parts)) == 2
+  assert len(log.read_metrics(parts)) == 2
   experiment.run(config, parts)
   for name in tables.TABLES:
     pd.testing.assert_frame_equal(
@@ -590,7 +596,7 @@ def test_what_a_file_says_is_text_in_the_report(tmp_path):
   path = tmp_path / "<img src=x onerror=alert(1)>.csv"
   frame.to_csv(path, index=False)
   config = common.experiment("<u>name", "step")
-  configs.assign(
+  config_files.assign(
     config,
     {
       "data.name": "file",
@@ -603,7 +609,7 @@ def test_what_a_file_says_is_text_in_the_report(tmp_path):
       "seeds": 1,
     },
   )
-  written = experiment.run(configs.validate(config), tmp_path / "run")
+  written = experiment.run(validate.validate(config), tmp_path / "run")
   html = written.read_text("utf-8")
   for raw in (evil, "<i>label", "<img src=x", "<u>name", "<b>a"):
     assert raw not in html, raw
@@ -664,13 +670,11 @@ def test_the_report_opens_in_a_browser(finished, width):
 
 
 def test_verdicts():
-  assert report.leakage.verdict(0.01, 0.2).startswith("it leaks")
-  assert report.leakage.verdict(-0.015, 0.01).startswith("at its control")
-  assert report.leakage.verdict(-0.3, 0.3) == "not told apart from its control"
-  assert report.leakage.verdict(-0.3, -0.1).startswith("below")
-  assert report.leakage.verdict(float("nan"), float("nan")).startswith(
-    "one seed"
-  )
+  assert advantage.verdict(0.01, 0.2).startswith("it leaks")
+  assert advantage.verdict(-0.015, 0.01).startswith("at its control")
+  assert advantage.verdict(-0.3, 0.3) == "not told apart from its control"
+  assert advantage.verdict(-0.3, -0.1).startswith("below")
+  assert advantage.verdict(float("nan"), float("nan")).startswith("one seed")
 
 
 @pytest.mark.slow
@@ -679,12 +683,14 @@ def test_real_cifar10_trains_cut_behind_the_first_stage(tfds_dir, tmp_path):
   config.data.update(
     name="cifar10", data_dir=tfds_dir, train_size=256, test_size=100
   )
-  config.model = configs.model("resnet20", cut=1, width=4)
+  config.model = schema.model("resnet20", cut=1, width=4)
   config.train.update(steps_per_epoch=0, batch_size=16, learning_rate=0.05)
   config.seeds = 1
-  configs.assign(config, {"compensation": (), "information.estimators": ()})
-  experiment.run(configs.validate(config), tmp_path / "run")
-  losses = [m["loss"][0] for m in tables.read_metrics(tmp_path / "run")]
+  config_files.assign(
+    config, {"compensation": (), "information.estimators": ()}
+  )
+  experiment.run(validate.validate(config), tmp_path / "run")
+  losses = [m["loss"][0] for m in log.read_metrics(tmp_path / "run")]
   assert losses[-1] < losses[0]
   main = tables.read(tmp_path / "run", "main").set_index(["rows", "metric"])
   assert main.loc[("train", "accuracy"), "mean"] > 0.12

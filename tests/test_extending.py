@@ -6,10 +6,11 @@ import re
 import pytest
 
 from configs import common
-from vfl_jax import config as configs
-from vfl_jax import experiment
-from vfl_jax import registry
-from vfl_jax import tables
+from vfl_jax.config import registry
+from vfl_jax.config import schema
+from vfl_jax.experiments import experiment
+from vfl_jax.experiments.validation import validate
+from vfl_jax.results import tables
 
 pytestmark = pytest.mark.usefixtures("without_figures")
 
@@ -39,7 +40,7 @@ def outside(tmp_path, monkeypatch):
 def test_one_of_everything_from_another_package(outside, tmp_path, capsys):
   config = common.experiment("outside", "step")
   config.data.name = "my_pkg.data:Signs"
-  config.model = configs.model("my_pkg.model:build", width=4)
+  config.model = schema.model("my_pkg.model:build", width=4)
   config.task = {"name": "my_pkg.task:build"}
   config.defenses = ({"name": "my_pkg.defense:build", "bits": 4},)
   config.attacks = (
@@ -50,7 +51,7 @@ def test_one_of_everything_from_another_package(outside, tmp_path, capsys):
   config.seeds = 1
   config.compensation = ()
   folder = tmp_path / "run"
-  experiment.run(configs.validate(config), folder)
+  experiment.run(validate.validate(config), folder)
   attacks = tables.read(folder, "attacks")
   assert set(attacks["rule"]) == {"my_pkg.attack:build"}
   assert set(attacks["attack"]) == {"mine"}

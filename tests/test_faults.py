@@ -13,12 +13,15 @@ import pandas as pd
 import pytest
 
 from configs import common
-from vfl_jax import config as configs
-from vfl_jax import experiment
-from vfl_jax import lifecycle
-from vfl_jax import report
-from vfl_jax import tables
-from vfl_jax import workdir as workdirs
+from vfl_jax.config import files
+from vfl_jax.config import schema
+from vfl_jax.experiments import experiment
+from vfl_jax.experiments import lifecycle
+from vfl_jax.experiments.validation import validate
+from vfl_jax.results import files as result_files
+from vfl_jax.results import pages
+from vfl_jax.results import status
+from vfl_jax.results import tables
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FLAGS = ("--config=configs/default.py:step", "--config.train.epochs=3")
@@ -64,7 +67,7 @@ def test_a_full_disk_is_one_sentence_and_the_run_goes_on(tmp_path):
       assert done.returncode in (1, 2), done.stdout
       assert "Traceback" not in done.stderr, done.stderr
       assert "is full" in done.stderr or "cannot be written" in done.stderr
-      assert not tables.finished(workdir)
+      assert not status.finished(workdir)
       ballast.unlink()
     assert main(workdir).returncode == 0
     for name in tables.TABLES:
@@ -87,8 +90,8 @@ def test_a_read_only_folder_is_refused_before_anything(tmp_path):
 @pytest.mark.slow
 def test_a_corrupt_table_is_named_and_measured_anew(tmp_path):
   config = common.experiment("tiny", "step")
-  configs.assign(config, {"compensation": (), "information.estimators": ()})
-  config = configs.validate(config)
+  files.assign(config, {"compensation": (), "information.estimators": ()})
+  config = validate.validate(config)
   experiment.run(config, tmp_path)
   sound = tables.read(tmp_path, "main")
   path = tmp_path / "tables" / "main.csv"
@@ -97,7 +100,7 @@ def test_a_corrupt_table_is_named_and_measured_anew(tmp_path):
     (tmp_path / "status.json").unlink()
     with pytest.raises(lifecycle.Stopped, match=r"main\.csv is not a readable"):
       experiment.run(config, tmp_path)
-    assert tables.status(tmp_path)["state"] == "failed"
+    assert status.status(tmp_path)["state"] == "failed"
     path.unlink()
     experiment.run(config, tmp_path)
     pd.testing.assert_frame_equal(sound, tables.read(tmp_path, "main"))
@@ -105,30 +108,30 @@ def test_a_corrupt_table_is_named_and_measured_anew(tmp_path):
 
 def test_a_write_that_fails_leaves_the_file_of_before(tmp_path, monkeypatch):
   path = tmp_path / "table.csv"
-  tables.write_text(path, "before")
+  result_files.write_text(path, "before")
 
   def full(handle):
     raise OSError(errno.ENOSPC, "no space left")
 
   monkeypatch.setattr(os, "fsync", full)
   with pytest.raises(OSError, match="no space"):
-    tables.write_text(path, "after")
+    result_files.write_text(path, "after")
   assert path.read_text() == "before" and list(tmp_path.iterdir()) == [path]
 
 
 def test_a_torn_status_is_no_status(tmp_path):
-  tables.set_status(tmp_path, "done", cut=3)
+  status.set_status(tmp_path, "done", cut=3)
   path = tmp_path / "status.json"
   path.write_bytes(path.read_bytes()[:10])
-  assert tables.status(tmp_path) == {}
-  assert not tables.finished(tmp_path)
+  assert status.status(tmp_path) == {}
+  assert not status.finished(tmp_path)
 
 
 def test_two_processes_in_one_folder_are_one_too_many(tmp_path):
-  config = configs.defaults()
+  config = schema.defaults()
   with (
-    tables.hold(tmp_path),
-    pytest.raises(workdirs.Refused, match="another process is at work"),
+    status.hold(tmp_path),
+    pytest.raises(lifecycle.Refused, match="another process is at work"),
   ):
     lifecycle.complete(config, tmp_path, None, lambda *_: None)
 
@@ -141,7 +144,7 @@ def test_a_clock_that_goes_backwards_harms_nothing(tmp_path, monkeypatch):
     return now[0]
 
   monkeypatch.setattr(time, "time", back)
-  monkeypatch.setattr(report, "write", lambda w: w / "report.html")
-  lifecycle.complete(configs.defaults(), tmp_path, None, lambda *_: None)
-  assert tables.status(tmp_path)["state"] == "done"
-  assert tables.status(tmp_path)["seconds"] >= 0
+  monkeypatch.setattr(pages, "write", lambda w: w / "report.html")
+  lifecycle.complete(schema.defaults(), tmp_path, None, lambda *_: None)
+  assert status.status(tmp_path)["state"] == "done"
+  assert status.status(tmp_path)["seconds"] >= 0

@@ -7,12 +7,14 @@ import pytest
 from sklearn import metrics
 
 from vfl_jax import attacks
-from vfl_jax import config as configs
-from vfl_jax import evaluate
-from vfl_jax import ports
-from vfl_jax import types
+from vfl_jax.attacks import base
 from vfl_jax.attacks import clustering
+from vfl_jax.attacks import selection
 from vfl_jax.attacks import views
+from vfl_jax.config import schema
+from vfl_jax.defenses import base as defense_base
+from vfl_jax.evaluation import metrics as evaluation_metrics
+from vfl_jax.experiments.validation import validate
 
 KEY = jax.random.key(0)
 
@@ -34,7 +36,7 @@ def victim(labels, gradients=None, train=None, per_class=2, prior=None):
   n = len(labels)
   train = np.zeros((n, 1)) if train is None else train
   rows = np.concatenate(known)
-  return types.View(
+  return base.View(
     train=jnp.asarray(train, jnp.float32),
     test=jnp.asarray(train[: n // 2], jnp.float32),
     train_ids=np.arange(n),
@@ -45,7 +47,7 @@ def victim(labels, gradients=None, train=None, per_class=2, prior=None):
     gradient_rows=np.arange(n),
     aux_rows=rows,
     aux_labels=labels[rows],
-    public=types.Public(
+    public=base.Public(
       classes, 32, 1, ("planted",), identity, label_prior=prior
     ),
   )
@@ -56,7 +58,7 @@ def run(name, view, **options):
 
 
 def auc(found, labels):
-  return evaluate.score("auc", np.asarray(found.train), labels)
+  return evaluation_metrics.score("auc", np.asarray(found.train), labels)
 
 
 def binary(seed=0, n=300, d=6):
@@ -101,7 +103,7 @@ def test_known_samples_without_a_gradient_are_passed_over(name, options):
   found = run(name, victim(labels, g, per_class=3), **options)
   scores = np.asarray(found.train)
   assert np.isnan(scores[:4]).all()
-  assert evaluate.score("accuracy", scores[4:], labels[4:]) == 1
+  assert evaluation_metrics.score("accuracy", scores[4:], labels[4:]) == 1
 
 
 def test_too_few_gradients_for_clusters_say_nothing():
@@ -201,11 +203,15 @@ def test_similarity_finds_planted_clusters(on, rule):
     labels, **{"gradients" if on == "gradients" else "train": planted}
   )
   found = run("similarity", view, on=on, rule=rule)
-  assert evaluate.score("accuracy", np.asarray(found.train), labels) == 1
+  assert (
+    evaluation_metrics.score("accuracy", np.asarray(found.train), labels) == 1
+  )
   assert (found.test is None) == (on == "gradients")
   if found.test is not None:
     half = labels[: len(labels) // 2]
-    assert evaluate.score("accuracy", np.asarray(found.test), half) == 1
+    assert (
+      evaluation_metrics.score("accuracy", np.asarray(found.test), half) == 1
+    )
 
 
 @pytest.mark.parametrize("classes", [2, 6])
@@ -215,7 +221,9 @@ def test_gradient_clustering_finds_planted_directions(classes):
   centres = np.linalg.qr(generator.standard_normal((12, 12)))[0][:classes]
   g = centres[labels] + 0.1 * generator.standard_normal((500, 12))
   found = run("gradient_clustering", victim(labels, g))
-  assert evaluate.score("accuracy", np.asarray(found.train), labels) == 1
+  assert (
+    evaluation_metrics.score("accuracy", np.asarray(found.train), labels) == 1
+  )
 
 
 def test_leading_coordinates_are_those_of_the_dense_affinity():
@@ -239,9 +247,13 @@ def test_spectral_finds_clusters_along_the_leading_vectors(classes):
   centres = 6 * np.eye(10)[:classes]
   h = centres[labels] + generator.standard_normal((400, 10))
   found = run("spectral", victim(labels, train=h))
-  assert evaluate.score("accuracy", np.asarray(found.train), labels) > 0.98
+  assert (
+    evaluation_metrics.score("accuracy", np.asarray(found.train), labels) > 0.98
+  )
   half = labels[:200]
-  assert evaluate.score("accuracy", np.asarray(found.test), half) > 0.98
+  assert (
+    evaluation_metrics.score("accuracy", np.asarray(found.test), half) > 0.98
+  )
 
 
 def test_mixtures_are_taken_apart_where_the_pairs_are_known():
@@ -255,13 +267,13 @@ def test_mixtures_are_taken_apart_where_the_pairs_are_known():
     share = generator.uniform(0.5, 0.6, n)[:, None]
     sent[epoch] = share * sides[labels] + (1 - share) * sides[labels[partner]]
     sent[epoch][epoch::60] = np.nan  # in no batch
-    pairs[epoch] = ports.Pairs(
+    pairs[epoch] = defense_base.Pairs(
       jnp.asarray(partner), jnp.asarray(share[:, 0], jnp.float32)
     )
   view = victim(labels, sent)._replace(pairs=pairs)
   for name in ("hint", "direction"):
     usual, apart = (
-      evaluate.score(
+      evaluation_metrics.score(
         "accuracy", np.asarray(run(name, view, unmix=unmix).train), labels
       )
       for unmix in (False, True)
@@ -269,7 +281,7 @@ def test_mixtures_are_taken_apart_where_the_pairs_are_known():
     assert usual < 0.9 and apart > 0.99
 
 
-SETTING = types.Setting(
+SETTING = base.Setting(
   cut=3, stages=6, messages="per_sample", label_prior=False, epochs=(0,)
 )
 
@@ -297,37 +309,37 @@ SETTING = types.Setting(
   ],
 )
 def test_what_an_attack_needs_and_is_not_there(name, setting, words):
-  reason = attacks.missing(attacks.build(name, budget=1), setting)
+  reason = selection.missing(attacks.build(name, budget=1), setting)
   assert words in reason and bool(reason) == bool(words)
 
 
 def test_to_take_apart_needs_what_is_put_together():
   apart = attacks.build("hint", budget=1, unmix=True)
-  assert "take 'mixup'" in attacks.missing(apart, SETTING)
-  assert not attacks.missing(apart, SETTING._replace(pairs=True))
+  assert "take 'mixup'" in selection.missing(apart, SETTING)
+  assert not selection.missing(apart, SETTING._replace(pairs=True))
 
 
 def test_needs_are_enforced_by_the_config():
-  config = configs.defaults()
+  config = schema.defaults()
   config.attacks = ("direct",)
   config.record.epochs = (0,)
   with pytest.raises(
     ValueError, match="'direct' cannot run here: .*model.cut=8"
   ):
-    configs.validate(config)
+    validate.validate(config)
   config.model.cut = 8
-  assert configs.validate(config).attacks == ("direct",)
+  assert validate.validate(config).attacks == ("direct",)
   config.attacks = ({"name": "hint", "known": -1},)
   with pytest.raises(ValueError, match="known is -1; take at least 1, or 0"):
-    configs.validate(config)
+    validate.validate(config)
   config.attacks = ({"name": "unsplit", "epoch": 3},)
   with pytest.raises(ValueError, match="reads 4 recorded epochs; record.epoch"):
-    configs.validate(config)
+    validate.validate(config)
   config.attacks = ({"name": "hint", "rule": "near"},)
   with pytest.raises(
     ValueError, match="rule is 'near'; it takes 'distance' or 'inner'"
   ):
-    configs.validate(config)
+    validate.validate(config)
 
 
 def test_a_known_code_is_read_through():

@@ -6,17 +6,18 @@ import numpy as np
 import pytest
 
 from vfl_jax import information
-from vfl_jax import mapping
-from vfl_jax import types
+from vfl_jax.information import base
 from vfl_jax.information import bounds
 from vfl_jax.information import caveats
 from vfl_jax.information import critics
-from vfl_jax.information import direct
-from vfl_jax.information import fit
-from vfl_jax.information import layers
-from vfl_jax.information import noise
+from vfl_jax.information import estimate as information_estimate
+from vfl_jax.information import fitting as information_fitting
+from vfl_jax.information import input_information
+from vfl_jax.information import nonparametric
 from vfl_jax.information import probe
-from vfl_jax.information import truths
+from vfl_jax.information import problems
+from vfl_jax.information import projection
+from vfl_jax.runtime import axes as runtime_axes
 
 
 # A lower bound exceeds the truth by sampling alone: 4 standard errors (the
@@ -41,7 +42,7 @@ SHORT = {"steps": 100, "folds": 2}
 def estimate(name, t, y, **options):
   key = jax.random.key(options.pop("key", 1))
   layer = np.asarray(t, np.float32)
-  return information.mutual_information(
+  return information_estimate.mutual_information(
     key, layer[None], y, estimator=name, **options
   )
 
@@ -60,7 +61,7 @@ def check(name, found, truth, truth_error=0.0, shortfall=SHORTFALL):
 @pytest.mark.parametrize("name", GENERAL)
 def test_gaussian_mixtures(name):
   for level in (0.1, 0.9):
-    p = truths.problem("mixture", 0, n=2000, d=3, classes=4, level=level)
+    p = problems.problem("mixture", 0, n=2000, d=3, classes=4, level=level)
     found = estimate(name, p.t, p.y)
     check(name, found, p.truth, p.error)
     assert abs(found.ceiling - np.log(4)) < 0.01
@@ -85,7 +86,7 @@ def test_gaussian_mixtures(name):
   ],
 )
 def test_shapes_no_linear_probe_would_see(name, shape):
-  p = truths.problem(shape, 3, n=2000, d=2, classes=2, level=0.6)
+  p = problems.problem(shape, 3, n=2000, d=2, classes=2, level=0.6)
   # log 2 at most, of which a linear probe sees little in the last two
   check(name, estimate(name, p.t, p.y), p.truth, p.error, shortfall=0.1)
 
@@ -93,7 +94,7 @@ def test_shapes_no_linear_probe_would_see(name, shape):
 @pytest.mark.numbers
 def test_usable_information_of_a_family():
   """A linear probe sees all of what is linear, and nothing of an XOR."""
-  p = truths.problem("mixture", 0, n=2000, d=3, classes=4, level=0.5)
+  p = problems.problem("mixture", 0, n=2000, d=3, classes=4, level=0.5)
   check("linear", estimate("linear", p.t, p.y), p.truth, p.error)
   check("mlp", estimate("mlp", p.t, p.y), p.truth, p.error)
   generator = np.random.default_rng(0)
@@ -110,9 +111,9 @@ def test_layers_fitted_some_at_a_time_give_what_they_give_in_turn(monkeypatch):
   layers = [generator.standard_normal((400, d)) + y[:, None] for d in (2, 5, 3)]
   found = []
   for cores in (1, 3):
-    monkeypatch.setattr(mapping, "cores", lambda cores=cores: cores)
+    monkeypatch.setattr(runtime_axes, "cores", lambda cores=cores: cores)
     found.append(
-      information.mutual_information(
+      information_estimate.mutual_information(
         jax.random.key(0), layers, y, estimator="mine", steps=40
       )
     )
@@ -137,7 +138,7 @@ def test_independent_function_and_xor_in_one_stack_of_unequal_layers(name):
     truth[2] = 0.0
   if name == "neighbors":  # of continuous T: distances of zero mean nothing
     stack = [t + 0.01 * generator.standard_normal(t.shape) for t in stack]
-  found = information.mutual_information(
+  found = information_estimate.mutual_information(
     jax.random.key(0), stack, y, estimator=name
   )
   check(name, found, truth)
@@ -160,7 +161,7 @@ def test_independent_function_and_xor_in_one_stack_of_unequal_layers(name):
   ],
 )
 def test_correlated_gaussians_with_float_targets(name, rho, d, n):
-  t, y, truth = truths.gaussians(5, n=n, d=d, rho=rho)
+  t, y, truth = problems.gaussians(5, n=n, d=d, rho=rho)
   found = estimate(name, t, y, **({} if name in DIRECT else SHORT))
   # the marginal is an average over shifted pairings, its error in the interval
   check(name, found, truth, shortfall=0.1)
@@ -173,7 +174,7 @@ def test_neighbors_equal_scikit_learn_on_one_feature():
   from sklearn import feature_selection
 
   for seed in range(3):
-    p = truths.problem("mixture", seed, n=800, d=2, classes=3, level=0.5)
+    p = problems.problem("mixture", seed, n=800, d=2, classes=3, level=0.5)
     column = p.t[:, :1]
     theirs = feature_selection.mutual_info_classif(
       column, p.y, discrete_features=False, random_state=0
@@ -184,7 +185,7 @@ def test_neighbors_equal_scikit_learn_on_one_feature():
 @pytest.mark.numbers
 def test_copula_knows_gaussians_through_any_monotone_map():
   for seed in range(3):
-    t, y, truth = truths.gaussians(seed, n=1000, d=6, rho=0.7)
+    t, y, truth = problems.gaussians(seed, n=1000, d=6, rho=0.7)
     plain = estimate("copula", t, y)
     assert abs(plain.nats[0] - truth) < 0.15
     warped = estimate("copula", np.sinh(t), np.exp(y))
@@ -197,7 +198,7 @@ def test_copula_knows_gaussians_through_any_monotone_map():
   few = estimate("copula", t[:40], y[:40, :1].repeat(20, 1))
   assert np.isnan(few.nats[0]) and "more than half of 40" in few.warnings[0][0]
   unbiased = [
-    estimate("copula", *truths.gaussians(s, n=100, d=8, rho=0)[:2]).nats[0]
+    estimate("copula", *problems.gaussians(s, n=100, d=8, rho=0)[:2]).nats[0]
     for s in range(40)
   ]
   assert abs(np.mean(unbiased)) < 4 * np.std(unbiased) / np.sqrt(40)
@@ -238,7 +239,7 @@ def test_small_samples_do_not_read_information_into_noise():
   stack = generator.standard_normal((6, 500, 16)).astype(np.float32)
   y = generator.integers(0, 10, 500)
   for name in [*TRAINED, "neighbors"]:
-    found = information.mutual_information(
+    found = information_estimate.mutual_information(
       jax.random.key(0), stack, y, estimator=name
     )
     # six layers, none above zero by more than its error
@@ -269,7 +270,7 @@ def test_every_estimator_by_every_critic(name, critic):
   """Right, deterministic by key, indifferent to units, order and type."""
   # a concatenated critic passes each sample with every other
   n = 600 if critic == "concatenated" and name != "classifier" else 1200
-  p = truths.problem("mixture", 1, n=n, d=2, classes=2, level=0.5)
+  p = problems.problem("mixture", 1, n=n, d=2, classes=2, level=0.5)
   steps = 150 if critic == "labels" or name == "classifier" else 50
   options = {"critic": critic, "steps": steps, "folds": 2}
 
@@ -307,7 +308,7 @@ def test_one_class_and_constant_features_hold_nothing(name):
 @pytest.mark.parametrize("name", ["neighbors", "plugin", "copula"])
 def test_estimators_without_training_are_indifferent_to_units_and_order(name):
   generator = np.random.default_rng(0)
-  t, y, _ = truths.gaussians(0, n=400, d=2, rho=0.7)
+  t, y, _ = problems.gaussians(0, n=400, d=2, rho=0.7)
   if name != "copula":
     y = (y[:, 0] > 0).astype(int)
   if name == "plugin":
@@ -324,18 +325,18 @@ def test_estimators_without_training_are_indifferent_to_units_and_order(name):
 
 
 def test_classes_that_are_numbered_oddly_are_counted_once():
-  p = truths.problem("mixture", 1, n=400, d=2, classes=2, level=0.5)
+  p = problems.problem("mixture", 1, n=400, d=2, classes=2, level=0.5)
   a, b = (estimate("mine", p.t, y, steps=40) for y in (p.y, 1000 * p.y - 3))
   np.testing.assert_array_equal(a.nats, b.nats)
 
 
 def test_an_influence_is_pure_and_maps():
-  """jit, vmap: what the programs of `fit` are made of."""
+  """jit, vmap: what the programs of `fitting` are made of."""
   t, y = jnp.ones((6, 3)), jnp.arange(6) % 2
   prior = jnp.array([0.5, 0.5])
   for name in TRAINED:
     bound = information.ESTIMATORS[name](2)
-    assert isinstance(bound, types.Bound)
+    assert isinstance(bound, base.Bound)
     params = bound.init(jax.random.key(0), t, y)
     plain = bound.influence(params, t, y, prior)
     many = jax.tree.map(lambda a: jnp.stack([a, a]), params)
@@ -377,7 +378,7 @@ def test_the_gradient_of_mine_is_over_its_running_average():
 @pytest.mark.numbers
 def test_a_contrastive_bound_with_all_negatives_is_the_classifier_bound():
   """The identity that the docstring of `classifier` states."""
-  p = truths.problem("mixture", 1, n=512, d=2, classes=3, level=0.5)
+  p = problems.problem("mixture", 1, n=512, d=2, classes=3, level=0.5)
   t, y = jnp.asarray(p.t), jnp.asarray(p.y)
   prior = jnp.bincount(y, length=3) / len(y)
   ours, theirs = bounds.classifier(3), bounds.infonce(3, negatives=len(y) - 1)
@@ -393,8 +394,8 @@ def test_a_contrastive_bound_with_all_negatives_is_the_classifier_bound():
 def test_every_row_is_reported_once_by_a_critic_that_never_saw_it():
   for n in (40, 41, 43, 1000):
     reported = []
-    for fold in range(fit.BLOCKS):
-      fitting, stopping, reporting = fit.parts(n, fold)
+    for fold in range(information_fitting.BLOCKS):
+      fitting, stopping, reporting = information_fitting.parts(n, fold)
       together = np.concatenate([fitting, stopping, reporting])
       np.testing.assert_array_equal(np.sort(together), np.arange(n // 4 * 4))
       reported.append(reporting)
@@ -407,12 +408,12 @@ def test_padding_changes_nothing_and_projection_is_that_of_the_fitting_rows():
   narrow = generator.standard_normal((200, 3))
   strong = generator.standard_normal((200, 3)) * 10
   wide = np.concatenate([strong, generator.standard_normal((200, 97))], 1)
-  first, second = layers.stacks([narrow, wide], bound=5, folds=4)
+  first, second = projection.stacks([narrow, wide], bound=5, folds=4)
   np.testing.assert_allclose(first.features[0, :, :3], narrow, rtol=1e-6)
   assert second.features.shape == (1, 4, 200, 5)
   assert 0.7 < second.kept_variance[0] < 1 and second.kept_width[0] == 5
   for fold in range(4):
-    rows = fit.parts(200, fold)[0]
+    rows = information_fitting.parts(200, fold)[0]
     centred = wide - wide[rows].mean(0)
     _, _, axes = np.linalg.svd(centred[rows], full_matrices=False)
     scores = np.abs(centred @ axes[:5].T)
@@ -441,11 +442,13 @@ def test_a_layer_reads_the_same_alone_among_wider_ones_and_in_chunks(
   def nats(*members):
     key = jax.random.key(0)
     options = {"estimator": name, "critic": critic, "steps": 80}
-    return information.mutual_information(key, members, y, **options).nats
+    return information_estimate.mutual_information(
+      key, members, y, **options
+    ).nats
 
   alone, together = nats(narrow), nats(narrow, wide, narrow)
   np.testing.assert_allclose(together[[0, 2]], alone[0], atol=1e-3)
-  monkeypatch.setattr(fit, "AT_ONCE", 2 * 5 * 400 * 20)
+  monkeypatch.setattr(information_fitting, "AT_ONCE", 2 * 5 * 400 * 20)
   np.testing.assert_allclose(nats(narrow, wide, narrow), together, atol=1e-3)
 
 
@@ -460,7 +463,7 @@ def test_a_layer_that_is_the_label_reaches_the_ceiling_with_many_classes():
 
 def test_neighbours_say_when_they_are_far():
   """(k / m)^(1 / d): 3 of 1,000 samples a class, in 4 columns and in 9."""
-  reason = direct.neighbors(2).reason
+  reason = nonparametric.neighbors(2).reason
   y = np.arange(2000) % 2
   t = np.random.default_rng(0).standard_normal((2000, 9))
   assert reason(t[:, :4], y) == ""
@@ -473,9 +476,9 @@ def test_neighbours_are_counted_alike_with_and_without_a_tree(monkeypatch):
   generator = np.random.default_rng(0)
   y = generator.integers(0, 3, 300)
   t = generator.standard_normal((300, 12)) + 0.5 * y[:, None]
-  estimate = direct.neighbors(3).influence
+  estimate = nonparametric.neighbors(3).influence
   tree = estimate(t, y)
-  monkeypatch.setattr(direct, "_TREE", 4)
+  monkeypatch.setattr(nonparametric, "_TREE", 4)
   np.testing.assert_allclose(estimate(t, y), tree, atol=1e-9)
 
 
@@ -485,9 +488,9 @@ def test_many_rows_are_projected_as_few_are(monkeypatch):
   generator = np.random.default_rng(0)
   scales = 10 * 0.8 ** np.arange(100)
   t = (generator.standard_normal((400, 100)) * scales).astype(np.float32)
-  few = layers.project(t, 8, 4)
-  monkeypatch.setattr(layers, "_ROWS", 100)
-  many = layers.project(t, 8, 4)
+  few = projection.project(t, 8, 4)
+  monkeypatch.setattr(projection, "_ROWS", 100)
+  many = projection.project(t, 8, 4)
   assert many.features.shape == few.features.shape == (4, 400, 8)
   np.testing.assert_allclose(many.kept_variance, few.kept_variance, rtol=1e-3)
   np.testing.assert_allclose(
@@ -496,12 +499,12 @@ def test_many_rows_are_projected_as_few_are(monkeypatch):
   y = (t[:, 0] > 0).astype(int)
   key = jax.random.key(0)
   before, whole = (
-    information.mutual_information(key, [x], y, width=8, steps=50)
+    information_estimate.mutual_information(key, [x], y, width=8, steps=50)
     for x in (many, t)
   )
   np.testing.assert_allclose(before.nats, whole.nats, atol=1e-6)
   assert before.kept_width[0] == 8
-  direct_too = information.mutual_information(
+  direct_too = information_estimate.mutual_information(
     key, [many], y, estimator="neighbors"
   )
   assert direct_too.kept_width[0] == 8
@@ -533,12 +536,14 @@ def test_input_information_of_a_noisy_layer():
   """Gaussian X and T = X + Z: log sqrt(1 + 1 / s^2) by the closed form."""
   x = np.random.default_rng(0).standard_normal((2000, 1))
   for share in (0.5, 1.0, 2.0):
-    nats, error = noise.input_information(jax.random.key(0), x, share)
+    nats, error = input_information.input_information(
+      jax.random.key(0), x, share
+    )
     truth = 0.5 * np.log(1 + 1 / share**2)
     # the mixture of n points stands for the density: a bias of order 1 / n
     assert abs(nats - truth) < 4 * error + 0.02
   with pytest.raises(ValueError, match="must be > 0"):
-    noise.input_information(jax.random.key(0), x, 0.0)
+    input_information.input_information(jax.random.key(0), x, 0.0)
 
 
 @pytest.mark.numbers
@@ -546,10 +551,14 @@ def test_input_information_of_a_wide_layer_with_little_noise():
   """Two values in many columns: log 2, where single precision cancels."""
   generator = np.random.default_rng(0)
   two = np.repeat(generator.standard_normal((2, 16384)), 30, axis=0)
-  nats, error = noise.input_information(jax.random.key(0), two, 0.01)
+  nats, error = input_information.input_information(
+    jax.random.key(0), two, 0.01
+  )
   assert abs(nats - np.log(2)) < 1e-3 and error < 1e-3
   all_apart = generator.standard_normal((60, 4096))
-  nats, _ = noise.input_information(jax.random.key(0), all_apart, 0.01)
+  nats, _ = input_information.input_information(
+    jax.random.key(0), all_apart, 0.01
+  )
   assert abs(nats - np.log(60)) < 1e-4
 
 
@@ -558,7 +567,7 @@ def test_caveats_name_what_is_wrong():
     "mine", np.random.default_rng(0).random((40, 60)), [0, 1] * 20
   )
   assert any("n too small" in w for w in found.warnings[0])
-  quiet = types.MIEstimate(
+  quiet = base.MIEstimate(
     *(np.array([v]) for v in (5.0, 0.1, 0.0, 0.1)),
     folds=np.zeros((1, 1)),
     fitted=np.array([5.1]),
@@ -601,7 +610,9 @@ def test_what_own_rows_read_and_the_warning_that_comes_of_it():
 )
 def test_bad_input_is_refused(features, targets, words):
   with pytest.raises(ValueError, match=words):
-    information.mutual_information(jax.random.key(0), features, targets)
+    information_estimate.mutual_information(
+      jax.random.key(0), features, targets
+    )
 
 
 def test_bad_options_are_refused():
@@ -619,4 +630,4 @@ def test_bad_options_are_refused():
     ({"estimator": "classifier", "family": "x"}, y, "both, linear, mlp"),
   ):
     with pytest.raises(ValueError, match=words):
-      information.mutual_information(key, t, targets, **options)
+      information_estimate.mutual_information(key, t, targets, **options)

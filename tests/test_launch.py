@@ -18,13 +18,16 @@ from launch import runs as launched
 from launch import task
 from launch import watch
 from tests import slurm
-from vfl_jax import config as configs
-from vfl_jax import study
-from vfl_jax import tables
+from vfl_jax.config import files
+from vfl_jax.config import identity
+from vfl_jax.config import schema
+from vfl_jax.experiments import study
+from vfl_jax.experiments.validation import validate
+from vfl_jax.results import status as result_status
+from vfl_jax.results import tables
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SWEEP = """
-from vfl_jax import config as configs
 
 def get_config(arg=""):
   base = configs.defaults()
@@ -80,33 +83,33 @@ def launch(config, workdir, *flags, environment=None, check=False):
 
 
 def expanded(config, workdir):
-  return launched.expand(configs.load(str(config)), workdir)
+  return launched.expand(files.load(str(config)), workdir)
 
 
 # --- what is run ------------------------------------------------------------
 
 
 def test_a_sweep_is_its_cells_and_shares_their_folders(tmp_path):
-  config = configs.load(str(sweep(tmp_path)))
+  config = files.load(str(sweep(tmp_path)))
   runs = launched.expand(config, tmp_path / "w")
-  cells = study.cells(configs.validate(config))
+  cells = study.cells(validate.validate(config))
   assert [r.folder for r in runs] == [
     study.folder(tmp_path / "w", cell).resolve() for cell in cells
   ]
   for run, cell in zip(runs, cells, strict=True):
-    asked = configs.load(str(run.spec))
-    assert configs.digest(asked) == run.name == configs.digest(cell.asked)
-    assert configs.validate(asked) == configs.validate(cell.asked)
+    asked = files.load(str(run.spec))
+    assert identity.digest(asked) == run.name == identity.digest(cell.asked)
+    assert validate.validate(asked) == validate.validate(cell.asked)
 
 
 def test_a_config_without_cells_is_one_run(tmp_path):
-  (run,) = launched.expand(configs.defaults(), tmp_path)
+  (run,) = launched.expand(schema.defaults(), tmp_path)
   assert run.title == "digits_mlp"
-  assert configs.load(str(run.spec)) == configs.defaults()
+  assert files.load(str(run.spec)) == schema.defaults()
 
 
 def test_an_unknown_base_is_refused(tmp_path):
-  config = configs.load(str(sweep(tmp_path)))
+  config = files.load(str(sweep(tmp_path)))
   config.cells = ({**config.cells[0], "base": "digit"},)
   with pytest.raises(ValueError, match="'digit'; bases are digits"):
     launched.expand(config, tmp_path)
@@ -128,19 +131,19 @@ def test_nothing_here_imports_jax():
 def test_states_are_read_off_the_folders(tmp_path):
   first, second = expanded(sweep(tmp_path), tmp_path)
   assert launched.state(first) == "waiting"
-  tables.set_status(first.folder, "running")
+  result_status.set_status(first.folder, "running")
   assert launched.state(first) == "interrupted"
-  with tables.hold(first.folder) as free:
+  with result_status.hold(first.folder) as free:
     assert free
     assert launched.state(first) == "running"
     assert [r.name for r in launched.left([first, second])] == [second.name]
-  tables.set_status(first.folder, "failed", reason="no luck")
+  result_status.set_status(first.folder, "failed", reason="no luck")
   assert launched.state(first) == "failed"
   assert launched.last_lines(first) == ["no luck"]
   assert "no luck" in watch.trouble(first, "failed")
-  tables.set_status(second.folder, "diverged", reason="nan")
+  result_status.set_status(second.folder, "diverged", reason="nan")
   assert [r.name for r in launched.left([first, second])] == [first.name]
-  tables.set_status(first.folder, "done")
+  result_status.set_status(first.folder, "done")
   assert launched.state(first) == "interrupted"  # no report yet
   (first.folder / "report.html").write_text("")
   assert launched.state(first) == "done"
@@ -156,12 +159,12 @@ def test_what_is_refused_before_it_begins_counts_as_failed(tmp_path):
 
 
 def test_only_one_process_holds_a_folder(tmp_path):
-  with tables.hold(tmp_path) as mine:
+  with result_status.hold(tmp_path) as mine:
     assert mine
-    assert tables.held(tmp_path)
-    with tables.hold(tmp_path) as other:
+    assert result_status.held(tmp_path)
+    with result_status.hold(tmp_path) as other:
       assert not other
-  assert not tables.held(tmp_path)
+  assert not result_status.held(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +190,7 @@ def test_bad_flags_are_one_sentence(tmp_path, flags, said):
 def test_printed_commands_are_those_that_are_left(tmp_path):
   path = sweep(tmp_path)
   runs = expanded(path, tmp_path / "w")
-  tables.set_status(runs[0].folder, "done")
+  result_status.set_status(runs[0].folder, "done")
   (runs[0].folder / "report.html").write_text("")
   done = launch(path, tmp_path / "w", "--backend=print", check=True)
   (line,) = done.stdout.splitlines()
@@ -268,7 +271,7 @@ def test_a_killed_launcher_leaves_what_a_second_one_ends(tmp_path, whole):
     )
     first.send_signal(blow)
     first.wait(60)
-    assert _until(lambda: not any(tables.held(r.folder) for r in runs))
+    assert _until(lambda: not any(result_status.held(r.folder) for r in runs))
     assert any(launched.state(r) == "interrupted" for r in runs)
   together = [subprocess.Popen(command, cwd=ROOT) for _ in range(2)]
   for process in together:

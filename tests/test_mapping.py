@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vfl_jax import mapping
+from vfl_jax.runtime import axes
+from vfl_jax.runtime import threads
 
 
 @pytest.mark.parametrize("how", ["vmap", "map"])
@@ -22,7 +23,7 @@ def test_over_is_a_loop(length, how):
     drawn = jax.random.normal(key, x.shape)
     return {"key": key, "sum": (x * drawn).sum(0) + shared["weight"]}, 2.0
 
-  mapped = mapping.over(one, how, (0, None, 0, 0))
+  mapped = axes.over(one, how, (0, None, 0, 0))
   found, constant = jax.jit(mapped)(keys, shared, (), x)
   assert found["key"].shape == constant.shape == (length,)
   for i in range(length):
@@ -34,17 +35,17 @@ def test_over_is_a_loop(length, how):
 def test_trees_of_uneven_length_are_refused():
   uneven = {"a": jnp.ones((1, 2)), "b": jnp.ones((5, 2))}
   with pytest.raises(ValueError, match="inconsistent sizes"):
-    mapping.over(lambda tree: tree["a"] + tree["b"], "vmap")(uneven)
+    axes.over(lambda tree: tree["a"] + tree["b"], "vmap")(uneven)
 
 
 def test_another_way_is_refused():
   with pytest.raises(ValueError, match="'vmap' or 'map', not 'loop'"):
-    mapping.over(lambda x: x, "loop")
+    axes.over(lambda x: x, "loop")
 
 
 @pytest.mark.parametrize("cores", [1, 4])
 def test_some_at_a_time_give_what_each_gives_alone(monkeypatch, cores):
-  monkeypatch.setattr(mapping, "cores", lambda: cores)
+  monkeypatch.setattr(axes, "cores", lambda: cores)
   traced, here = [], threading.get_ident()
   two = threading.Barrier(2, timeout=60)  # both are there, or it breaks
 
@@ -58,7 +59,7 @@ def test_some_at_a_time_give_what_each_gives_alone(monkeypatch, cores):
       two.wait()
     return np.float32(item + np.arange(50.0)), np.float32(item)
 
-  found = mapping.concurrently(program, arguments, range(20), most=8)
+  found = threads.concurrently(program, arguments, range(20), most=8)
   assert len(traced) == 1
   for item, one in enumerate(found):
     expected = program(*arguments(item))
@@ -66,7 +67,7 @@ def test_some_at_a_time_give_what_each_gives_alone(monkeypatch, cores):
 
 
 def test_one_that_fails_is_raised_and_what_follows_is_not_begun(monkeypatch):
-  monkeypatch.setattr(mapping, "cores", lambda: 2)
+  monkeypatch.setattr(axes, "cores", lambda: 2)
   begun = []
 
   def arguments(item):
@@ -78,5 +79,5 @@ def test_one_that_fails_is_raised_and_what_follows_is_not_begun(monkeypatch):
 
   program = jax.jit(lambda x: x + 1)
   with pytest.raises(ValueError, match="the third"):
-    mapping.concurrently(program, arguments, range(200), most=2)
+    threads.concurrently(program, arguments, range(200), most=2)
   assert len(begun) < 50

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from tests import examples
-from vfl_jax import cost
+from vfl_jax.federation import cost
+from vfl_jax.federation import split
 from vfl_jax import models
-from vfl_jax import split
+from vfl_jax.models import stages as model_stages
 
 C = examples.CLASSES
 WIDTHS = [4, 2, 3]  # columns of the parties in `examples`
@@ -308,7 +309,7 @@ class Several(nn.Module):
 
 
 def test_a_stage_whose_module_cannot_be_hashed_works():
-  parts = models.stages
+  parts = model_stages
   chain = tuple(
     parts.Stage(f"s{i}", lambda party: Several([4, 3]), parts.features)
     for i in range(2)

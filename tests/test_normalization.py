@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests import examples
-from vfl_jax import nets
+from vfl_jax.models import normalization
 
 pytestmark = pytest.mark.numbers
 
@@ -38,7 +38,7 @@ def both(affine, shape, offset):
     return module.apply(variables, x, mutable=["batch_stats"])
 
   def ours(variables, x, train):
-    module = nets.BatchNorm(affine=affine)
+    module = normalization.BatchNorm(affine=affine)
     return module.apply(variables, x, train, mutable=["batch_stats"])
 
   return ours, theirs, variables, x, weights

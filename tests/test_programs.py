@@ -5,12 +5,13 @@ import jax.numpy as jnp
 import pytest
 
 import vfl_jax
-from vfl_jax import config as configs
-from vfl_jax import console
-from vfl_jax import experiment
-from vfl_jax import federation
-from vfl_jax import programs
-from vfl_jax import train
+from vfl_jax.experiments import dry_run
+from vfl_jax.experiments import experiment
+from vfl_jax.experiments import progress
+from vfl_jax.experiments.validation import validate
+from vfl_jax.federation import setup as federation_setup
+from vfl_jax.federation import train
+from vfl_jax.runtime import compilation
 
 pytestmark = pytest.mark.usefixtures("without_figures")
 
@@ -42,32 +43,32 @@ def config(**keys):
 def anew(made, folder):
   """What a run asks the compiler for that no earlier one has."""
   jax.clear_caches()
-  before = programs.ledger()
+  before = compilation.ledger()
   result = vfl_jax.run(made, folder)
-  spent = programs.ledger().since(before)
+  spent = compilation.ledger().since(before)
   assert "programs in" in result.report.read_text("utf-8")
   return spent.programs - spent.found
 
 
 def test_the_ledger_counts_programs():
-  before = programs.ledger()
+  before = compilation.ledger()
   double = jax.jit(lambda x: 2 * x + jnp.float32(before.programs))
   x = jnp.ones(17)
-  start = programs.ledger()
+  start = compilation.ledger()
   double(x)
-  spent = programs.ledger().since(start)
+  spent = compilation.ledger().since(start)
   assert spent.programs == 1 and 0 < spent.seconds < 60
   double(x)
-  assert programs.ledger().since(start) == spent
+  assert compilation.ledger().since(start) == spent
   assert str(spent).startswith("1 program in ")
 
 
 def test_nothing_is_compiled_between_epochs(tmp_path):
   counts = []
 
-  class Watcher(console.Silent):
+  class Watcher(progress.Silent):
     def epoch(self, line):
-      counts.append(programs.ledger().programs)
+      counts.append(compilation.ledger().programs)
 
   made = config(attacks=())
   made.train.epochs = 4
@@ -106,16 +107,18 @@ def test_a_dry_run_compiles_what_the_training_begins_with(
   made = config(attacks=("norm",) if recorded else ())
   made.train.epochs = epochs
   made.record.epochs = recorded
-  made = configs.validate(made)
-  initial = federation.initial
-  setup = federation.prepare(made)
+  made = validate.validate(made)
+  initial = federation_setup.initial
+  setup = federation_setup.prepare(made)
   spies = {n: Spy(n) for n in ("epoch", "recording_epoch")}
   spied = setup._replace(learner=setup.learner._replace(**spies))
-  monkeypatch.setattr(federation, "prepare", lambda config: spied)
+  monkeypatch.setattr(federation_setup, "prepare", lambda config: spied)
   # what is kept has the shapes that the true one would give
-  monkeypatch.setattr(federation, "initial", lambda c, spied: initial(c, setup))
+  monkeypatch.setattr(
+    federation_setup, "initial", lambda c, spied: initial(c, setup)
+  )
   with pytest.raises(Asked) as reported:
-    experiment.dry_run(made)
+    dry_run.dry_run(made)
   with pytest.raises(Asked) as begun:
     experiment.run(made, tmp_path / "run")
   assert reported.value.args == begun.value.args == (expected,)

@@ -7,13 +7,14 @@ import pandas as pd
 import pytest
 
 from configs import common
-from vfl_jax import config as configs
-from vfl_jax import study
-from vfl_jax import tables
-from vfl_jax.questions import compensation
-from vfl_jax.questions import cuts
-from vfl_jax.questions import information
-from vfl_jax.questions import reassignment
+from vfl_jax.config import schema
+from vfl_jax.experiments import study
+from vfl_jax.experiments.validation import validate
+from vfl_jax.results.answers import compensation
+from vfl_jax.results.answers import cuts
+from vfl_jax.results.answers import information
+from vfl_jax.results.answers import reassignment
+from vfl_jax.results import tables
 
 SEEDS = 3
 
@@ -205,14 +206,14 @@ def small(question, cells):
   base.evaluate.alignment = True
   base.seeds = 2
   base.train.steps_per_epoch = 3
-  config: Any = configs.defaults("study")
+  config: Any = schema.defaults("study")
   config.question, config.workers = question, 1
   config.bases.digits = base
   config.cells = tuple(
     {"labels": labels, "base": "digits", "set": changes}
     for labels, changes in cells
   )
-  return configs.validate(config)
+  return validate.validate(config)
 
 
 @pytest.mark.slow

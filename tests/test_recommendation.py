@@ -3,16 +3,14 @@
 import numpy as np
 import pytest
 
-from vfl_jax.questions import recommendation
-from vfl_jax.questions.evidence import Constraints
-from vfl_jax.questions.evidence import Evidence
-from vfl_jax.questions.evidence import Option
+from vfl_jax.results.answers import evidence as answer_evidence
+from vfl_jax.results.answers import recommendation
 
 NOISE = 0.002 * np.array([-1.0, 0.0, 1.0, 0.5, -0.5])
 
 
 def option(name, utility=0.9, leakage=0.1, exposed=0.5, traffic=100, seeds=5):
-  return Option(
+  return answer_evidence.Option(
     name,
     utility + NOISE[:seeds],
     leakage + 2 * NOISE[:seeds][::-1],
@@ -21,12 +19,15 @@ def option(name, utility=0.9, leakage=0.1, exposed=0.5, traffic=100, seeds=5):
   )
 
 
-MANY = Evidence(100_000, 0.5)
+MANY = answer_evidence.Evidence(100_000, 0.5)
 
 
 def recommended(*options, evidence=MANY, **constraints):
   return recommendation.recommend(
-    options, options[0].name, Constraints(**constraints), evidence
+    options,
+    options[0].name,
+    answer_evidence.Constraints(**constraints),
+    evidence,
   )
 
 
@@ -152,15 +153,21 @@ def test_an_option_that_cannot_be_compared_says_why():
 
 
 def test_nobody_is_advised_on_a_task_that_was_not_learned():
-  found = recommended(option("usual"), evidence=Evidence(1000, 0.9))
+  found = recommended(
+    option("usual"), evidence=answer_evidence.Evidence(1000, 0.9)
+  )
   assert found.chosen == "" and "has not learned the task" in found.reasons[0]
 
 
 def test_few_validation_rows_are_a_doubt_and_very_few_no_evidence():
-  found = recommended(option("usual"), evidence=Evidence(200, 0.5))
+  found = recommended(
+    option("usual"), evidence=answer_evidence.Evidence(200, 0.5)
+  )
   assert found.chosen == "usual"
   assert "200 validation rows know the main task to 0.042" in found.doubts[0]
-  found = recommended(option("usual"), evidence=Evidence(60, 0.5))
+  found = recommended(
+    option("usual"), evidence=answer_evidence.Evidence(60, 0.5)
+  )
   assert found.chosen == "" and "60 validation rows" in found.reasons[0]
 
 
@@ -201,6 +208,8 @@ def test_whose_privacy_matters_decides(protect, chosen):
 
 def test_what_cannot_be_asked_is_refused():
   with pytest.raises(ValueError, match="'that' is none of the options"):
-    recommendation.recommend([option("this")], "that", Constraints(), MANY)
+    recommendation.recommend(
+      [option("this")], "that", answer_evidence.Constraints(), MANY
+    )
   with pytest.raises(ValueError, match="take one of labels, features, both"):
     recommended(option("this"), protect="nobody")

@@ -10,14 +10,16 @@ from sklearn import metrics
 
 from configs import common
 from vfl_jax import attacks
-from vfl_jax import config as configs
-from vfl_jax import evaluate
-from vfl_jax import experiment
-from vfl_jax import exposure
-from vfl_jax import tables
-from vfl_jax import types
-from vfl_jax.attacks import maps
-from vfl_jax.attacks import views
+from vfl_jax.attacks import base
+from vfl_jax.attacks import enumeration
+from vfl_jax.attacks import naming
+from vfl_jax.attacks import selection
+from vfl_jax.config import schema
+from vfl_jax.evaluation import exposure
+from vfl_jax.evaluation import metrics as evaluation_metrics
+from vfl_jax.experiments import experiment
+from vfl_jax.experiments.validation import validate
+from vfl_jax.results import tables
 
 pytestmark = pytest.mark.usefixtures("without_figures")
 
@@ -36,7 +38,7 @@ def victim(labels, h, g, per_class=3, prior=None, cut=1, train=None):
     [np.flatnonzero(labels == c)[:per_class] for c in range(classes)]
   )
   train = np.asarray(h if train is None else train, np.float32)
-  return types.View(
+  return base.View(
     train=train,
     test=train[:5],
     train_ids=np.arange(len(h)),
@@ -47,7 +49,7 @@ def victim(labels, h, g, per_class=3, prior=None, cut=1, train=None):
     gradient_rows=np.arange(len(h)),
     aux_rows=rows,
     aux_labels=labels[rows],
-    public=types.Public(
+    public=base.Public(
       classes,
       BATCH,
       cut,
@@ -74,7 +76,7 @@ def test_a_linear_top_is_replayed_and_its_labels_read(name):
   labels, h, g = linear_top()
   view = victim(labels, h, g, prior=tuple(np.bincount(labels) / len(labels)))
   found = attacks.build(name, budget=1500).infer(KEY, view)
-  assert evaluate.score("accuracy", found.train, labels) > 0.97
+  assert evaluation_metrics.score("accuracy", found.train, labels) > 0.97
   assert float(found.details["misfit"]) < 0.2
 
 
@@ -88,10 +90,12 @@ def test_classes_without_names_are_named_and_told_apart_by_known_samples(prior):
   view = victim(labels, np.zeros((500, 1)), np.zeros((500, 1)), prior=prior)
   scores[7] = np.nan
   assert np.nanargmax(scores[8:], 1).max() == 0
-  found = views.calibrated(scores, view.aux_rows, view)
+  found = naming.calibrated(scores, view.aux_rows, view)
   assert np.isnan(found[7]).all()
   spoken = np.arange(500) != 7
-  assert evaluate.score("accuracy", found[spoken], labels[spoken]) > 0.97
+  assert (
+    evaluation_metrics.score("accuracy", found[spoken], labels[spoken]) > 0.97
+  )
 
 
 def test_rows_without_a_gradient_are_not_replayed():
@@ -118,7 +122,7 @@ def averaged(batch, classes=3, d=4, steps=30, seed=0, code=None):
   public = view.public._replace(
     bottom=lambda v, x, train=False: (x @ v["params"], v["stats"])
   )
-  kept = types.Averages(
+  kept = base.Averages(
     jnp.asarray(gradients, jnp.float32),
     {"params": jnp.tile(w, (steps, 1, 1)), "stats": {}},
     jnp.asarray(rows),
@@ -132,7 +136,9 @@ def averaged(batch, classes=3, d=4, steps=30, seed=0, code=None):
 def test_batch_inversion_recovers_batches_of_one():
   view, labels = averaged(1)
   found = attacks.build("batch_inversion", budget=200).infer(KEY, view)
-  assert evaluate.score("accuracy", np.asarray(found.train), labels) == 1
+  assert (
+    evaluation_metrics.score("accuracy", np.asarray(found.train), labels) == 1
+  )
 
 
 def test_batch_inversion_through_a_code_that_it_knows():
@@ -144,7 +150,7 @@ def test_batch_inversion_through_a_code_that_it_knows():
     for known in (False, True)
   )
   blind, told = (
-    evaluate.score("accuracy", np.asarray(f.train), labels)
+    evaluation_metrics.score("accuracy", np.asarray(f.train), labels)
     for f in (blind, told)
   )
   assert told > 0.9 and blind < 0.4  # a broad softmax leaves two classes open
@@ -158,7 +164,7 @@ def test_batch_inversion_reads_a_few_rows_and_says_nothing_of_others():
   found = attacks.build("batch_inversion", budget=300).infer(KEY, view)
   scores = np.asarray(found.train)
   assert np.isnan(scores[30:]).all()
-  assert evaluate.score("accuracy", scores[:30], labels[:30]) > 0.8
+  assert evaluation_metrics.score("accuracy", scores[:30], labels[:30]) > 0.8
 
 
 @pytest.mark.parametrize("classes", [2, 4, 6])
@@ -181,7 +187,7 @@ def test_the_map_by_duels_is_the_best_of_all(classes):
 
   best = max(itertools.permutations(range(classes)), key=cosine)
   for largest in (7, 0):
-    order, value = maps.named(found, logits, g, largest)
+    order, value = enumeration.named(found, logits, g, largest)
     np.testing.assert_array_equal(np.argsort(order), best)
     assert value == pytest.approx(cosine(best))
   np.testing.assert_array_equal(best, names)
@@ -199,10 +205,10 @@ def test_duels_find_the_map_of_as_many_classes_as_nobody_enumerates():
   )
   p = softmax(generator.standard_normal((rows, classes)))
   g = p - np.eye(classes)[labels]
-  np.testing.assert_array_equal(maps.duels(found, p, g), names)
+  np.testing.assert_array_equal(enumeration.duels(found, p, g), names)
   # of gradients that say nothing of the clusters, none is better than chance
   lost = p - np.eye(classes)[generator.permutation(labels)]
-  assert (maps.duels(found, p, lost) == names).sum() <= 6
+  assert (enumeration.duels(found, p, lost) == names).sum() <= 6
 
 
 def test_enumeration_needs_no_auxiliary_sample():
@@ -213,7 +219,7 @@ def test_enumeration_needs_no_auxiliary_sample():
   view = victim(labels, h, softmax(h) - np.eye(4)[labels], train=x)
   view = view._replace(aux_rows=np.arange(0), aux_labels=np.arange(0))
   found = attacks.build("enumeration", budget=1).infer(KEY, view)
-  assert evaluate.score("accuracy", found.train, labels) > 0.98
+  assert evaluation_metrics.score("accuracy", found.train, labels) > 0.98
 
 
 def test_every_row_is_swapped_with_every_class_once():
@@ -279,20 +285,20 @@ def test_reconstructions_are_functions_of_their_key_and_finite(name):
   generator = np.random.default_rng(0)
   h, x = generator.standard_normal((2, 60, 4)).astype(np.float32)
   attack = attacks.build(name, budget=1)
-  received = types.Received(h[:20], h, x)
+  received = base.Received(h[:20], h, x)
   infer = jax.jit(attack.infer)
   first, again = (np.asarray(infer(KEY, received).test) for _ in range(2))
   np.testing.assert_array_equal(first, again)
   assert first.shape == (20, 4) and np.isfinite(first).all()
   assert attack.budget and attack.compiled
   # it is given what was sent, what is known, and no label
-  assert not [n for n in types.Received._fields if "label" in n]
+  assert not [n for n in base.Received._fields if "label" in n]
 
 
 def inverted(h, x, h_test):
   attack = attacks.build("feature_inversion", budget=1)
   assert attack.features
-  return np.asarray(attack.infer(KEY, types.Received(h_test, h, x)).test)
+  return np.asarray(attack.infer(KEY, base.Received(h_test, h, x)).test)
 
 
 def test_features_are_rebuilt_from_a_linear_map_and_not_from_noise():
@@ -337,7 +343,7 @@ def tiny(**sections):
   config.train.epochs = 2
   config.train.steps_per_epoch = 5
   config.information.estimators = ()
-  config.model = configs.model("mlp", hidden=(16,))
+  config.model = schema.model("mlp", hidden=(16,))
   return config
 
 
@@ -347,7 +353,7 @@ def test_averaged_messages_hide_cut_gradients_and_can_be_inverted(tmp_path):
   config.record.samples = 40
   config.record.messages = "averaged"
   config.model.cut = 5
-  experiment.run(configs.validate(config), tmp_path)
+  experiment.run(validate.validate(config), tmp_path)
   view = experiment.load(tmp_path).federation.views(
     (0,), np.zeros((2, 1), int), np.zeros((2, 1), int)
   )
@@ -360,7 +366,7 @@ def test_averaged_messages_hide_cut_gradients_and_can_be_inverted(tmp_path):
   assert set(rows["rows"]) == {"train"} and (rows["n"] <= 2 * 48).all()
   config.attacks = ("norm",)
   with pytest.raises(ValueError, match="set record.messages='per_sample'"):
-    configs.validate(config)
+    validate.validate(config)
 
 
 @pytest.mark.slow
@@ -371,7 +377,7 @@ def test_a_coalition_sees_the_union_and_exposure_is_reported(tmp_path):
   config.evaluate.coalitions = ((0, 2),)
   config.evaluate.label_prior = True
   config.data.parties = 3
-  experiment.run(configs.validate(config), tmp_path)
+  experiment.run(validate.validate(config), tmp_path)
   f = experiment.load(tmp_path).federation
   view = f.views((0, 2), np.zeros((2, 1), int), np.zeros((2, 1), int))
   alone = [
@@ -413,7 +419,7 @@ def test_impossible_coalitions_are_refused(coalitions, words):
   config = tiny()
   config.evaluate.coalitions = coalitions
   with pytest.raises(ValueError, match=words):
-    configs.validate(config)
+    validate.validate(config)
 
 
 @pytest.mark.parametrize(
@@ -453,5 +459,5 @@ def test_the_budget_binds_what_the_config_does_not_say():
 
 def test_the_sum_of_logits_is_refused_before_the_last_stage():
   attack = attacks.build("batch_inversion", top="sum")
-  setting = types.Setting(1, 4, "averaged", False, "sgd", False, (0, 1), False)
-  assert "summed logits" in attacks.missing(attack, setting)
+  setting = base.Setting(1, 4, "averaged", False, "sgd", False, (0, 1), False)
+  assert "summed logits" in selection.missing(attack, setting)

@@ -5,15 +5,15 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from vfl_jax.report import experiment
-from vfl_jax.report import leakage as leakages
+from vfl_jax.results.pages import experiment
+from vfl_jax.results.pages import leakage as page_leakage
 
 
 def test_findings_say_of_which_rows_where_these_differ():
   frame = leakage(attack_score=[0.9] * 4, control_score=[0.5] * 4)
   frame["control"] = "prior"
   frame.loc[3, ["low", "high"]] = -0.1, 0.1
-  said = [text for text, _ in leakages.findings(frame)]
+  said = [text for text, _ in page_leakage.findings(frame)]
   assert said[0].startswith(
     "Party 0, norm, hint, spectral on train rows: it leaks"
   )
@@ -36,16 +36,16 @@ def leakage(**columns):
 
 
 def test_the_strongest_attack_pays_for_having_been_chosen():
-  (card,) = leakages.strongest(leakage())
+  (card,) = page_leakage.strongest(leakage())
   # training and test rows both are somebody's labels
   assert (card["attack"], card["rows"], card["of"]) == ("spectral", "train", 4)
   wider = stats.t.ppf(1 - 0.025 / 4, 4) / stats.t.ppf(0.975, 4)
   assert card["high"] == pytest.approx(0.5 + 0.1 * wider)
   assert card["low"] < 0.4
-  (alone,) = leakages.strongest(leakage().iloc[:1])
+  (alone,) = page_leakage.strongest(leakage().iloc[:1])
   assert alone["of"] == 1 and alone["low"] == pytest.approx(0.05)
   single = leakage(seeds=[1] * 4, low=[np.nan] * 4, high=[np.nan] * 4)
-  assert np.isnan(leakages.strongest(single)[0]["low"])
+  assert np.isnan(page_leakage.strongest(single)[0]["low"])
 
 
 def test_more_kinds_of_warnings_than_letters_are_still_marked():

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from vfl_jax import rng
+from vfl_jax.runtime import rng
 
 pytestmark = pytest.mark.numbers
 

@@ -10,9 +10,9 @@ import urllib.parse
 import pytest
 
 from vfl_jax import attacks
+from vfl_jax.data import tasks
 from vfl_jax import defenses
 from vfl_jax import information
-from vfl_jax import tasks
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LINK = re.compile(r"\]\(([^)\s]+)\)")

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from tests import examples
+from vfl_jax.defenses import base
+from vfl_jax.federation import optimizers
+from vfl_jax.federation import protocol
+from vfl_jax.federation import split
 from vfl_jax import models
-from vfl_jax import optimizers
-from vfl_jax import protocol
-from vfl_jax import ports
-from vfl_jax import split
 
 
 def cuts(name):
@@ -139,7 +139,7 @@ def test_parties_apart_equal_the_fused_step(name):
     "defense": (),
   }
   fused, _, _ = jax.jit(
-    lambda s: protocol.step(net, rules, ports.Defense(), s, inputs, labels)
+    lambda s: protocol.step(net, rules, base.Defense(), s, inputs, labels)
   )(state)
 
   forward = jax.jit(lambda v, x: net.bottom(v, x, train=True)[0])

@@ -13,45 +13,54 @@ import pandas as pd
 import pytest
 import threadpoolctl
 
-from vfl_jax import config as configs
-from vfl_jax import console
+from vfl_jax.attacks import base as attack_base
+from vfl_jax.config import files
+from vfl_jax.config import identity
+from vfl_jax.config import registry
+from vfl_jax.config import schema
 from vfl_jax import defenses
-from vfl_jax import experiment
-from vfl_jax import registry
+from vfl_jax.experiments import experiment
+from vfl_jax.experiments import pool
+from vfl_jax.experiments import study
+from vfl_jax.experiments.validation import validate
+from vfl_jax.federation import split
 from vfl_jax import models
-from vfl_jax import pool
-from vfl_jax import split
-from vfl_jax import study
-from vfl_jax import tables
-from vfl_jax.questions import tradeoff
-from vfl_jax.questions import verdicts
-from vfl_jax import types
-from vfl_jax.report import tradeoff as reports
+from vfl_jax.results.answers import cells as answer_cells
+from vfl_jax.results.answers import tradeoff
+from vfl_jax.results.answers import verdicts
+from vfl_jax.results.pages import tradeoff as page_tradeoff
+from vfl_jax.results import status
+from vfl_jax.results import tables
+from vfl_jax.results import terminal
 
 
-def dies(*, steps: int = 1, oracle: bool = False) -> types.Attack:
+def dies(*, steps: int = 1, oracle: bool = False) -> attack_base.Attack:
   """An attack that takes its process with it."""
   del steps, oracle
 
   def infer(key, view):
     os._exit(9)
 
-  return types.Attack(frozenset({"bottom"}), infer, "none", compiled=False)
+  return attack_base.Attack(
+    frozenset({"bottom"}), infer, "none", compiled=False
+  )
 
 
-def fails(*, steps: int = 1, oracle: bool = False) -> types.Attack:
+def fails(*, steps: int = 1, oracle: bool = False) -> attack_base.Attack:
   """An attack that raises."""
   del steps, oracle
 
   def infer(key, view):
     raise RuntimeError("nothing to be had")
 
-  return types.Attack(frozenset({"bottom"}), infer, "none", compiled=False)
+  return attack_base.Attack(
+    frozenset({"bottom"}), infer, "none", compiled=False
+  )
 
 
 def small(cells, **values):
-  base = configs.defaults()
-  configs.assign(
+  base = schema.defaults()
+  files.assign(
     base,
     {
       "seeds": 2,
@@ -67,11 +76,11 @@ def small(cells, **values):
       "evaluate.ceiling_steps": 2,
     },
   )
-  config = configs.defaults("study")
+  config = schema.defaults("study")
   config.bases.digits = base
   config.cells = tuple(cells)
   config.workers = 1
-  configs.assign(config, values)
+  files.assign(config, values)
   return config
 
 
@@ -98,7 +107,7 @@ GRID = (
 def test_a_study_ends_in_tables_figures_and_a_report(tmp_path, capsys):
   config = small(GRID)
   config.bases.digits.attacks = ("passive_completion", "feature_inversion")
-  config = configs.validate(config)
+  config = validate.validate(config)
   path = study.run(config, tmp_path)
   cells = tables.read(tmp_path, "tradeoff")
   assert len(cells) == 4 and tables.read(tmp_path, "failed").empty
@@ -117,7 +126,7 @@ def test_a_study_ends_in_tables_figures_and_a_report(tmp_path, capsys):
   assert questions.to_dict() == {"alone": 1, "on top": 1, "instead": 1}
   html = path.read_text("utf-8")
   spent = [
-    tables.status(study.folder(tmp_path, one))["ledger"][0]
+    status.status(study.folder(tmp_path, one))["ledger"][0]
     for one in study.cells(config)
   ]
   assert f"Compiled: {sum(spent)} programs" in html and min(spent) > 0
@@ -126,15 +135,15 @@ def test_a_study_ends_in_tables_figures_and_a_report(tmp_path, capsys):
   assert balanced.tolist() == pytest.approx([0.1] * len(balanced), abs=1e-5)
   assert html.count("data:image/svg+xml") == 2
   assert "Does advancing the cut dominate other defences on digits?" in html
-  console.summary(tmp_path)
+  terminal.summary(tmp_path)
   assert "Does advancing the cut" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("without_figures")
 def test_cells_that_are_done_are_not_done_again(tmp_path, monkeypatch):
-  config = configs.validate(small(GRID[:2]))
+  config = validate.validate(small(GRID[:2]))
   first, second = study.cells(config)
-  experiment.run(configs.validate(first.asked), study.folder(tmp_path, first))
+  experiment.run(validate.validate(first.asked), study.folder(tmp_path, first))
   ran = []
   run = experiment.run
   monkeypatch.setattr(
@@ -148,7 +157,7 @@ def test_cells_that_are_done_are_not_done_again(tmp_path, monkeypatch):
 @pytest.mark.usefixtures("without_figures")
 def test_one_that_fails_is_listed_and_stops_no_other(tmp_path):
   bad = cell(advance=1, attacks=("test_study:fails",))
-  config = configs.validate(small((bad, GRID[0])))
+  config = validate.validate(small((bad, GRID[0])))
   path = study.run(config, tmp_path)
   failed = tables.read(tmp_path, "failed")
   assert failed["reason"].tolist() == ["RuntimeError: nothing to be had"]
@@ -161,8 +170,8 @@ def test_one_that_fails_is_listed_and_stops_no_other(tmp_path):
 def test_where_all_fail_the_study_says_so(tmp_path):
   bad = cell(attacks=("test_study:fails",))
   with pytest.raises(RuntimeError, match="all cells failed.*nothing to be"):
-    study.run(configs.validate(small((bad,))), tmp_path)
-  assert tables.status(tmp_path)["state"] == "failed"
+    study.run(validate.validate(small((bad,))), tmp_path)
+  assert status.status(tmp_path)["state"] == "failed"
 
 
 @pytest.mark.slow
@@ -172,7 +181,7 @@ def test_a_process_that_dies_takes_only_its_own_experiment(
   here = str(pathlib.Path(__file__).parent)
   monkeypatch.setenv("PYTHONPATH", f"{here}{os.pathsep}{pathlib.Path.cwd()}")
   bad = cell(advance=1, attacks=("test_study:dies",))
-  config = configs.validate(small((bad, *GRID[2:], GRID[0]), workers=2))
+  config = validate.validate(small((bad, *GRID[2:], GRID[0]), workers=2))
   study.run(config, tmp_path)
   failed = tables.read(tmp_path, "failed")
   assert failed["advance"].tolist() == [1]
@@ -182,15 +191,16 @@ def test_a_process_that_dies_takes_only_its_own_experiment(
 
 @pytest.mark.slow
 def test_workers_do_not_outlive_who_asked_for_them(tmp_path):
-  config = configs.validate(small(GRID, workers=2))
-  (tmp_path / "study.json").write_text(configs.as_json(config))
+  config = validate.validate(small(GRID, workers=2))
+  (tmp_path / "study.json").write_text(identity.as_json(config))
   script = tmp_path / "script.py"
   script.write_text(
     "import pathlib, sys\n"
-    "from vfl_jax import config, study\n"
+    "from vfl_jax.config import identity\n"
+    "from vfl_jax.experiments import study\n"
     "if __name__ == '__main__':\n"
     "  text = pathlib.Path(sys.argv[1], 'study.json').read_text()\n"
-    "  study.run(config.from_json(text), sys.argv[1] + '/work')\n"
+    "  study.run(identity.from_json(text), sys.argv[1] + '/work')\n"
   )
   process = subprocess.Popen(
     [sys.executable, script, tmp_path],
@@ -220,7 +230,7 @@ def test_workers_do_not_outlive_who_asked_for_them(tmp_path):
 @pytest.mark.slow
 def test_processes_give_what_one_process_gives(tmp_path):
   for workers in (1, 2):
-    config = configs.validate(small(GRID, workers=workers))
+    config = validate.validate(small(GRID, workers=workers))
     study.run(config, tmp_path / str(workers))
   one, two = (
     tables.read(tmp_path / w, "tradeoff").sort_values(verdicts.CELL)
@@ -260,7 +270,7 @@ def test_bad_studies_are_refused_in_one_sentence(change, said):
   with config.unlocked():
     change(config)
   with pytest.raises(ValueError, match=said):
-    configs.validate(config)
+    validate.validate(config)
 
 
 def test_one_description_is_one_object_and_so_one_program():
@@ -424,7 +434,7 @@ def test_leakage_is_the_largest_advantage_over_the_strongest_control():
   cost = pd.DataFrame(
     [{**key, "stage": "wire", "up_bytes": 8, "down_bytes": 4}] * 2
   )
-  row = tradeoff.measured(main, attacks, exposure, cost).iloc[0]
+  row = answer_cells.measured(main, attacks, exposure, cost).iloc[0]
   assert row["completion"] == pytest.approx(0.3)
   assert row["gradient"] == pytest.approx(0.05)
   assert np.isnan(row["clustering"])
@@ -448,8 +458,8 @@ def test_verdicts_follow_from_the_file_of_all_cells(tmp_path):
     ]
   )
   cells.at[1, "utilities"] = cells.at[1, "utilities"].drop(1)
-  tables.write(tmp_path, "tradeoff", tradeoff.spread(cells))
-  again = tradeoff.gathered(tables.read(tmp_path, "tradeoff"))
+  tables.write(tmp_path, "tradeoff", answer_cells.spread(cells))
+  again = answer_cells.gathered(tables.read(tmp_path, "tradeoff"))
   assert again.columns.sort_values().equals(cells.columns.sort_values())
   assert verdicts.advances(again) == verdicts.advances(cells)
 
@@ -520,6 +530,6 @@ def test_the_front_holds_what_nothing_beats():
       "leakage": [0.3, 0.1, 0.2, 0.1, 0.3],
     }
   )
-  assert reports.front(cells).index.tolist() == [0, 4, 1]
+  assert page_tradeoff.front(cells).index.tolist() == [0, 4, 1]
   cells["leakage"] -= 0.2  # what is below zero leaks nothing
-  assert reports.front(cells).index.tolist() == [0, 4, 1, 2]
+  assert page_tradeoff.front(cells).index.tolist() == [0, 4, 1, 2]

@@ -7,15 +7,17 @@ from scipy import stats
 
 from configs import common
 from vfl_jax import attacks
-from vfl_jax import config as configs
-from vfl_jax import experiment
-from vfl_jax import federation
-from vfl_jax import nets
-from vfl_jax import tables
-from vfl_jax import tasks
-from vfl_jax import train
-from vfl_jax import trials
-from vfl_jax import types
+from vfl_jax.config import schema
+from vfl_jax.data import base
+from vfl_jax.data import tasks
+from vfl_jax.evaluation import trials
+from vfl_jax.experiments import experiment
+from vfl_jax.experiments.validation import validate
+from vfl_jax.federation import setup as federation_setup
+from vfl_jax.federation import train
+from vfl_jax.federation import views
+from vfl_jax.models import heads
+from vfl_jax.results import tables
 import itertools
 
 pytestmark = pytest.mark.usefixtures("without_figures")
@@ -33,8 +35,8 @@ def planted(classes=3, rows=900, parties=2, seed=0, shares=None):
       ).astype(np.float32)
       for k in range(parties)
     )
-    splits[name] = types.Examples(inputs, labels, np.arange(rows))
-  return types.Dataset(
+    splits[name] = base.Examples(inputs, labels, np.arange(rows))
+  return base.Dataset(
     "planted", "table", classes, **splits, vocabulary=(0,) * parties
   )
 
@@ -152,10 +154,10 @@ def test_crossing_needs_every_class_in_every_split():
   ],
 )
 def test_tasks_that_cannot_be_are_refused(options, said):
-  config = configs.defaults()
+  config = schema.defaults()
   config.task = options
   with pytest.raises(ValueError, match=said):
-    configs.validate(config)
+    validate.validate(config)
 
 
 @pytest.mark.slow
@@ -170,7 +172,7 @@ def test_an_experiment_trains_on_the_reassigned_task(
   config.task = options
   config.data.train_size = 800
   config.information.estimators = ()
-  experiment.run(configs.validate(config), tmp_path)
+  experiment.run(validate.validate(config), tmp_path)
   loaded = experiment.load(tmp_path)
   assert loaded.federation.dataset.num_classes == classes
   assert len(tables.read(tmp_path, "leakage"))
@@ -184,9 +186,9 @@ def _trained(name, order):
   config.train.epochs, config.train.steps_per_epoch = 2, 5
   config.train.batch_size = 40
   config.record.epochs = (0, 1)
-  config = configs.validate(config)
-  setup = federation.prepare(config)
-  state, kept = federation.initial(config, setup)
+  config = validate.validate(config)
+  setup = federation_setup.prepare(config)
+  state, kept = federation_setup.initial(config, setup)
   last = setup.net.model.stages[-1].name
   layer = state["variables"]["top"]["params"][last]["Dense_0"]
   for part in layer:
@@ -201,7 +203,7 @@ def _trained(name, order):
     epochs=2,
     kept=kept,
   )
-  return federation.trained(config, setup, state["variables"], kept)
+  return views.trained(config, setup, state["variables"], kept)
 
 
 @pytest.mark.parametrize(
@@ -243,7 +245,7 @@ def test_another_order_of_the_classes_changes_no_attack(
     whose = labels
     if name == "passive_completion":  # batches draw from them in their order
       known, whose = rows.ravel(), np.repeat(np.argsort(order), 4)
-    head = nets.head
+    head = heads.head
 
     def permuted(count, depth, order=order, head=head):
       init, apply = head(count, depth)
@@ -258,12 +260,12 @@ def test_another_order_of_the_classes_changes_no_attack(
 
       return start, apply
 
-    monkeypatch.setattr(nets, "head", permuted)
+    monkeypatch.setattr(heads, "head", permuted)
     trials._compiled.cache_clear()
     view = f.views((0,), known[None], whose[None])
     keys = jax.random.split(jax.random.key(1), 1)
     inference = trials.infer(attack, keys, view, "map")
-    monkeypatch.setattr(nets, "head", head)
+    monkeypatch.setattr(heads, "head", head)
     found.append(np.asarray(inference.train)[0])
   here, there = found
   there = there[:, shift]

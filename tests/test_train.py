@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from tests import examples
-from vfl_jax import optimizers
-from vfl_jax import programs
-from vfl_jax import recording
-from vfl_jax import protocol
-from vfl_jax import ports
-from vfl_jax import split
-from vfl_jax import train
+from vfl_jax.defenses import base
+from vfl_jax.federation import optimizers
+from vfl_jax.federation import protocol
+from vfl_jax.federation import recording
+from vfl_jax.federation import split
+from vfl_jax.federation import train
+from vfl_jax.runtime import compilation
 
 N = 24
 
@@ -85,7 +85,7 @@ def test_every_party_has_a_rule_of_its_own():
       "defense": (),
     }
     state, _, _ = protocol.step(
-      net, rules, ports.Defense(), state, inputs, targets[0]
+      net, rules, base.Defense(), state, inputs, targets[0]
     )
     holders = [
       *zip(state["variables"]["bottoms"], variables["bottoms"]),
@@ -225,10 +225,10 @@ def test_programs_are_dropped_before_they_fill_the_process():
     return 2 * x
 
   double(jnp.ones(3))
-  assert not programs.make_room(full=1.0)
+  assert not compilation.make_room(full=1.0)
   double(jnp.ones(3))
   assert len(traced) == 1
-  dropped = programs.make_room(full=0.0)  # where the system tells
+  dropped = compilation.make_room(full=0.0)  # where the system tells
   np.testing.assert_array_equal(double(jnp.ones(3)), 2)
   assert len(traced) == 1 + dropped
 
@@ -236,5 +236,5 @@ def test_programs_are_dropped_before_they_fill_the_process():
 def test_without_an_answer_of_the_system_nothing_is_dropped(
   tmp_path, monkeypatch
 ):
-  monkeypatch.setattr(programs, "_LIMIT", tmp_path / "nowhere")
-  assert not programs.make_room(full=0.0)
+  monkeypatch.setattr(compilation, "_LIMIT", tmp_path / "nowhere")
+  assert not compilation.make_room(full=0.0)

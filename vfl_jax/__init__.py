@@ -13,12 +13,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-  from vfl_jax.api import Result
-  from vfl_jax.api import run
-  from vfl_jax.config import defaults
-  from vfl_jax.config import load as load_config
-  from vfl_jax.information import mutual_information
-  from vfl_jax.report import compare
+  from vfl_jax.experiments.result import Result
+  from vfl_jax.experiments.dispatch import run
+  from vfl_jax.config.schema import defaults
+  from vfl_jax.config.files import load as load_config
+  from vfl_jax.information.estimate import mutual_information
+  from vfl_jax.results.pages import compare
 
 __version__ = "0.1.0"
 
@@ -33,37 +33,31 @@ __all__ = [
 
 # loaded when first asked for, so that a launcher never imports jax
 _NAMES = {
-  "Result": "api.Result",
-  "compare": "report.compare",
-  "defaults": "config.defaults",
-  "load_config": "config.load",
-  "mutual_information": "information.mutual_information",
-  "run": "api.run",
+  "Result": "experiments.result.Result",
+  "compare": "results.pages.compare",
+  "defaults": "config.schema.defaults",
+  "load_config": "config.files.load",
+  "mutual_information": "information.estimate.mutual_information",
+  "run": "experiments.dispatch.run",
 }
 _ROOMS = (
   "attacks",
   "config",
-  "console",
-  "cost",
   "data",
   "defenses",
-  "evaluate",
-  "experiment",
+  "evaluation",
+  "experiments",
+  "federation",
   "information",
   "models",
-  "ports",
-  "report",
-  "split",
-  "tables",
-  "tasks",
-  "train",
-  "types",
+  "results",
+  "runtime",
 )
 
 
 def __getattr__(name: str) -> Any:
   if name in _NAMES:
-    room, own = _NAMES[name].split(".")
+    room, _, own = _NAMES[name].rpartition(".")
     return getattr(importlib.import_module(f"vfl_jax.{room}"), own)
   if name in _ROOMS:
     return importlib.import_module(f"vfl_jax.{name}")

@@ -13,7 +13,7 @@ import sys
 from matplotlib import pyplot
 import pandas as pd
 
-from vfl_jax.plots import style
+from vfl_jax.results.figures import style
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent

@@ -13,11 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 
 import vfl_jax
-from vfl_jax import information
+from vfl_jax.federation import optimizers
+from vfl_jax.federation import split
+from vfl_jax.federation import train
+from vfl_jax.information import estimate
 from vfl_jax import models
-from vfl_jax import optimizers
-from vfl_jax import split
-from vfl_jax import train
 
 EPOCHS, BATCH = 100, 128
 PRECISIONS = ("float32", "tensorfloat32", "bfloat16")
@@ -80,7 +80,7 @@ def probe(layers, samples):
   y = generator.integers(0, 10, samples)
   return seconds(
     lambda: (
-      information.mutual_information(
+      estimate.mutual_information(
         jax.random.key(0), t, y, estimator="mine", steps=400
       ).nats
     ),

@@ -13,13 +13,13 @@ import matplotlib
 import numpy as np
 
 from vfl_jax import attacks
-from vfl_jax import information
+from vfl_jax.evaluation import trials
+from vfl_jax.federation import optimizers
+from vfl_jax.federation import split
+from vfl_jax.federation import train
+from vfl_jax.information import estimate
 from vfl_jax import models
-from vfl_jax import optimizers
-from vfl_jax import split
-from vfl_jax import train
-from vfl_jax import trials
-from vfl_jax.plots import style
+from vfl_jax.results.figures import style
 from tests.benchmarks import test_attacks
 
 BATCH, WIDTH = 64, 64
@@ -77,7 +77,7 @@ def mine(layers=8, samples=2000):
   y = generator.integers(0, 10, samples)
 
   def run():
-    information.mutual_information(
+    estimate.mutual_information(
       jax.random.key(0), t, y, estimator="mine", steps=80
     )
 

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 
 from tests.benchmarks import test_completion
+from vfl_jax.federation import optimizers
+from vfl_jax.federation import split
+from vfl_jax.federation import train
 from vfl_jax import models
-from vfl_jax import optimizers
-from vfl_jax import split
-from vfl_jax import train
 
 BATCH, ROUNDS = 128, 5
 SHAPES = {

@@ -22,9 +22,11 @@ import time
 import torch
 
 import vfl_jax
-from vfl_jax import config as configs
-from vfl_jax import pool
-from vfl_jax import tables
+from vfl_jax.config import identity
+from vfl_jax.experiments import pool
+from vfl_jax.experiments.validation import validate
+from vfl_jax.results import status
+from vfl_jax.results import tables
 
 CUTS, SEEDS, EPOCHS = range(1, 8), 5, 30
 MODELS = ("mlp", "lenet")
@@ -46,7 +48,7 @@ def config(name, cut):
 def ours(name, cuts, folder, cache):
   """Seconds of all runs, their workdirs being `folder / CUT`."""
   tasks = [
-    (configs.as_json(configs.validate(config(name, cut))), folder / str(cut))
+    (identity.as_json(validate.validate(config(name, cut))), folder / str(cut))
     for cut in cuts
   ]
   os.environ["JAX_COMPILATION_CACHE_DIR"] = str(cache)
@@ -57,13 +59,13 @@ def ours(name, cuts, folder, cache):
   process.start()
   process.join()
   seconds = time.perf_counter() - start
-  assert all(tables.finished(workdir) for _, workdir in tasks)
+  assert all(status.finished(workdir) for _, workdir in tasks)
   return seconds
 
 
 def counted(made, workdir, counts):
   """What a loop without vectorisation would take one after another."""
-  steps = tables.status(workdir)["sizes"]["train"] // 64
+  steps = status.status(workdir)["sizes"]["train"] // 64
   counts["train"] += SEEDS * EPOCHS * steps
   table = tables.read(workdir, "information")
   table = table[table["quantity"] == "I(T;Y)"]

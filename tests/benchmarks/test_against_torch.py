@@ -11,10 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from vfl_jax.federation import optimizers as federation_optimizers
+from vfl_jax.federation import split
+from vfl_jax.federation import train
 from vfl_jax import models
-from vfl_jax import optimizers
-from vfl_jax import split
-from vfl_jax import train
 
 torch = pytest.importorskip("torch", reason="needs the extra [bench]")
 
@@ -98,10 +98,10 @@ def test_jax_epoch(benchmark, name):
   inputs = jax.tree.map(jnp.asarray, tuple(inputs))
   model = models.build(name, CLASSES, vocabulary=(IDS, IDS))
   net = split.at(model, model.reference_cut, 2)
-  rule = optimizers.build("sgd", learning_rate=0.01, steps=100)
+  rule = federation_optimizers.build("sgd", learning_rate=0.01, steps=100)
   learner = train.make(
     net,
-    optimizers.Optimizers.same(rule, net.parties),
+    federation_optimizers.Optimizers.same(rule, net.parties),
     batch_size=BATCH,
     steps=STEPS,
   )

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from vfl_jax import attacks
-from vfl_jax import evaluate
-from vfl_jax import trials
-from vfl_jax import types
+from vfl_jax.attacks import base
+from vfl_jax.evaluation import metrics
+from vfl_jax.evaluation import trials
 
 N, WIDTH, CLASSES = 50_000, 64, 10
 
@@ -26,7 +26,7 @@ def view(n=N):
   g = centres[labels] + generator.standard_normal((n, WIDTH))
   known = np.stack([np.flatnonzero(labels == c)[:4] for c in range(CLASSES)])
   seeds = lambda a: jnp.asarray(a)[None]
-  return labels, types.View(
+  return labels, base.View(
     train=jnp.asarray(g, jnp.float32),
     test=jnp.asarray(g[:1000], jnp.float32),
     train_ids=np.arange(n),
@@ -37,7 +37,7 @@ def view(n=N):
     gradient_rows=np.arange(n),
     aux_rows=seeds(known.ravel()),
     aux_labels=seeds(labels[known.ravel()]),
-    public=types.Public(CLASSES, 32, 1, ("planted",), passed_on),
+    public=base.Public(CLASSES, 32, 1, ("planted",), passed_on),
   )
 
 
@@ -65,6 +65,6 @@ def test_fifty_thousand_gradients(benchmark, name, options):
   key = jax.random.key(0)[None]
   run = lambda: trials.infer(attack, key, seen, "vmap")
   found = benchmark.pedantic(run, warmup_rounds=1, rounds=3)
-  value = evaluate.score("accuracy", found.train[0], labels)
+  value = metrics.score("accuracy", found.train[0], labels)
   benchmark.extra_info["accuracy"] = value
   assert name == "norm" or value > 0.5

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from vfl_jax import attacks
+from vfl_jax.attacks import base
+from vfl_jax.evaluation import trials
+from vfl_jax.federation import split
 from vfl_jax import models
-from vfl_jax import split
-from vfl_jax import trials
-from vfl_jax import types
 
 torch = pytest.importorskip("torch", reason="needs the extra [bench]")
 
@@ -39,7 +39,7 @@ def view(name, seeds=1):
     [np.flatnonzero(y == c)[:PER_CLASS] for c in range(CLASSES)]
   )
   every = lambda a: np.stack([a] * seeds)
-  return types.View(
+  return base.View(
     train=jnp.asarray(x),
     test=jnp.asarray(x[:10]),
     train_ids=np.arange(ROWS),
@@ -52,7 +52,7 @@ def view(name, seeds=1):
     gradient_rows=np.arange(0),
     aux_rows=every(known),
     aux_labels=every(y[known]),
-    public=types.Public(
+    public=base.Public(
       CLASSES,
       32,
       net.cut,

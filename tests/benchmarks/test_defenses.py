@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 
 from vfl_jax import defenses
+from vfl_jax.defenses import base
+from vfl_jax.defenses import chain
+from vfl_jax.federation import optimizers
+from vfl_jax.federation import split
+from vfl_jax.federation import train
 from vfl_jax import models
-from vfl_jax import optimizers
-from vfl_jax import ports
-from vfl_jax import split
-from vfl_jax import train
 
 STEPS, BATCH, ROUNDS = 20, 64, 15
 SETTINGS = {"mlp, cut 4": ("mlp", 4), "mlp, cut 1": ("mlp", 1)}
@@ -30,21 +31,21 @@ def trained(name, cut, classes, names):
   n = STEPS * BATCH
   x = jnp.asarray(generator.standard_normal((n, 28, 14, 1)), jnp.float32)
   labels = np.asarray(generator.integers(0, classes, n))
-  chain = defenses.chain([defenses.build(d) for d in names])
-  keywords = chain.configure({"cut": cut, "norm": "batch"})
+  chained = chain.chain([defenses.build(d) for d in names])
+  keywords = chained.configure({"cut": cut, "norm": "batch"})
   model = models.build(name, classes, vocabulary=(0, 0), norm=keywords["norm"])
-  net = split.at(model, keywords["cut"], 2, chain)
+  net = split.at(model, keywords["cut"], 2, chained)
   rule = optimizers.build("sgd", learning_rate=0.01, steps=100)
   learner = train.make(
     net,
     optimizers.Optimizers.same(rule, 2),
     batch_size=BATCH,
     steps=STEPS,
-    defense=chain,
+    defense=chained,
   )
   keys, codes, targets = jax.random.key(0)[None], (), labels
-  if chain.prepare:
-    found = chain.prepare(keys[0], ports.Secrets(labels, classes))
+  if chained.prepare:
+    found = chained.prepare(keys[0], base.Secrets(labels, classes))
     codes = jax.tree.map(lambda a: np.asarray(a)[None], found.codes)
     targets = found.targets
   state = [learner.init(keys, (x, x), codes)]

@@ -12,12 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from vfl_jax.defenses import base
+from vfl_jax.federation import optimizers
+from vfl_jax.federation import protocol
+from vfl_jax.federation import split
+from vfl_jax.federation import train
 from vfl_jax import models
-from vfl_jax import optimizers
-from vfl_jax import protocol
-from vfl_jax import ports
-from vfl_jax import split
-from vfl_jax import train
 from vfl_jax.models import convolution
 
 STEPS, BATCH = 6, 64
@@ -85,7 +85,7 @@ def test_same_steps_outside_a_loop(benchmark, name, monkeypatch):
 
   @jax.jit
   def step(state, x, y):
-    return protocol.step(net, rules, ports.Defense(), state, x, y)[:2]
+    return protocol.step(net, rules, base.Defense(), state, x, y)[:2]
 
   blocks = [slice(i * BATCH, (i + 1) * BATCH) for i in range(STEPS)]
   batches = [

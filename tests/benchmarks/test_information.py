@@ -13,11 +13,14 @@ import numpy as np
 import pytest
 
 from vfl_jax import information
-from vfl_jax.information import fit
-from vfl_jax.information import truths
+from vfl_jax.information import estimate
+from vfl_jax.information import fitting as information_fitting
+from vfl_jax.information import problems
 
 LAYERS, N, WIDTH, BATCH, HIDDEN = 12, 10_000, 256, 512, 256
-STEPS = 3 * fit.LOOKS  # looks of equal length: both take every step
+STEPS = (
+  3 * information_fitting.LOOKS
+)  # looks of equal length: both take every step
 CLASSES = 10
 
 
@@ -33,7 +36,7 @@ def test_jax_mine(benchmark):
   bound = information.ESTIMATORS["mine"](CLASSES, hidden=HIDDEN)
 
   def run():
-    return fit.influences(
+    return information_fitting.influences(
       jax.random.key(0),
       t,
       np.full(LAYERS, WIDTH),
@@ -54,7 +57,7 @@ def test_torch_mine(benchmark):
   torch = pytest.importorskip("torch")
   t, y = problem()
   t, y = torch.from_numpy(t), torch.from_numpy(y)
-  fitting, stopping, reporting = fit.parts(N, 0)
+  fitting, stopping, reporting = information_fitting.parts(N, 0)
   prior = torch.bincount(y, minlength=CLASSES).float() / N
   generator = np.random.default_rng(0)
 
@@ -90,7 +93,7 @@ def test_torch_mine(benchmark):
       optimizer.zero_grad()
       loss.backward()
       optimizer.step()
-      if step % max(1, STEPS // fit.LOOKS) == 0:
+      if step % max(1, STEPS // information_fitting.LOOKS) == 0:
         with torch.no_grad():
           joint, log_mean = value(
             net, torch.from_numpy(stopping), layer, labels
@@ -123,7 +126,7 @@ def test_growth(benchmark, layers, n, steps):
   t, y = np.resize(t, (layers, *t.shape[1:]))[:, :n], y[:n]
 
   def run():
-    return information.mutual_information(
+    return estimate.mutual_information(
       jax.random.key(0), t, y, estimator="mine", width=WIDTH, steps=steps
     )
 
@@ -135,11 +138,11 @@ def test_growth(benchmark, layers, n, steps):
 )
 def test_every_estimator_under_its_own_rule(benchmark, name):
   """Wall time and error of one estimate of 2,000 samples in 8 columns."""
-  p = truths.problem("multimodal", 0, n=2000, d=8, classes=4, level=0.5)
+  p = problems.problem("multimodal", 0, n=2000, d=8, classes=4, level=0.5)
   t = (p.t > 0).astype(np.float32)[:, :3] if name == "plugin" else p.t
 
   def run():
-    return information.mutual_information(
+    return estimate.mutual_information(
       jax.random.key(0), t[None], p.y, estimator=name
     )
 

@@ -16,12 +16,11 @@ import time
 import pytest
 
 from launch import runs as launched
-from vfl_jax import config as configs
+from vfl_jax.config import files
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SWEEP = """
 from configs import default
-from vfl_jax import config as configs
 
 def get_config(arg=""):
   config = configs.defaults("study")
@@ -40,7 +39,6 @@ def get_config(arg=""):
 LAUNCH = """
 import sys
 from launch import local, runs
-from vfl_jax import config
 found = runs.expand(config.load(sys.argv[1], {}), sys.argv[2])
 local.submit(found, 2, {}, lambda: None)
 assert set(runs.states(found).values()) == {"done"}
@@ -71,7 +69,7 @@ def test_two_workers(benchmark, request, tmp_path, cache):
   file.write_text(SWEEP, "utf-8")
   folder = str(tmp_path / "programs") if cache == "shared" else ""
   environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": folder}
-  config = configs.load(f"{file}:{count}", {})
+  config = files.load(f"{file}:{count}", {})
   runs = launched.expand(config, tmp_path / "alone")
   if cache == "shared":
     alone(runs[-1], environment)  # compiles

@@ -11,14 +11,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vfl_jax import rng
-from vfl_jax import types
+from vfl_jax.attacks import base
+from vfl_jax.attacks import naming
 from vfl_jax.attacks import views
+from vfl_jax.runtime import rng
 
 _STARTS = 10  # of k-means; the tightest is kept
 
 
-def spectral() -> types.Attack:
+def spectral() -> base.Attack:
   """Clusters of the embeddings along their leading singular vectors.
 
   Centred embeddings are projected on the top singular vector (on one fewer
@@ -27,7 +28,7 @@ def spectral() -> types.Attack:
   Source: Sun et al. 2022, arXiv:2203.01451; several classes: ours.
   """
 
-  def infer(key: jax.Array, view: types.View) -> types.Inference:
+  def infer(key: jax.Array, view: base.View) -> base.Inference:
     from sklearn.utils import extmath
 
     train, test = (np.asarray(h, np.float64) for h in views.embeddings(view))
@@ -38,10 +39,10 @@ def spectral() -> types.Attack:
     )
     train, test = ((h - centre) @ axes.T for h in (train, test))
     distances, of_test = clusters(key, classes, train, test)
-    order = views.classes_of(distances, view.aux_rows, view)
-    return types.Inference(-distances[:, order], -of_test[:, order])
+    order = naming.classes_of(distances, view.aux_rows, view)
+    return base.Inference(-distances[:, order], -of_test[:, order])
 
-  return types.Attack(
+  return base.Attack(
     frozenset({"auxiliary", "bottom"}),
     infer,
     f"k-means from {_STARTS} starts; auxiliary samples only name the clusters",
@@ -49,7 +50,7 @@ def spectral() -> types.Attack:
   )
 
 
-def gradient_clustering() -> types.Attack:
+def gradient_clustering() -> base.Attack:
   """Spectral clustering of the gradients with affinity 1 + cosine.
 
   The affinity is a product of n x (d + 1) matrices, so its leading
@@ -58,7 +59,7 @@ def gradient_clustering() -> types.Attack:
   Source: Ng, Jordan and Weiss 2001 on cut gradients.
   """
 
-  def infer(key: jax.Array, view: types.View) -> types.Inference:
+  def infer(key: jax.Array, view: base.View) -> base.Inference:
     found = views.gradients(view)
     covered = np.asarray(found.covered)
     directions = np.asarray(views.unit(found.vectors), np.float64)[covered]
@@ -68,12 +69,12 @@ def gradient_clustering() -> types.Attack:
       coordinates = leading(directions, classes, _number(key))
       (distances[covered],) = clusters(key, classes, coordinates)
     known = np.asarray(views.recorded(view, view.aux_rows))
-    order = views.classes_of(distances, known, view)
-    return types.Inference(
+    order = naming.classes_of(distances, known, view)
+    return base.Inference(
       -distances[:, order], None, rows=np.asarray(view.gradient_rows)
     )
 
-  return types.Attack(
+  return base.Attack(
     frozenset({"auxiliary", "gradients"}),
     infer,
     f"k-means from {_STARTS} starts; auxiliary samples only name the clusters",
@@ -108,7 +109,7 @@ def similarity(
   on: Literal["gradients", "embeddings"] = "gradients",
   rule: Literal["nearest", "kmeans"] = "nearest",
   known: int = 0,
-) -> types.Attack:
+) -> base.Attack:
   """The class of the most similar known sample, by cosine.
 
   Args:
@@ -148,11 +149,11 @@ def similarity(
     train, test, _, covered, _ = read(view)
     answer = compare(train)
     if covered is None:
-      return types.Inference(answer, compare(test))
+      return base.Inference(answer, compare(test))
     answer = jnp.where(covered[:, None], answer, jnp.nan)
-    return types.Inference(answer, None, rows=jnp.asarray(view.gradient_rows))
+    return base.Inference(answer, None, rows=jnp.asarray(view.gradient_rows))
 
-  def nearest(key: jax.Array, view: types.View) -> types.Inference:
+  def nearest(key: jax.Array, view: base.View) -> base.Inference:
     del key
     _, _, theirs, _, seen = read(view)
 
@@ -162,7 +163,7 @@ def similarity(
 
     return scores(view, compare)
 
-  def kmeans(key: jax.Array, view: types.View) -> types.Inference:
+  def kmeans(key: jax.Array, view: base.View) -> base.Inference:
     from scipy import optimize
     from scipy.spatial import distance
     from sklearn import cluster
@@ -186,7 +187,7 @@ def similarity(
       view, lambda vectors: -distance.cdist(np.asarray(vectors), centres)
     )
 
-  return types.Attack(
+  return base.Attack(
     frozenset(needs),
     nearest if rule == "nearest" else kmeans,
     f"at most {known} known sample{'s' * (known > 1)} of a class"

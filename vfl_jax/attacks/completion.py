@@ -12,12 +12,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vfl_jax import mapping
-from vfl_jax import rng
-from vfl_jax import types
-from vfl_jax.attacks import heads
-from vfl_jax.attacks import mixing as mixings
-from vfl_jax.attacks import options
+from vfl_jax.attacks import base
+from vfl_jax.attacks import completion_network
+from vfl_jax.attacks import semi_supervised
+from vfl_jax.config import bounds
+from vfl_jax.runtime import axes as runtime_axes
+from vfl_jax.runtime import rng
+from vfl_jax.runtime import trees as runtime_trees
 
 PUBLISHED_STEPS = 25600
 LEARNING_RATE = 2e-3  # over the published number of iterations
@@ -67,7 +68,7 @@ def passive_completion(
   variants: Sequence[tuple[str, int, float]] = VARIANTS,
   mixing: Literal["", "mixmatch", "mixtext"] = "",
   oracle: bool = False,
-) -> types.Attack:
+) -> base.Attack:
   """Complete the bottom with a head, semi-supervised; report the best variant.
 
   The variant is chosen by cross-validation on the auxiliary labels; the last
@@ -90,7 +91,7 @@ def passive_completion(
   Raises:
     ValueError: a variant that does not exist, or a value out of its range.
   """
-  options.at_least(
+  bounds.at_least(
     "passive_completion",
     {"steps": 1, "batch": 1, "learning_rate": 0, "folds": 2},
     locals(),
@@ -112,22 +113,22 @@ def passive_completion(
         "unlabelled weight >= 0)."
       )
 
-  def infer(key: jax.Array, view: types.View) -> types.Inference:
-    tuned = heads.tunable(view)
+  def infer(key: jax.Array, view: base.View) -> base.Inference:
+    tuned = completion_network.tunable(view)
     possible = [
       i for i, v in enumerate(variants) if tuned or v.bottom != _TUNED
     ]
     possible = possible or [*range(len(variants))]
     text = all(np.issubdtype(a.dtype, np.integer) for a in _leaves(view.train))
-    rule = mixings.MIXMATCH
+    rule = semi_supervised.MIXMATCH
     if mixing == "mixtext" or (not mixing and text):
-      rule = mixings.MIXTEXT
-    draws = mixings.draw(
+      rule = semi_supervised.MIXTEXT
+    draws = semi_supervised.draw(
       rng.stream(key, "mixing"),
       rule,
       steps=steps,
       batch=batch,
-      unlabelled=mapping.rows(view.train) - len(view.aux_rows),
+      unlabelled=runtime_trees.rows(view.train) - len(view.aux_rows),
     )
     training = {
       "rule": rule,
@@ -142,7 +143,7 @@ def passive_completion(
     for (bottom, depth), members in groups.items():
       weights = [variants[i].unlabelled for i in members]
       found = _run(key, view, bottom, depth, weights, folds, training)
-      runs |= {i: mapping.take(found, j) for j, i in enumerate(members)}
+      runs |= {i: runtime_trees.take(found, j) for j, i in enumerate(members)}
     every = [runs[i] for i in possible]
     score = jnp.stack([r.validation for r in every])
     # what has diverged is not chosen while anything else is there
@@ -153,7 +154,7 @@ def passive_completion(
         jnp.concatenate([getattr(r, where) for r in every])
         for where in ("train", "test")
       )
-    return types.Inference(
+    return base.Inference(
       train=jnp.stack([r.train[-1] for r in every])[best],
       test=jnp.stack([r.test[-1] for r in every])[best],
       details={
@@ -163,7 +164,7 @@ def passive_completion(
       choices=choices,
     )
 
-  return types.Attack(
+  return base.Attack(
     frozenset({"auxiliary"}),
     infer,
     budget=(
@@ -183,7 +184,7 @@ class _Run(NamedTuple):
   test: jax.Array
 
 
-def _folds(view: types.View, folds: int) -> np.ndarray:
+def _folds(view: base.View, folds: int) -> np.ndarray:
   """Which auxiliary samples each run may use, `[folds + 1, m]`; all last.
 
   The samples are grouped by class, so that taking every n-th is stratified.
@@ -203,7 +204,7 @@ def _run(key, view, bottom, depth, weights, folds, training) -> _Run:
   One loop trains them all, and one predicts; the results have the weights
   first.
   """
-  network, rows = heads.on(
+  network, rows = completion_network.on(
     rng.stream(key, "head"), view, bottom == _TUNED, depth, training["rule"]
   )
   masks = _folds(view, folds)
@@ -211,19 +212,19 @@ def _run(key, view, bottom, depth, weights, folds, training) -> _Run:
   def one(weight, mask):
     rule = training["rule"]
     rule = rule._replace(weight=weight * rule.weight)
-    return mixings.train(
+    return semi_supervised.train(
       network, view, rows, mask, **{**training, "rule": rule}
     )
 
-  how = mapping.method(any(np.ndim(a) == 4 for a in _leaves(rows)))
-  found = mapping.over(one, how)(
+  how = runtime_axes.method(any(np.ndim(a) == 4 for a in _leaves(rows)))
+  found = runtime_axes.over(one, how)(
     jnp.repeat(jnp.float32(weights), len(masks)),
     jnp.tile(jnp.asarray(masks), (len(weights), 1)),
   )
   final, held = _scores(
     network, found, rows, view.aux_rows, len(weights), len(masks) - 1
   )
-  count = mapping.rows(view.train)
+  count = runtime_trees.rows(view.train)
   return _Run(
     _held_out_score(held, view.aux_labels, ~masks[:-1]),
     final[:, :, :count],
@@ -247,23 +248,23 @@ def _scores(network, found, rows, known, weights, folds):
     Of all labels `[weights, looks, rows, classes]`, of the folds' last look
     `[weights, folds, known, classes]`.
   """
-  _, trees = mixings.vectors(network)
+  _, trees = semi_supervised.vectors(network)
   looks = found[0].shape[1]
   run = np.arange(weights * (folds + 1)).reshape(weights, folds + 1)
-  every = jnp.arange(mapping.rows(rows))
-  size = mapping.even(len(every), heads.ROWS)
-  blocks = mapping.blocks(every, size)
+  every = jnp.arange(runtime_trees.rows(rows))
+  size = runtime_axes.even(len(every), completion_network.ROWS)
+  blocks = runtime_axes.blocks(every, size)
   parts = [
     (r, look, blocks) for r, look in itertools.product(run[:, -1], range(looks))
   ]
-  few = mapping.blocks(jnp.asarray(known), size)
+  few = runtime_axes.blocks(jnp.asarray(known), size)
   parts += [(r, looks - 1, few) for r in run[:, :-1].ravel()]
   sizes = [len(index) for _, _, index in parts]
 
   def predict(part):
     run, look, index = part
     variables = trees(jax.tree.map(lambda a: a[run, look], found))
-    x = mapping.take(rows, index)
+    x = runtime_trees.take(rows, index)
     return jax.nn.log_softmax(network.predict(variables, x)[0])
 
   out = jax.lax.map(

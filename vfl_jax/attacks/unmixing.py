@@ -3,15 +3,15 @@
 import jax
 import jax.numpy as jnp
 
-from vfl_jax import nets
-from vfl_jax import types
+from vfl_jax.attacks import base
 from vfl_jax.attacks import views
+from vfl_jax.runtime import trees
 
 _RIDGE = 0.1  # in units of one look: samples that hardly took part stay short
 _ITERATIONS = 50
 
 
-def gradients(view: types.View) -> views.Gradients:
+def gradients(view: base.View) -> views.Gradients:
   """What each recorded row would have got, by least squares over all mixtures.
 
   The loss is linear in the label, and so nearly is what comes down: a row's
@@ -20,7 +20,7 @@ def gradients(view: types.View) -> views.Gradients:
   """
   looks = []
   for epoch in sorted(view.gradients):
-    g = nets.vectors(view.gradients[epoch])
+    g = trees.vectors(view.gradients[epoch])
     there = jnp.isfinite(g).all(1)
     g = jnp.where(there[:, None], g, 0.0)
     unit = jnp.linalg.norm(g, axis=1).sum() / jnp.maximum(there.sum(), 1)

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from vfl_jax import registry
-from vfl_jax import types
+from vfl_jax.config import registry
+from vfl_jax.data import base
 from vfl_jax.data import bundled
 from vfl_jax.data import files
 from vfl_jax.data import openml
@@ -54,7 +54,7 @@ def _source(config: Mapping[str, Any]) -> raw.Source:
   return registry.lookup(DATASETS, "data set", name)(config)
 
 
-def describe(config: Mapping[str, Any]) -> types.Header:
+def describe(config: Mapping[str, Any]) -> base.Header:
   """Rows, columns, classes and modality, without decoding anything.
 
   Args:
@@ -70,7 +70,7 @@ def describe(config: Mapping[str, Any]) -> types.Header:
   return header
 
 
-def load(config: Mapping[str, Any], key: np.ndarray) -> types.Dataset:
+def load(config: Mapping[str, Any], key: np.ndarray) -> base.Dataset:
   """Read, split, subset, encode and partition.
 
   Args:

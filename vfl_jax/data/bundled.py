@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from vfl_jax import types
+from vfl_jax.data import base
 from vfl_jax.data import raw
 
 
@@ -15,8 +15,8 @@ class Digits:
   def __init__(self, config: Mapping[str, Any]):
     del config
 
-  def describe(self) -> types.Header:
-    return types.Header("digits", "image", 1797, 8, 10)
+  def describe(self) -> base.Header:
+    return base.Header("digits", "image", 1797, 8, 10)
 
   def read(self) -> raw.Raw:
     from sklearn import datasets
@@ -32,8 +32,8 @@ class BreastCancer:
   def __init__(self, config: Mapping[str, Any]):
     del config
 
-  def describe(self) -> types.Header:
-    return types.Header("breast_cancer", "table", 569, 30, 2)
+  def describe(self) -> base.Header:
+    return base.Header("breast_cancer", "table", 569, 30, 2)
 
   def read(self) -> raw.Raw:
     from sklearn import datasets

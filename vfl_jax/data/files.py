@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vfl_jax import registry
-from vfl_jax import types
+from vfl_jax.config import registry
+from vfl_jax.data import base
 from vfl_jax.data import raw
 
 
@@ -38,7 +38,7 @@ class Files:
         "one npz with an array per party, or Parquet/CSV files."
       )
 
-  def describe(self) -> types.Header:
+  def describe(self) -> base.Header:
     for path in self.paths:
       if not path.is_file():
         raise FileNotFoundError(f"data.path {str(path)!r} is not a file.")
@@ -49,7 +49,7 @@ class Files:
       else:
         columns = whole.inputs.shape[1]
       classes = len(np.unique(whole.labels))
-      return types.Header(
+      return base.Header(
         self.name, whole.modality, len(whole.labels), columns, classes
       )
     columns = [c for p in self.paths for c in _columns(p)]
@@ -63,7 +63,7 @@ class Files:
     classes = frame[self.label].dropna().nunique()
     kind = "text" if self.text else "table"
     features = self._features(columns)
-    return types.Header(
+    return base.Header(
       self.name, kind, rows, 0 if self.text else len(features), classes
     )
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from vfl_jax import types
+from vfl_jax.data import base
 from vfl_jax.data import raw
 
 
@@ -24,10 +24,10 @@ class OpenML:
     # the default of the key names the label of files
     self.label = "" if config["label"] == "label" else config["label"]
 
-  def describe(self) -> types.Header:
+  def describe(self) -> base.Header:
     whole = self.read()  # scikit-learn has no header without the table
     columns, classes = whole.inputs.shape[1], len(set(whole.labels))
-    return types.Header(self.name, "table", len(whole.labels), columns, classes)
+    return base.Header(self.name, "table", len(whole.labels), columns, classes)
 
   def read(self) -> raw.Raw:
     import socket

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from vfl_jax import types
+from vfl_jax.data import base
 from vfl_jax.data import raw
 from vfl_jax.data import table
 from vfl_jax.data import text
@@ -98,10 +98,10 @@ def parsed(rule: Any) -> Any:
 
 
 def apply(
-  loaded: tuple[raw.Raw, types.Dataset],
+  loaded: tuple[raw.Raw, base.Dataset],
   config: Mapping[str, Any],
   generator: np.random.Generator,
-) -> types.Dataset:
+) -> base.Dataset:
   """Encode and hand out: the data set with inputs as tuples over parties."""
   whole, dataset = loaded
   parts = {"image": _images, "table": _table, "text": _text}[whole.modality]

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import pandas as pd
 
-from vfl_jax import types
+from vfl_jax.data import base
 
 
 class Raw(NamedTuple):
@@ -35,7 +35,7 @@ class Raw(NamedTuple):
 class Source(Protocol):
   """A reader: cheap facts first, the data when asked."""
 
-  def describe(self) -> types.Header: ...
+  def describe(self) -> base.Header: ...
 
   def read(self) -> Raw: ...
 
@@ -49,7 +49,7 @@ def rows_of(inputs: Any, index: np.ndarray) -> Any:
 
 def splits(
   whole: Raw, config: Mapping[str, Any], generator: np.random.Generator
-) -> tuple[Raw, types.Dataset]:
+) -> tuple[Raw, base.Dataset]:
   """Train, validation and test, stratified by class.
 
   The official test split is kept where there is one; otherwise a share
@@ -91,14 +91,14 @@ def splits(
       )
   ids = everything if whole.ids is None else whole.ids
   examples = [
-    types.Examples(
+    base.Examples(
       rows_of(whole.inputs, index),
       labels[index].astype(np.int32),
       ids[index],
     )
     for index in (train, validation, test)
   ]
-  return whole, types.Dataset(
+  return whole, base.Dataset(
     whole.name, whole.modality, len(classes), *examples, notes=whole.notes
   )
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from vfl_jax import types
+from vfl_jax.data import base as data_base
 from vfl_jax.data import raw
 
 # not in the prepared folder: what `describe` says before there is one
@@ -51,15 +51,15 @@ class Tfds:
       or "~/tensorflow_datasets"
     ).expanduser()
 
-  def describe(self) -> types.Header:
+  def describe(self) -> data_base.Header:
     header = self._header()
     kind, feature = self._input(header)
     rows = header["splits"]["train"]
     classes = int(header["features"][self._label(header)]["num_classes"])
     if kind == "image":
       width = header["features"][feature]["shape"][1]
-      return types.Header(self.name, "image", rows, width, classes)
-    return types.Header(self.name, "text", rows, 0, classes)
+      return data_base.Header(self.name, "image", rows, width, classes)
+    return data_base.Header(self.name, "text", rows, 0, classes)
 
   def read(self) -> raw.Raw:
     header = self._header()

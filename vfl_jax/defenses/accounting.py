@@ -19,11 +19,11 @@ from collections.abc import Callable, Sequence
 import functools
 import math
 
-from vfl_jax import ports
+from vfl_jax.defenses import base
 
 LARGEST_DELTA = 1e-5
 
-Rule = Callable[[ports.Releases], Sequence[ports.Guarantee]]
+Rule = Callable[[base.Releases], Sequence[base.Guarantee]]
 
 
 def gaussian(scale: float, clip: float) -> Rule:
@@ -55,7 +55,7 @@ def exact(epsilon: float) -> Rule:
     if about.before:
       return [_spoilt(f"{', '.join(about.before)} has seen the true labels")]
     return [
-      ports.Guarantee(
+      base.Guarantee(
         "one training label, against everything all parties ever get", epsilon
       )
     ]
@@ -77,10 +77,10 @@ def noisy_labels(epsilon: float) -> Rule:
       return [_spoilt(f"{', '.join(about.before)} has read all labels before")]
     given = "the top's weights given"
     return [
-      ports.Guarantee(
+      base.Guarantee(
         f"one label, by one release of its batch; {given}", epsilon
       ),
-      ports.Guarantee(
+      base.Guarantee(
         f"one label, by {about.epochs} releases of its batch; {given}",
         *_composed(epsilon, about.epochs, delta(about.rows)),
       ),
@@ -89,8 +89,8 @@ def noisy_labels(epsilon: float) -> Rule:
   return rule
 
 
-def _spoilt(reason: str) -> ports.Guarantee:
-  return ports.Guarantee(f"no formal guarantee here: {reason}", math.nan)
+def _spoilt(reason: str) -> base.Guarantee:
+  return base.Guarantee(f"no formal guarantee here: {reason}", math.nan)
 
 
 def delta(rows: int) -> float:
@@ -115,13 +115,13 @@ def _composed(epsilon, releases, delta):
   return (composed, delta) if composed < pure else (pure, 0.0)
 
 
-def _readings(epsilon, norm, about: ports.Releases):
+def _readings(epsilon, norm, about: base.Releases):
   """The three readings, or what is missing to compute them."""
   try:
     import dp_accounting  # noqa: F401
   except ImportError:
     return [
-      ports.Guarantee(
+      base.Guarantee(
         "not computed: pip install -e '.[dp]' for the accounting", math.nan
       )
     ]
@@ -150,5 +150,5 @@ def _readings(epsilon, norm, about: ports.Releases):
   found = []
   for scope, releases, rows in readings:
     value, failure = epsilon(releases, rows, delta(about.rows))
-    found.append(ports.Guarantee(scope, float(value), failure))
+    found.append(base.Guarantee(scope, float(value), failure))
   return found

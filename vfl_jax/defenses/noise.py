@@ -5,14 +5,15 @@ from typing import Literal
 
 import jax.numpy as jnp
 
-from vfl_jax import ports
-from vfl_jax import rng
-from vfl_jax.defenses import adaptive
+from vfl_jax.config import adaptive
+from vfl_jax.config import bounds
 from vfl_jax.defenses import accounting
-from vfl_jax.defenses import messages
+from vfl_jax.defenses import base
+from vfl_jax.defenses import transforms
+from vfl_jax.runtime import rng
 
 
-def gaussian(*, scale: float = 1e-3, clip: float = 0.0) -> ports.Defense:
+def gaussian(*, scale: float = 1e-3, clip: float = 0.0) -> base.Defense:
   """Gaussian noise of standard deviation `scale` on every element.
 
   Args:
@@ -27,20 +28,20 @@ def gaussian(*, scale: float = 1e-3, clip: float = 0.0) -> ports.Defense:
   """
   _not_negative("gaussian", scale, clip)
   if not scale and not clip:
-    return ports.Defense()
+    return base.Defense()
 
   def noised(key, g):
-    g = messages.clipped(g, clip)
+    g = transforms.clipped(g, clip)
     return g + scale * rng.normal(key, g.shape)
 
-  return ports.Defense(
-    gradient=messages.random(noised),
+  return base.Defense(
+    gradient=transforms.random(noised),
     guarantees=accounting.gaussian(scale, clip) if clip and scale else None,
     adaptive=adaptive.SEVERAL_LOOKS,
   )
 
 
-def laplace(*, scale: float = 1e-3, clip: float = 0.0) -> ports.Defense:
+def laplace(*, scale: float = 1e-3, clip: float = 0.0) -> base.Defense:
   """Laplace noise of scale `scale` on every element.
 
   Args:
@@ -54,20 +55,20 @@ def laplace(*, scale: float = 1e-3, clip: float = 0.0) -> ports.Defense:
   """
   _not_negative("laplace", scale, clip)
   if not scale and not clip:
-    return ports.Defense()
+    return base.Defense()
 
   def noised(key, g):
-    g = messages.clipped(g, clip, order=1)
+    g = transforms.clipped(g, clip, order=1)
     return g + scale * rng.laplace(key, g.shape)
 
-  return ports.Defense(
-    gradient=messages.random(noised),
+  return base.Defense(
+    gradient=transforms.random(noised),
     guarantees=accounting.laplace(scale, clip) if clip and scale else None,
     adaptive=adaptive.SEVERAL_LOOKS,
   )
 
 
-def isotropic(*, ratio: float = 1.0) -> ports.Defense:
+def isotropic(*, ratio: float = 1.0) -> base.Defense:
   """Gaussian noise whose norm is `ratio` times the largest of the batch.
 
   Its standard deviation is ratio * max norm / sqrt(d).
@@ -77,22 +78,20 @@ def isotropic(*, ratio: float = 1.0) -> ports.Defense:
 
   Source: Li et al. 2022, section 5 ("iso").
   """
-  messages.within("isotropic", "ratio", ratio, 0, math.inf)
+  bounds.within("isotropic", "ratio", ratio, 0, math.inf)
   if not ratio:
-    return ports.Defense()
+    return base.Defense()
 
   def noised(key, g):
-    deviation = ratio * messages.norms(g).max() / math.sqrt(g.shape[1])
+    deviation = ratio * transforms.norms(g).max() / math.sqrt(g.shape[1])
     return g + deviation * rng.normal(key, g.shape)
 
-  return ports.Defense(
-    gradient=messages.random(noised), adaptive=adaptive.SEVERAL_LOOKS
+  return base.Defense(
+    gradient=transforms.random(noised), adaptive=adaptive.SEVERAL_LOOKS
   )
 
 
-def max_norm(
-  *, noise: Literal["along", "isotropic"] = "along"
-) -> ports.Defense:
+def max_norm(*, noise: Literal["along", "isotropic"] = "along") -> base.Defense:
   """Noise that gives every row the largest expected squared norm of the batch.
 
   Args:
@@ -103,7 +102,7 @@ def max_norm(
   """
 
   def noised(key, g):
-    norm = messages.norms(g)
+    norm = transforms.norms(g)
     missing = jnp.maximum(norm.max() ** 2 - norm**2, 0.0)
     if noise == "along":
       draw = rng.normal(key, (len(g), 1))
@@ -111,13 +110,13 @@ def max_norm(
     draw = rng.normal(key, g.shape)
     return g + draw * jnp.sqrt(missing / g.shape[1])
 
-  return ports.Defense(
-    gradient=messages.random(noised),
+  return base.Defense(
+    gradient=transforms.random(noised),
     adaptive=("direction", "gradient_clustering"),
   )
 
 
-def perpendicular(*, low: float = 1.0, high: float = 10.0) -> ports.Defense:
+def perpendicular(*, low: float = 1.0, high: float = 10.0) -> base.Defense:
   """Noise at right angles to each row, of a random norm.
 
   Args:
@@ -129,27 +128,27 @@ def perpendicular(*, low: float = 1.0, high: float = 10.0) -> ports.Defense:
 
   Source: the code of Li et al. 2022 ("gradient_perp_masking").
   """
-  messages.within("perpendicular", "low", low, 0, math.inf)
-  messages.within("perpendicular", "high", high, low, math.inf)
+  bounds.within("perpendicular", "low", low, 0, math.inf)
+  bounds.within("perpendicular", "high", high, low, math.inf)
   if not high:
-    return ports.Defense()
+    return base.Defense()
 
   def noised(key, g):
     where, how_far = rng.split(key)
     noise = rng.normal(where, g.shape)
-    norm = messages.norms(g)
+    norm = transforms.norms(g)
     along = jnp.einsum("nd,nd->n", noise, g)[:, None]
     noise = noise - g * (along / jnp.maximum(norm**2, 1e-30))
     size = low + (high - low) * rng.uniform(how_far, (len(g), 1))
-    length = jnp.maximum(messages.norms(noise), 1e-30)
+    length = jnp.maximum(transforms.norms(noise), 1e-30)
     return g + noise * (size * norm.max() / length)
 
-  return ports.Defense(
-    gradient=messages.random(noised), adaptive=adaptive.SEVERAL_LOOKS
+  return base.Defense(
+    gradient=transforms.random(noised), adaptive=adaptive.SEVERAL_LOOKS
   )
 
 
-def grad_perturb(*, epsilon: float = 1.0) -> ports.Defense:
+def grad_perturb(*, epsilon: float = 1.0) -> base.Defense:
   """The gradients of all classes, in random amounts, added to a row's own.
 
   g + sum_c u_c g^(c) with u_c ~ Laplace(2 / epsilon) and g^(c) the gradient
@@ -164,13 +163,13 @@ def grad_perturb(*, epsilon: float = 1.0) -> ports.Defense:
   Source: Yang et al. 2022, "Differentially private label protection in split
   learning" (TPSL).
   """
-  messages.above("grad_perturb", "epsilon", epsilon)
+  bounds.above("grad_perturb", "epsilon", epsilon)
 
   def noisy(moment, targets):
     u = rng.laplace(moment.key, targets.shape)
     return targets + 2 / epsilon * u
 
-  return ports.Defense(
+  return base.Defense(
     release=noisy,
     guarantees=accounting.noisy_labels(epsilon),
     adaptive=adaptive.SEVERAL_LOOKS,
@@ -178,5 +177,5 @@ def grad_perturb(*, epsilon: float = 1.0) -> ports.Defense:
 
 
 def _not_negative(name, scale, clip):
-  messages.within(name, "scale", scale, 0, math.inf)
-  messages.within(name, "clip", clip, 0, math.inf)
+  bounds.within(name, "scale", scale, 0, math.inf)
+  bounds.within(name, "clip", clip, 0, math.inf)

@@ -11,14 +11,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vfl_jax import nets
-from vfl_jax import ports
-from vfl_jax import rng
-from vfl_jax.defenses import adaptive
-from vfl_jax.defenses import messages
+from vfl_jax.config import adaptive
+from vfl_jax.config import bounds
+from vfl_jax.defenses import base
+from vfl_jax.defenses import transforms
+from vfl_jax.models import perceptron
+from vfl_jax.runtime import rng
 
 
-def mid(*, weight: float = 0.01) -> ports.Defense:
+def mid(*, weight: float = 0.01) -> base.Defense:
   """A variational bottleneck between every embedding and the top.
 
   z = mean(h) + deviation(h) * noise, both linear in h along its last axis, and
@@ -34,9 +35,9 @@ def mid(*, weight: float = 0.01) -> ports.Defense:
   Source: Zou et al. 2023, "Mutual information regularization for vertical
   federated learning".
   """
-  messages.within("mid", "weight", weight, 0, math.inf)
+  bounds.within("mid", "weight", weight, 0, math.inf)
   if not weight:
-    return ports.Defense()
+    return base.Defense()
 
   def init(key, embeddings, num_classes):
     del num_classes
@@ -56,12 +57,14 @@ def mid(*, weight: float = 0.01) -> ports.Defense:
         },
       }
 
-    return [[maps(leaf) for leaf in messages.leaves(h)[0]] for h in embeddings]
+    return [
+      [maps(leaf) for leaf in transforms.leaves(h)[0]] for h in embeddings
+    ]
 
   def apply(params, embeddings, moment):
     found, cost = [], jnp.float32(0.0)
     for k, (maps, h) in enumerate(zip(params, embeddings, strict=True)):
-      leaves, back = messages.leaves(h)
+      leaves, back = transforms.leaves(h)
       parts = []
       for i, (own, leaf) in enumerate(zip(maps, leaves, strict=True)):
         mean = leaf @ own["mean"]["kernel"] + own["mean"]["bias"]
@@ -76,14 +79,14 @@ def mid(*, weight: float = 0.01) -> ports.Defense:
       found.append(back(parts))
     return tuple(found), weight * cost
 
-  return ports.Defense(
-    guard=ports.Guard(init=init, apply=apply), adaptive=adaptive.STRONGER
+  return base.Defense(
+    guard=base.Guard(init=init, apply=apply), adaptive=adaptive.STRONGER
   )
 
 
 def dcor(
   *, weight: float = 0.1, form: Literal["log", "squared"] = "log"
-) -> ports.Defense:
+) -> base.Defense:
   """The distance correlation of embeddings and labels, added to the loss.
 
   Args:
@@ -96,27 +99,27 @@ def dcor(
   Source: Sun et al. 2022, "Label leakage and protection from forward embedding
   in vertical federated learning"; Szekely et al. 2007.
   """
-  messages.within("dcor", "weight", weight, 0, math.inf)
+  bounds.within("dcor", "weight", weight, 0, math.inf)
   if not weight:
-    return ports.Defense()
+    return base.Defense()
 
   def penalty(params, embeddings, targets, moment):
     del params, moment
     squares = [
-      distance_correlation(messages.rows(h)[0], targets) for h in embeddings
+      distance_correlation(transforms.rows(h)[0], targets) for h in embeddings
     ]
     if form == "log":  # of the root
       squares = [0.5 * jnp.log(square + 1e-8) for square in squares]
     return weight * sum(squares) / len(squares)
 
-  return ports.Defense(
-    guard=ports.Guard(penalty=penalty), adaptive=adaptive.STRONGER
+  return base.Defense(
+    guard=base.Guard(penalty=penalty), adaptive=adaptive.STRONGER
   )
 
 
 def peloss(
   *, weight: float = 2.0, pairs: Literal["mean", "sum"] = "mean"
-) -> ports.Defense:
+) -> base.Defense:
   """Samples of one class repel each other, as charges do.
 
   Args:
@@ -130,9 +133,9 @@ def peloss(
   Source: Zheng et al. 2023, "Reducing label leakage in split learning via
   potential energy loss".
   """
-  messages.within("peloss", "weight", weight, 0, math.inf)
+  bounds.within("peloss", "weight", weight, 0, math.inf)
   if not weight:
-    return ports.Defense()
+    return base.Defense()
 
   def penalty(params, embeddings, targets, moment):
     del params, moment
@@ -140,19 +143,19 @@ def peloss(
     same = (own[:, None] == own[None, :]) & ~jnp.eye(len(own), dtype=bool)
     total = jnp.float32(0.0)
     for h in embeddings:
-      gaps = distances(messages.rows(h)[0])
+      gaps = distances(transforms.rows(h)[0])
       energy = jnp.where(same, 1 / jnp.maximum(gaps, 1e-3), 0.0).sum()
       total += (
         energy / jnp.maximum(same.sum(), 1) if pairs == "mean" else energy
       )
     return weight * total
 
-  return ports.Defense(
-    guard=ports.Guard(penalty=penalty), adaptive=adaptive.STRONGER
+  return base.Defense(
+    guard=base.Guard(penalty=penalty), adaptive=adaptive.STRONGER
   )
 
 
-def adversarial(*, weight: float = 1.0, hidden: int = 64) -> ports.Defense:
+def adversarial(*, weight: float = 1.0, hidden: int = 64) -> base.Defense:
   """A head that reads labels off each embedding, against its gradient.
 
   The head trains to read them; what goes down from it is reversed, but not for
@@ -168,18 +171,18 @@ def adversarial(*, weight: float = 1.0, hidden: int = 64) -> ports.Defense:
 
   Source: Ganin et al. 2016 for the reversal, as in public VFL code.
   """
-  messages.within("adversarial", "weight", weight, 0, math.inf)
-  messages.within("adversarial", "hidden", hidden, 1, math.inf)
+  bounds.within("adversarial", "weight", weight, 0, math.inf)
+  bounds.within("adversarial", "hidden", hidden, 1, math.inf)
   if not weight:
-    return ports.Defense()
+    return base.Defense()
 
   def init(key, embeddings, num_classes):
-    draw, _ = nets.perceptron(num_classes, (hidden,))
+    draw, _ = perceptron.perceptron(num_classes, (hidden,))
     return [
       jax.tree.map(
         np.asarray,
         draw(
-          rng.stream(key, "adversary", k), jnp.zeros((2, messages.width(h)))
+          rng.stream(key, "adversary", k), jnp.zeros((2, transforms.width(h)))
         ),
       )
       for k, h in enumerate(embeddings)
@@ -189,9 +192,9 @@ def adversarial(*, weight: float = 1.0, hidden: int = 64) -> ports.Defense:
     del moment
     total = jnp.float32(0.0)
     for own, h in zip(params, embeddings, strict=True):
-      matrix, _ = messages.rows(h)
+      matrix, _ = transforms.rows(h)
       classes = targets.shape[-1]
-      _, apply = nets.perceptron(classes, (hidden,))
+      _, apply = perceptron.perceptron(classes, (hidden,))
 
       def losses(x, own=own, apply=apply):
         return -(targets * jax.nn.log_softmax(apply(own, x))).sum(1)
@@ -201,8 +204,8 @@ def adversarial(*, weight: float = 1.0, hidden: int = 64) -> ports.Defense:
       total += losses(reversed_gradient(matrix, pushed)).mean()
     return total
 
-  return ports.Defense(
-    guard=ports.Guard(init=init, penalty=penalty), adaptive=adaptive.STRONGER
+  return base.Defense(
+    guard=base.Guard(init=init, penalty=penalty), adaptive=adaptive.STRONGER
   )
 
 

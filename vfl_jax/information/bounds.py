@@ -9,16 +9,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vfl_jax import nets
-from vfl_jax import types
+from vfl_jax.information import base
 from vfl_jax.information import critics
+from vfl_jax.models import readout
 
 _DECAY = 0.99  # of the running average in the gradient of `mine`
 
 
 def mine(
   num_classes: int | None, *, hidden: int = 64, critic: str = ""
-) -> types.Bound:
+) -> base.Bound:
   """Donsker-Varadhan bound with a moving-average corrected gradient.
 
   I(T;Y) >= E[f(t,y)] - log E_{p(t)p(y)}[exp f(t,y)].
@@ -52,7 +52,7 @@ def mine(
 
 def nwj(
   num_classes: int | None, *, hidden: int = 64, critic: str = ""
-) -> types.Bound:
+) -> base.Bound:
   """I(T;Y) >= 1 + E[f(t,y)] - E_{p(t)p(y)}[exp f(t,y)]; see `mine`.
 
   The bound is unbiased and its variance grows as exp(I).
@@ -75,7 +75,7 @@ def infonce(
   hidden: int = 64,
   critic: str = "",
   negatives: int = 0,
-) -> types.Bound:
+) -> base.Bound:
   """Which of K samples is the partner? At most log K nats; see `mine`.
 
   Args:
@@ -102,7 +102,7 @@ def infonce(
 
 def jsd(
   num_classes: int | None, *, hidden: int = 64, critic: str = ""
-) -> types.Bound:
+) -> base.Bound:
   """Trained for the Jensen-Shannon divergence, read out by `mine`'s formula.
 
   Steadier to train than `mine`; its optimum is the same density ratio.
@@ -118,7 +118,7 @@ def smile(
   hidden: int = 64,
   critic: str = "",
   clip: float = 5.0,
-) -> types.Bound:
+) -> base.Bound:
   """`jsd` with the density ratio clipped to exp(+-clip) in the partition.
 
   Less variance, and no longer a bound: it may exceed the truth.
@@ -157,7 +157,7 @@ def classifier(
   hidden: int = 64,
   critic: str = "",
   family: str = "both",
-) -> types.Bound:
+) -> base.Bound:
   """Barber-Agakov bound: E[log q(y|t) - log p(y)], q a softmax.
 
   With one family of q it is the usable (V-) information of that family. The
@@ -179,9 +179,9 @@ def classifier(
     raise ValueError(
       "the classifier bound needs integer targets; take 'mine' for float ones."
     )
-  if family not in nets.FAMILIES:
+  if family not in readout.FAMILIES:
     raise ValueError(
-      f"family is {family!r}; take one of {', '.join(nets.FAMILIES)}."
+      f"family is {family!r}; take one of {', '.join(readout.FAMILIES)}."
     )
   if critic == "concatenated":
     f = critics.build(critic, num_classes, hidden)
@@ -189,7 +189,7 @@ def classifier(
     assert logits is not None
   else:
     critics.build(critic, num_classes, hidden)  # refuses an unknown one
-    net, logits = nets.critic(num_classes, hidden, family)
+    net, logits = readout.critic(num_classes, hidden, family)
     init = lambda key, t, y: net(key, t)
 
   def influence(params, t, y, prior):
@@ -197,7 +197,7 @@ def classifier(
     log_q = jax.nn.log_softmax(logits(params, t) + log_prior)
     return jnp.take_along_axis(log_q, y[:, None], 1)[:, 0] - log_prior[y]
 
-  return types.Bound(
+  return base.Bound(
     init,
     _minus(influence),
     0.0,
@@ -206,18 +206,18 @@ def classifier(
   )
 
 
-def linear(num_classes: int | None, *, hidden: int = 64) -> types.Bound:
+def linear(num_classes: int | None, *, hidden: int = 64) -> base.Bound:
   """Usable information of a linear probe: `classifier` of that family."""
   return classifier(num_classes, hidden=hidden, family="linear")
 
 
-def mlp(num_classes: int | None, *, hidden: int = 64) -> types.Bound:
+def mlp(num_classes: int | None, *, hidden: int = 64) -> base.Bound:
   """Usable information of a small perceptron: `classifier` of that family."""
   return classifier(num_classes, hidden=hidden, family="mlp")
 
 
 def _bound(f, loss, influence):
-  return types.Bound(
+  return base.Bound(
     f.init,
     loss,
     0.0,

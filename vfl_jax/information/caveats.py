@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vfl_jax import types
+from vfl_jax.information import base
 
 NEAR = 0.03  # share of a ceiling that counts as having reached it
 EXCESS = 0.1  # nats that a critic may lack before a warning
@@ -19,7 +19,7 @@ def entropy(labels: np.ndarray) -> float:
   return float(-np.sum(shares * np.log(shares)))
 
 
-def of(estimate: types.MIEstimate, reasons) -> tuple[tuple[str, ...], ...]:
+def of(estimate: base.MIEstimate, reasons) -> tuple[tuple[str, ...], ...]:
   """Warnings of every layer.
 
   - "saturated": within its interval, or `NEAR`, of H(Y) or the estimator's cap.

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from vfl_jax import nets
+from vfl_jax.models import readout
 
 PAIRINGS = 16  # other samples that a sample is paired with
 KINDS = ("labels", "concatenated")
@@ -74,7 +74,7 @@ def build(kind: str, num_classes: int | None, width: int) -> Critic:
 
 
 def _labels(num_classes, width):
-  init, apply = nets.critic(num_classes, width)
+  init, apply = readout.critic(num_classes, width)
 
   def own(f, y):
     return jnp.take_along_axis(f, y[:, None], 1)[:, 0]
@@ -98,7 +98,7 @@ def _labels(num_classes, width):
 
 
 def _concatenated(num_classes, width):
-  init, apply = nets.critic(1, width)
+  init, apply = readout.critic(1, width)
 
   def vectors(y):
     return jax.nn.one_hot(y, num_classes) if num_classes else y

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats
 
-from vfl_jax import information
-from vfl_jax.information import layers as stacking
+from vfl_jax.information import estimate as information_estimate
+from vfl_jax.information import projection
+from vfl_jax.results import intervals
 
 JOINT = "joint"
 _WIDER = 4  # times the width that the loss by projection is measured against
@@ -105,7 +105,7 @@ def probe(
         raise ValueError(f"features of {place} are not finite.")
       vectors = vectors[order]
       if not seed and vectors.shape[1] > width:
-        wide[len(layers)] = stacking.project(vectors, _WIDER * width, 1)
+        wide[len(layers)] = projection.project(vectors, _WIDER * width, 1)
       about.append({"seed": seed, **place._asdict(), "width": vectors.shape[1]})
       if not place.layer:
         known, same = first.setdefault(place, (len(layers), vectors))
@@ -113,11 +113,11 @@ def probe(
           which.append(known)
           continue
       which.append(len(layers))
-      layers.append(stacking.reduce(vectors, width))
+      layers.append(projection.reduce(vectors, width))
   losses = _projection_losses(key, about, layers, wide, labels, width, fitting)
   results = []
   for label, name, options in estimators:
-    estimate = information.mutual_information(
+    estimate = information_estimate.mutual_information(
       key,
       layers,
       labels,
@@ -132,7 +132,7 @@ def probe(
           "estimator": label,
           "nats": float(estimate.nats[i]),
           "interval": float(estimate.interval[i]),
-          "fold_interval": _over_folds(estimate.folds[i]),
+          "fold_interval": intervals.over_folds(estimate.folds[i]),
           "floor": float(estimate.floor[i]),
           "fitted": float(estimate.fitted[i]),
           "ceiling": estimate.ceiling,
@@ -147,14 +147,6 @@ def probe(
   return results
 
 
-def _over_folds(values):
-  n = len(values)
-  if n < 2:
-    return float("nan")
-  error = float(np.std(values, ddof=1)) / np.sqrt(n)
-  return float(stats.t.ppf(0.975, n - 1)) * error
-
-
 def _where(row):
   return row["party"], row["layer"], row["form"]
 
@@ -167,7 +159,7 @@ def _projection_losses(key, about, layers, wide, labels, width, fitting):
   if not wide:
     return {}
   narrow, wider = (
-    information.mutual_information(
+    information_estimate.mutual_information(
       key,
       members,
       labels,

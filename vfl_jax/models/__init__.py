@@ -3,28 +3,28 @@
 import functools
 from typing import Any
 
-from vfl_jax import registry
+from vfl_jax.config import registry
+from vfl_jax.models import deepfm
 from vfl_jax.models import layers
-from vfl_jax.models.deepfm import deepfm
-from vfl_jax.models.lenet import lenet
-from vfl_jax.models.mlp import mlp
-from vfl_jax.models.resnet import resnet
+from vfl_jax.models import lenet
+from vfl_jax.models import mlp
+from vfl_jax.models import resnet
 from vfl_jax.models.stages import Model
 from vfl_jax.models.stages import Stage
-from vfl_jax.models.transformer import transformer
-from vfl_jax.models.vgg import vgg
+from vfl_jax.models import transformer
+from vfl_jax.models import vgg
 
 __all__ = ["MODELS", "Model", "Stage", "build", "options"]
 
 MODELS = {
-  "mlp": mlp,
-  "lenet": lenet,
-  "vgg": vgg,
-  "resnet20": functools.partial(resnet, depth=20),
-  "resnet56": functools.partial(resnet, depth=56),
-  "resnet18": functools.partial(resnet, depth=18),
-  "transformer": transformer,
-  "deepfm": deepfm,
+  "mlp": mlp.mlp,
+  "lenet": lenet.lenet,
+  "vgg": vgg.vgg,
+  "resnet20": functools.partial(resnet.resnet, depth=20),
+  "resnet56": functools.partial(resnet.resnet, depth=56),
+  "resnet18": functools.partial(resnet.resnet, depth=18),
+  "transformer": transformer.transformer,
+  "deepfm": deepfm.deepfm,
 }
 
 

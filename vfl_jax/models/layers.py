@@ -6,8 +6,8 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
-from vfl_jax import nets
 from vfl_jax.models import convolution
+from vfl_jax.models import normalization
 from vfl_jax.models import stages
 
 NORMS = ("batch", "group", "none", "passport")
@@ -38,11 +38,11 @@ class Norm(nn.Module):
   @nn.compact
   def __call__(self, x, train, kernel=None):
     if self.kind == "passport":
-      y = nets.BatchNorm(affine=False)(x, train)
+      y = normalization.BatchNorm(affine=False)(x, train)
       scale = Passport(x.shape[-1], name="scale_of")(kernel)
       return y * scale + Passport(x.shape[-1], name="shift_of")(kernel)
     if self.kind == "batch":
-      return nets.BatchNorm()(x, train)
+      return normalization.BatchNorm()(x, train)
     if self.kind == "group":
       channels = x.shape[-1]
       groups = next(g for g in (8, 4, 2, 1) if channels % g == 0)

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vfl_jax import rng
+from vfl_jax.runtime import rng
 
 
 class Stage(NamedTuple):

@@ -135,7 +135,7 @@ def one_feature(seed, n, classes, spacing):
 
 
 def generate(truths):
-  """Every problem, of the functions of the module `truths` and one's own."""
+  """Every problem, of the functions of the module `problems` and one's own."""
   for d, rho, n, seed in itertools.product(
     (1, 2, 10), (0, 0.5, 0.9), SIZES, SEEDS
   ):
@@ -290,13 +290,13 @@ def vfl_jax(args):
   """Our own; what is for labels or for values only is left out elsewhere."""
   import jax
 
-  from vfl_jax import information
+  from vfl_jax.information import estimate as information_estimate
 
   def plain(covers, name, **options):
     def estimate(problem):
       if not covers(problem):
         return None
-      found = information.mutual_information(
+      found = information_estimate.mutual_information(
         jax.random.key(0), [problem.t], problem.y, estimator=name, **options
       )
       return found.nats[0], "; ".join(found.warnings[0])

@@ -1,0 +1,110 @@
+"""What completion trains: a head, and maybe the bottom below it."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from vfl_jax.attacks import base
+from vfl_jax.attacks import semi_supervised
+from vfl_jax.models import heads
+from vfl_jax.runtime import axes
+from vfl_jax.runtime import trees
+
+ROWS = 500  # per block when embedding and predicting
+
+
+def tunable(view: base.View) -> bool:
+  """Whether the bottom holds more than what makes vectors of ids."""
+  return view.public.cut > int(trees.has_ids(view.train))
+
+
+def on(
+  key: jax.Array,
+  view: base.View,
+  finetuned: bool,
+  depth: int,
+  rule: semi_supervised.Rule,
+) -> tuple[semi_supervised.Network, Any]:
+  """A head on the bottom, to be trained.
+
+  Args:
+    key: of the head's first weights.
+    view: whose bottom.
+    finetuned: whether the bottom is trained too, where there is one to tune.
+    depth: of the head, see `heads.head`; -1: as many layers as stages are
+      missing.
+    rule: how samples are mixed.
+
+  Returns:
+    The network, and its inputs: all training rows, then the test rows.
+  """
+  public = view.public
+  ids = trees.has_ids(view.train)
+  rows = jax.tree.map(lambda *a: jnp.concatenate(a), view.train, view.test)
+  if finetuned and tunable(view):
+    variables = view.bottom
+    # ids cannot be mixed: mix what their embedding gives, or what lies above
+    places = [int(ids)]
+    if not rule.squared:
+      places = [*range(max(1, public.cut // 2), public.cut)] or places
+
+    def embed(bottom, x, is_training, stop):
+      if not stop:
+        return x
+      return public.bottom(bottom, x, train=is_training, stop=stop)[0]
+
+    def encode(bottom, x, is_training, stop):
+      h, stats = public.bottom(bottom, x, train=is_training, start=stop)
+      return trees.vectors(h), stats
+
+  else:
+    # at cut 0 there is no bottom: the raw slice itself, ids counted
+    height = public.vocabulary if not public.cut and ids else 0
+    rows = axes.chunked(
+      lambda x: trees.vectors(public.bottom(view.bottom, x)[0], height),
+      rows,
+      ROWS,
+    )
+    variables = {"params": {}, "stats": {}}
+    places = [0]
+    embed = lambda bottom, x, is_training, stop: x
+    encode = lambda bottom, x, is_training, stop: (x, {})
+
+  if depth == -1:
+    depth = len(public.stages) - public.cut
+  init, apply = heads.head(public.num_classes, depth)
+  width = jax.eval_shape(
+    lambda x: encode(
+      variables, embed(variables, x, False, places[0]), False, places[0]
+    )[0],
+    trees.take(rows, np.arange(2)),
+  ).shape[1]
+  head = init(key, jnp.zeros((2, width)))
+
+  def of(part, parameters, stats):
+    return {"params": parameters[part], "stats": stats[part]}
+
+  def lower(stop):
+    def run(parameters, stats, x, is_training):
+      return embed(of("bottom", parameters, stats), x, is_training, stop)
+
+    return run
+
+  def upper(stop):
+    def run(parameters, stats, mixed, is_training):
+      values = of("bottom", parameters, stats)
+      h, bottom_stats = encode(values, mixed, is_training, stop)
+      logits, head_stats = apply(of("head", parameters, stats), h, is_training)
+      return logits, {"bottom": bottom_stats, "head": head_stats}
+
+    return run
+
+  network = semi_supervised.Network(
+    {"bottom": variables["params"], "head": head["params"]},
+    {"bottom": variables["stats"], "head": head["stats"]},
+    [lower(stop) for stop in places],
+    [upper(stop) for stop in places],
+  )
+  return network, rows

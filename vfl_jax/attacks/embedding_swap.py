@@ -1,0 +1,99 @@
+"""A party that sends another sample's embedding, and watches what comes down.
+
+Source: Bai et al., "VILLAIN", USENIX Security 2023, section 4.1.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from vfl_jax.attacks import base
+from vfl_jax.runtime import trees
+
+
+def embedding_swap(
+  *, every: int = 2, ratio: float = 0.0, largest: float = 0.0
+) -> base.Attack:
+  """A sample is of the class with whose embedding its gradient is smallest.
+
+  After the training, in one epoch after another, the adversary sends for a
+  share of its rows the embedding of a known sample, of another class each
+  time, and compares the norm of the gradient with that of an honest epoch,
+  each in units of the mean norm of rows left alone in its epoch.
+
+  Args:
+    every: one row in so many is swapped in an epoch; after this many epochs
+      times the number of classes every row has met every class.
+    ratio: a class is accepted where the norm falls to this share of the
+      honest one; rows without an accepted class are not spoken of. 0: every
+      row is given the class with the smallest norm.
+    largest: a class is accepted where the norm is at most this many times the
+      mean honest norm; 0: no such condition.
+
+  Raises:
+    ValueError: `every` below 1, or a negative threshold.
+
+  Several classes, where the original tests one: ours.
+  """
+  if every < 1 or ratio < 0 or largest < 0:
+    raise ValueError(
+      f"attack 'embedding_swap': every is {every}, ratio is {ratio}, largest "
+      f"is {largest}; take at least 1, 0 and 0."
+    )
+
+  def plan(rows, turn, classes) -> tuple[Any, Any]:
+    """Which rows are swapped in a turn, and the class they are given."""
+    swapped = (turn > 0) & ((rows + turn) % every == 0)
+    return swapped, (rows // every + (turn - 1) // every) % classes
+
+  def send(h, known, rows, turn):
+    def leaf(own, theirs):
+      swapped, given = plan(rows, turn, len(theirs))
+      swapped = swapped.reshape(-1, *(1,) * (own.ndim - 1))
+      return jnp.where(swapped, theirs[given], own)
+
+    return jax.tree.map(leaf, h, known)
+
+  def infer(key: jax.Array, view: base.View) -> base.Inference:
+    del key
+    classes = view.public.num_classes
+    rows = jnp.asarray(view.gradient_rows)
+    norms = [
+      jnp.linalg.norm(trees.vectors(view.gradients[e]), axis=1)
+      for e in sorted(view.gradients)
+    ]
+    honest = norms[0] / jnp.nanmean(norms[0])
+    tested = jnp.full((len(rows), classes), jnp.nan)
+    for turn, norm in enumerate(norms[1:], 1):
+      swapped, given = plan(rows, turn, classes)
+      # the top trains on: its norms are told in those of rows left alone
+      alone = jnp.nanmean(jnp.where(swapped, jnp.nan, norm))
+      norm = norm / jnp.where(jnp.isnan(alone), jnp.nanmean(norm), alone)
+      own = jax.nn.one_hot(given, classes, dtype=bool)
+      tested = jnp.where(own & swapped[:, None], norm[:, None], tested)
+    # never met, as the end of a permutation is dropped: the least likely
+    missing = jnp.isnan(tested)
+    worst = jnp.max(jnp.where(missing, -jnp.inf, tested), 1, keepdims=True)
+    scores = -jnp.where(missing, worst, tested)
+    spoken = ~missing.all(1)
+    smallest = jnp.min(jnp.where(missing, jnp.inf, tested), 1)
+    if ratio:
+      spoken &= smallest <= ratio * honest
+    if largest:
+      spoken &= smallest <= largest
+    scores = jnp.where(spoken[:, None], scores, jnp.nan)
+    return base.Inference(
+      scores, None, rows=rows, details={"spoken of": spoken.mean()}
+    )
+
+  return base.Attack(
+    frozenset({"gradients", "auxiliary"}),
+    infer,
+    f"an honest epoch and {every} for each class, one row in {every} swapped "
+    "with one known sample of a class",
+    send=send,
+    turns=lambda classes: 1 + every * classes,
+    abstains=ratio > 0 or largest > 0,
+    epochs=0,
+  )

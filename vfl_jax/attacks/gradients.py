@@ -1,0 +1,194 @@
+"""Labels read off the cut gradients, row by row.
+
+What comes down is a function of the label: its size tells how wrong the
+federation was, its direction which class it was pushed to. The published
+rules are for two classes and give a ranking; the versions for several classes
+are ours and decide by the same quantity against known samples of each class.
+By default against all that there are: the controls have as many.
+"""
+
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+
+from vfl_jax.attacks import base
+from vfl_jax.attacks import unmixing
+from vfl_jax.attacks import views
+from vfl_jax.runtime import trees
+
+_FAR = 1e30  # from known samples that were in no recorded batch
+_NEEDS = frozenset({"gradients", "auxiliary"})
+
+
+def norm(*, known: int = 0) -> base.Attack:
+  """The norm of the gradient: rare positives are the ones that surprise.
+
+  The class with the larger norms is the rarer one where the class shares are
+  public, else the one whose known samples have the larger median. With several
+  classes it is the class whose known norms are nearest, in logs.
+
+  Args:
+    known: samples per class it compares with where classes are several; 0 for
+      all that it has. Of two classes all of them say which is the larger.
+
+  Source: Li et al. 2022, "Label leakage and protection in two-party split
+  learning", section 3.1.
+  """
+  _not_negative("norm", known)
+
+  def infer(key: jax.Array, view: base.View) -> base.Inference:
+    del key
+    found = views.gradients(view)
+    if view.public.num_classes == 2:
+      scores = views.ranking(found.norms, _larger(view, found))
+    else:
+      rows, seen = views.known_gradients(view, found.covered, known)
+      logs = jnp.log(found.norms + 1e-30)
+      gaps = jnp.abs(logs[:, None, None] - logs[rows])
+      scores = -jnp.min(jnp.where(seen, gaps, _FAR), axis=2)
+    return _answer(view, scores, found)
+
+  return base.Attack(_NEEDS, infer, _budget(known), ranks=True)
+
+
+def direction(*, known: int = 0, unmix: bool = False) -> base.Attack:
+  """The cosine with the gradient of a known sample of a class.
+
+  Args:
+    known: samples of each class (published: 1), 0 for all that it has; of two
+      classes only the positive ones.
+    unmix: take mixed samples apart first, see `unmixing` (ours).
+
+  Source: Li et al. 2022, section 3.2.
+  """
+  _not_negative("direction", known)
+
+  def infer(key: jax.Array, view: base.View) -> base.Inference:
+    del key
+    found = _seen(view, unmix)
+    directions = views.unit(found.vectors)
+    rows, seen = views.known_gradients(view, found.covered, known)
+    cosines = jnp.einsum("nd,ckd->nck", directions, directions[rows])
+    best = jnp.max(jnp.where(seen, cosines, -_FAR), axis=2)
+    return _answer(view, _hunted(view, best), found)
+
+  return base.Attack(_needs(unmix), infer, _budget(known), ranks=True)
+
+
+def hint(
+  *,
+  known: int = 0,
+  rule: Literal["distance", "inner"] = "distance",
+  unmix: bool = False,
+) -> base.Attack:
+  """How near the gradient is to those of a few known samples of a class.
+
+  Args:
+    known: samples of each class (published: 1, 3 and 5 positives), 0 for all
+      that it has.
+    rule: "distance" (minus the smallest), or "inner" (the largest product).
+    unmix: take mixed samples apart first, see `unmixing` (ours).
+
+  Source: the code of Li et al. 2022.
+  """
+  _not_negative("hint", known)
+
+  def infer(key: jax.Array, view: base.View) -> base.Inference:
+    del key
+    found = _seen(view, unmix)
+    g = found.vectors
+    rows, seen = views.known_gradients(view, found.covered, known)
+    near = jnp.einsum("nd,ckd->nck", g, g[rows])
+    if rule == "distance":
+      squares = (g**2).sum(1)
+      gaps = squares[:, None, None] + squares[rows] - 2 * near
+      near = -jnp.maximum(gaps, 0.0)
+    best = jnp.max(jnp.where(seen, near, -_FAR), axis=2)
+    return _answer(view, _hunted(view, best), found)
+
+  return base.Attack(_needs(unmix), infer, _budget(known), ranks=True)
+
+
+def direct(*, code: bool = False) -> base.Attack:
+  """Summed logits without a top: the negative component is the label.
+
+  With g = softmax - onehot every component but the label's is positive. Rows
+  where that one has rounded to zero are saturated: they say nothing and are
+  not scored; `details` has their number.
+
+  Args:
+    code: the attacker knows what stands for each class in the training. With
+      g = softmax - code of the label, g + code is a distribution for the label
+      (and perhaps for others, while the softmax is broad).
+
+  Source: Fu et al. 2022, section 4.4. Through a known code: ours.
+  """
+
+  def infer(key: jax.Array, view: base.View) -> base.Inference:
+    del key
+    found = views.gradients(view)
+    g = jnp.stack(
+      [trees.vectors(view.gradients[e]) for e in sorted(view.gradients)]
+    )
+    # every member of a coalition got the same
+    g = g.reshape(*g.shape[:2], -1, view.public.num_classes).mean(2)
+    g = jnp.where(jnp.isfinite(g), g, 0.0)
+    if code:
+      assert view.code is not None  # it is among the needs
+      # the loss is a mean over the batch
+      softmax = view.public.batch_size * g[:, :, None] + view.code
+      return _answer(view, softmax.min(3).sum(0), found)
+    g = g.sum(0)
+    silent = found.covered & (g.min(1) >= 0)
+    answer = _answer(view, -g, found._replace(covered=found.covered & ~silent))
+    return answer._replace(details={"saturated": silent.sum()})
+
+  return base.Attack(
+    frozenset({"gradients", "logits"} | ({"code"} if code else set())),
+    infer,
+    "reads each gradient once",
+  )
+
+
+def _needs(unmix):
+  return _NEEDS | {"pairs"} if unmix else _NEEDS
+
+
+def _seen(view, unmix):
+  return unmixing.gradients(view) if unmix else views.gradients(view)
+
+
+def _not_negative(name, known):
+  if known < 0:
+    raise ValueError(
+      f"attack {name!r}: known is {known}; take at least 1, or 0 for all."
+    )
+
+
+def _budget(known):
+  if not known:
+    return "all known samples"
+  return f"at most {known} known sample{'s' * (known > 1)} of a class"
+
+
+def _larger(view, found):
+  """Which of two classes has the larger gradients, as far as is known."""
+  if view.public.label_prior is not None:
+    return views.positive(view)
+  rows, seen = views.known_gradients(view, found.covered, 0)
+  medians = jnp.nanmedian(jnp.where(seen, found.norms[rows], jnp.nan), axis=1)
+  return jnp.where(medians[0] > medians[1], 0, 1)
+
+
+def _hunted(view, best):
+  """Of two classes the published rule knows samples of one only."""
+  if view.public.num_classes > 2:
+    return best
+  hunted = views.positive(view)
+  return views.ranking(best[:, hunted], hunted)
+
+
+def _answer(view, scores, found) -> base.Inference:
+  scores = jnp.where(found.covered[:, None], scores, jnp.nan)
+  return base.Inference(scores, None, rows=jnp.asarray(view.gradient_rows))

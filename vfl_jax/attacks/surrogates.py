@@ -1,0 +1,295 @@
+"""A surrogate top and the labels under which it sends the same gradients.
+
+Both attacks replay what came down: they look for a top and for labels that
+would have sent it. Under another order of the classes the same gradients come
+down, so that auxiliary samples name the classes, and say where one ends.
+"""
+
+import functools
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from vfl_jax.attacks import base
+from vfl_jax.attacks import clustering
+from vfl_jax.attacks import naming
+from vfl_jax.attacks import views
+from vfl_jax.config import bounds
+from vfl_jax.models import perceptron
+from vfl_jax.runtime import axes
+from vfl_jax.runtime import rng
+
+_NEEDS = frozenset({"gradients", "auxiliary"})
+_WIDTH = 64  # of hidden layers
+_LOWEST = {
+  "steps": 1,
+  "depth": 0,
+  "batch": 1,
+  "learning_rate": bounds.ABOVE,
+  "restarts": 1,
+}
+Starts = Literal["both", "random"]
+_HELD = 0.3  # of the steps of `unsplit` keep the labels it started with
+
+
+class Plan(NamedTuple):
+  """How surrogates are fitted, in the words of the attacks' options."""
+
+  steps: int
+  depth: int
+  batch: int
+  learning_rate: float
+  restarts: int
+  epoch: int
+  starts: Starts
+
+
+class Fit(NamedTuple):
+  """What a start of a surrogate ended with.
+
+  Attributes:
+    scores: `[rows, classes]`, the higher the better the class fits.
+    misfit: how far its gradients are from what came down, their norm being 1.
+  """
+
+  scores: jax.Array
+  misfit: jax.Array
+
+
+def unsplit(
+  *,
+  steps: int = 2000,
+  depth: int = 0,
+  batch: int = 64,
+  learning_rate: float = 0.005,
+  restarts: int = 4,
+  epoch: int = -1,
+  starts: Starts = "both",
+) -> base.Attack:
+  """The label whose gradient by a clone of the top is nearest, per sample.
+
+  The clone is trained to send what came down, every sample under the label
+  that fits it best at present. Of several starts the best fit is kept.
+
+  Args:
+    steps: of Adam, per start.
+    depth: hidden layers of the clone.
+    batch: rows per step.
+    learning_rate: of Adam.
+    restarts: starts.
+    epoch: which of the recorded epochs, counted as in a list.
+    starts: "random" as published, or every second one at clusters of the
+      gradients.
+
+  Raises:
+    ValueError: a value out of its range.
+
+  Source: Erdogan et al., "UnSplit", WPES 2022, section 3.3. Several starts,
+  those at clusters, and classes named by auxiliary samples: ours.
+  """
+  plan = Plan(steps, depth, batch, learning_rate, restarts, epoch, starts)
+  bounds.at_least("unsplit", _LOWEST, plan._asdict())
+
+  def loss(apply, params, labels, h, g, unit, prior, rows, held):
+    del prior
+    gaps = _gaps(apply, params, h, g) / unit**2
+    first = jnp.take_along_axis(gaps, jnp.argmax(labels[rows], 1)[:, None], 1)
+    return jnp.mean(jnp.where(held, first[:, 0], jnp.min(gaps, 1)))
+
+  def read(apply, params, labels, h, g, unit):
+    del labels
+    gaps = _gaps(apply, params, h, g) / unit**2
+    return Fit(-gaps, jnp.mean(jnp.min(gaps, 1)))
+
+  return _attack(_NEEDS, loss, read, plan)
+
+
+def exploit(
+  *,
+  steps: int = 2000,
+  depth: int = 0,
+  batch: int = 64,
+  learning_rate: float = 0.02,
+  restarts: int = 4,
+  epoch: int = -1,
+  starts: Starts = "both",
+  variant: Literal["ours", "paper"] = "ours",
+) -> base.Attack:
+  """Surrogate labels and a surrogate top learnt by replaying the gradients.
+
+  The loss is the distance to what came down, the cross entropy of the
+  surrogate top under the surrogate labels over H(Y), and the divergence of
+  their mean from the class shares, weighed.
+
+  Args:
+    steps: of Adam, per start.
+    depth: hidden layers of the surrogate top.
+    batch: rows per step.
+    learning_rate: of Adam.
+    restarts: starts; the one whose gradients fit best is kept.
+    epoch: which of the recorded epochs, counted as in a list.
+    starts: see `unsplit`.
+    variant: "paper" takes the L1 distance and weighs it and the divergence by
+      .001; "ours" the length of the difference, in units of the mean gradient,
+      and weighs the cross entropy by .1: the distance must lead where other
+      parties decide the predictions too.
+
+  Raises:
+    ValueError: a value out of its range.
+
+  Source: Kariyappa and Qureshi, "ExPLoit", 2021 (arXiv:2112.01299). The
+  predictions of the victim, which one public version reads, are not used.
+  """
+  plan = Plan(steps, depth, batch, learning_rate, restarts, epoch, starts)
+  bounds.at_least("exploit", _LOWEST, plan._asdict())
+  published = variant == "paper"
+  gradient, prior, entropy = (1e-3, 1e-3, 1.0) if published else (1.0, 1.0, 0.1)
+
+  def loss(apply, params, labels, h, g, unit, shares, rows, held):
+    del held
+    y = jax.nn.softmax(labels[rows])
+
+    def cross_entropy(h):
+      log_q = jax.nn.log_softmax(apply(params, h))
+      return -jnp.sum(y * log_q, -1)
+
+    sent = jax.grad(lambda h: cross_entropy(h).sum())(h)
+    mean = jnp.mean(y, 0)
+    divergence = jnp.sum(shares * (jnp.log(shares) - jnp.log(mean + 1e-12)))
+    certainty = -jnp.sum(shares * jnp.log(shares))
+    gap = (sent - g) / unit + 1e-12
+    length = jnp.linalg.norm(gap, ord=1 if published else 2, axis=1)
+    return (
+      gradient * jnp.mean(length)
+      + entropy * jnp.mean(cross_entropy(h)) / certainty
+      + prior * divergence
+    )
+
+  def read(apply, params, labels, h, g, unit):
+    log_y = jax.nn.log_softmax(labels)
+
+    def loss(h):
+      return -jnp.sum(jnp.exp(log_y) * jax.nn.log_softmax(apply(params, h)))
+
+    gap = (jax.grad(loss)(h) - g) / unit
+    return Fit(log_y, jnp.mean(jnp.sum(gap**2, 1)))
+
+  return _attack(_NEEDS | {"label_prior"}, loss, read, plan)
+
+
+def _gaps(apply, params, h, g):
+  """Squared distance from the gradient under every class, `[rows, classes]`."""
+  logits, pull = jax.vjp(lambda h: apply(params, h), h)
+  classes = logits.shape[1]
+  wrong = jax.nn.softmax(logits)[None] - jnp.eye(classes)[:, None]
+  sent = jax.vmap(lambda error: pull(error)[0])(wrong)  # [classes, rows, d]
+  return jnp.sum((sent - g) ** 2, -1).T
+
+
+def _attack(needs, loss, read, plan: Plan) -> base.Attack:
+  """An attack that fits surrogates to one recorded epoch."""
+
+  def infer(key: jax.Array, view: base.View) -> base.Inference:
+    seen = views.replayed(view, plan.epoch)
+    classes = view.public.num_classes
+    scores = np.full((len(seen.covered), classes), np.nan)
+    rows = np.asarray(view.gradient_rows)
+    if not len(seen.h):  # nothing came down
+      nothing = {"misfit": np.asarray(np.nan)}
+      return base.Inference(scores, None, rows=rows, details=nothing)
+    shares = np.full(classes, 1 / classes, np.float32)
+    if view.public.label_prior is not None:
+      shares = np.asarray(view.public.label_prior, np.float32)
+    fits = _fits(
+      rng.split(key, plan.restarts),
+      _starts(key, seen.g, classes, plan.restarts, plan.starts == "both"),
+      seen.h,
+      seen.g,
+      np.float32(seen.unit),
+      np.maximum(shares, 1e-6),
+      loss=loss,
+      read=read,
+      steps=plan.steps,
+      hidden=(_WIDTH,) * plan.depth,
+      batch=min(plan.batch, len(seen.h)),
+      rate=plan.learning_rate,
+    )
+    best = int(np.argmin(np.nan_to_num(fits.misfit, nan=np.inf)))
+    scores[seen.covered] = np.asarray(fits.scores[best])
+    known = np.asarray(views.recorded(view, view.aux_rows))
+    return base.Inference(
+      naming.calibrated(scores, known, view),
+      None,
+      rows=rows,
+      details={"misfit": np.asarray(fits.misfit[best])},
+    )
+
+  return base.Attack(
+    needs,
+    infer,
+    f"{plan.restarts} surrogate tops of {plan.steps} steps; auxiliary samples "
+    "only name and calibrate the classes",
+    compiled=False,
+    epochs=plan.epoch + 1 if plan.epoch >= 0 else -plan.epoch,
+  )
+
+
+def _starts(key, g, classes, restarts, clustered):
+  """Labels to start from, as logits `[restarts, rows, classes]`.
+
+  If asked, every second one begins at clusters of the gradients' directions.
+  """
+  generator = rng.generator(rng.stream(key, "starts"))
+  shape = restarts, len(g), classes
+  starts = 0.1 * generator.standard_normal(shape, np.float32)
+  for start in starts[::2] if clustered and len(g) >= classes else ():
+    (distances,) = clustering.clusters(
+      rng.stream(key, "clusters", int(generator.integers(2**31))),
+      classes,
+      np.asarray(views.unit(g), np.float64),
+    )
+    start[np.arange(len(g)), distances.argmin(1)] += 3.0
+  return starts
+
+
+@functools.partial(
+  jax.jit, static_argnames=("loss", "read", "steps", "hidden", "batch", "rate")
+)
+def _fits(
+  keys, labels, h, g, unit, shares, *, loss, read, steps, hidden, batch, rate
+):
+  """Surrogates from every start, fitted and read."""
+  init, apply = perceptron.perceptron(len(shares), hidden)
+  optimizer = optax.adam(optax.cosine_decay_schedule(rate, steps))
+
+  def one(key, labels):
+    variables = init(rng.stream(key, "top"), h[:2]), labels
+
+    def step(carry: Any, inputs) -> tuple[Any, None]:
+      (variables, state), (rows, i) = carry, inputs
+
+      def of(variables):
+        return loss(
+          apply,
+          *variables,
+          h[rows],
+          g[rows],
+          unit,
+          shares,
+          rows,
+          i < _HELD * steps,
+        )
+
+      gradient = jax.grad(of)(variables)
+      change, state = optimizer.update(gradient, state)
+      return (optax.apply_updates(variables, change), state), None
+
+    drawn = rng.integers(rng.stream(key, "steps"), (steps, batch), len(h))
+    start = (variables, optimizer.init(variables))
+    (variables, _), _ = jax.lax.scan(step, start, (drawn, jnp.arange(steps)))
+    return read(apply, *variables, h, g, unit)
+
+  return axes.over(one, "map")(keys, labels)

@@ -1,0 +1,165 @@
+"""Names to builders: lookup, near matches, and arguments of the right kind."""
+
+import collections.abc
+from collections.abc import Callable, Iterable, Mapping
+import difflib
+import functools
+import importlib
+import inspect
+import sys
+import types
+import typing
+from typing import Any
+
+
+def build(kind: str, entries: Mapping[str, Any], name: str, *args, **keywords):
+  """What the named builder makes, its keywords checked before the call.
+
+  Asked again for the same, it gives the same: functions that are one and the
+  same share their compiled programs from experiment to experiment.
+
+  Args:
+    kind: what is built, for error messages: "attack", say.
+    entries: builders by name.
+    name: one of them, or the user's own `package.module:builder`.
+    *args: passed on.
+    **keywords: must be parameters of the builder, and of the kind that its
+      annotations say.
+
+  Raises:
+    ValueError: unknown name or keyword (with the near match), a value of
+      another kind, or one the builder refuses.
+
+  >>> def mlp(*, hidden: tuple[int, ...] = (8,)): return hidden
+  >>> build("model", {"mlp": mlp}, "mlp", hidden=("a",))
+  Traceback (most recent call last):
+  ...
+  ValueError: model 'mlp': hidden is ('a',); it takes tuple[int, ...].
+  """
+  builder = lookup(entries, kind, name)
+  known = parameters(builder)
+  for key, value in keywords.items():
+    if key not in known:
+      raise ValueError(unknown(f"option of {kind} {name!r}", key, known))
+    hint = known[key]
+    if not fits(value, hint):
+      raise ValueError(
+        f"{kind} {name!r}: {key} is {value!r}; it takes {_said(hint)}."
+      )
+  try:
+    return _built(builder, args, tuple(sorted(map(_frozen, keywords.items()))))
+  except TypeError:  # something that cannot be a key
+    return builder(*args, **keywords)
+
+
+def _frozen(value: Any) -> Any:
+  """Lists as tuples, at any depth."""
+  if isinstance(value, (list, tuple)):
+    return tuple(map(_frozen, value))
+  return value
+
+
+@functools.lru_cache(maxsize=1024, typed=True)
+def _built(builder, args, keywords):
+  return builder(*args, **dict(keywords))
+
+
+def lookup(entries: Mapping[str, Any], kind: str, name: str) -> Any:
+  """The entry of a registry, or the user's own `package.module:builder`.
+
+  Such a module comes from the import path, and its name is said on stderr
+  before its code runs.
+
+  Raises:
+    ValueError: unknown name, with the near match and the list.
+
+  >>> lookup({"mlp": 1}, "model", "mpl")
+  Traceback (most recent call last):
+  ...
+  ValueError: unknown model 'mpl'; did you mean 'mlp'? Known: mlp.
+  """
+  if name in entries:
+    return entries[name]
+  if isinstance(name, str) and ":" in name:
+    module, _, attribute = name.partition(":")
+    _announce(kind, name)
+    try:
+      return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+      raise ValueError(
+        f"{kind} {name!r} could not be loaded ({error}); a name with a "
+        "colon is package.module:builder and must be importable."
+      ) from error
+  raise ValueError(unknown(kind, name, entries))
+
+
+@functools.cache
+def _announce(kind: str, name: str) -> None:
+  print(f"the config names code of its own: {kind} {name}", file=sys.stderr)
+
+
+def unknown(kind: str, name: Any, known: Iterable[str]) -> str:
+  """One sentence on an unknown name, with the near match and the list."""
+  known = sorted(known)
+  near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+  hint = f" did you mean {near[0]!r}?" if near else ""
+  listed = ", ".join(known) or "none"
+  return f"unknown {kind} {name!r};{hint} Known: {listed}."
+
+
+def parameters(builder: Callable) -> dict[str, Any]:
+  """Keywords a config may set, with their annotations.
+
+  Those that a partial has fixed are not among them.
+  """
+  fixed = getattr(builder, "keywords", {})
+  keywords = _keywords(getattr(builder, "func", builder))
+  return {n: hint for n, hint in keywords.items() if n not in fixed}
+
+
+@functools.cache  # every cell of a study asks again
+def _keywords(function: Callable) -> dict[str, Any]:
+  hints = typing.get_type_hints(function)
+  return {
+    name: hints.get(name, Any)
+    for name, p in inspect.signature(function).parameters.items()
+    if p.kind is p.KEYWORD_ONLY
+  }
+
+
+def fits(value: Any, hint: Any) -> bool:
+  """Whether a value from a config is of the kind an annotation says.
+
+  Lists are as good as tuples, and whole numbers as good as floats.
+
+  >>> fits((3, 4), tuple[int, ...]), fits(2, float), fits(True, int)
+  (True, True, False)
+  """
+  if hint is Any:
+    return True
+  origin, args = typing.get_origin(hint), typing.get_args(hint)
+  if origin is typing.Literal:
+    return value in args
+  if origin in (typing.Union, types.UnionType):
+    return any(fits(value, a) for a in args)
+  if hint in (int, float):
+    wanted = (int, float) if hint is float else int
+    return isinstance(value, wanted) and not isinstance(value, bool)
+  if (origin or hint) in (tuple, collections.abc.Sequence):
+    parts = [a for a in args if a is not ...] or [Any]
+    if not isinstance(value, (tuple, list)):
+      return False
+    if len(parts) == 1:
+      return all(fits(v, parts[0]) for v in value)
+    return len(parts) == len(value) and all(map(fits, value, parts))
+  return isinstance(value, origin or hint)
+
+
+def _said(hint: Any) -> str:
+  """An annotation in words."""
+  if typing.get_origin(hint) is typing.Literal:
+    return " or ".join(map(repr, typing.get_args(hint)))
+  name = hint.__name__ if isinstance(hint, type) else str(hint)
+  if typing.get_origin(hint):
+    name = str(hint)
+  return name.replace("collections.abc.", "").replace("typing.", "")

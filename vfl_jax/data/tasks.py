@@ -1,0 +1,260 @@
+"""Task reassignment: which label a sample is trained on, and whose it is.
+
+A task starts from the natural classes of the samples as the parties hold them
+and says what the active party's labels are instead. What a task does to the
+alignment of features and labels is measured, not assumed: see `alignment`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from vfl_jax.config import registry
+from vfl_jax.data import base
+from vfl_jax.runtime import trees
+
+SPLITS = ("train", "validation", "test")
+
+# per split, the natural class of what each party holds of a row `[parties, n]`
+Natural = dict[str, np.ndarray]
+Assign = Callable[
+  [base.Dataset, np.random.Generator], tuple[base.Dataset, Natural]
+]
+
+
+class Task(NamedTuple):
+  """A new label per sample.
+
+  Attributes:
+    num_classes: of the new labels.
+    assign: `assign(dataset, generator) -> (dataset, natural)` with the new
+      labels, and samples put together anew where the task asks for it; every
+      split by itself. `dataset` is partitioned.
+    sums: whether a label is the sum of the parties' natural classes modulo
+      their number, so that the parties' own classifiers say what is possible.
+  """
+
+  num_classes: int
+  assign: Assign
+  sums: bool = False
+
+
+def identity(num_classes: int) -> Task:
+  """The natural classes as they are."""
+  return _relabelled(num_classes, lambda labels: labels)
+
+
+def permute(num_classes: int, *, order: Sequence[int] = ()) -> Task:
+  """A bijection of the classes; the default shifts them by one.
+
+  Raises:
+    ValueError: `order` is not a permutation of the classes.
+  """
+  table = np.array(order or np.roll(np.arange(num_classes), -1))
+  if sorted(table) != list(range(num_classes)):
+    raise ValueError(
+      f"task.order is {list(order)}; it must permute 0..{num_classes - 1}."
+    )
+  return _relabelled(num_classes, lambda labels: table[labels])
+
+
+def merge(num_classes: int, *, groups: int = 2) -> Task:
+  """Many to one: the class modulo `groups` (2 is parity).
+
+  Raises:
+    ValueError: `groups` is not between 2 and the number of classes.
+  """
+  if not 2 <= groups <= num_classes:
+    raise ValueError(f"task.groups is {groups}; take 2 to {num_classes}.")
+  return _relabelled(groups, lambda labels: labels % groups)
+
+
+def split(num_classes: int, *, parts: int = 2) -> Task:
+  """Each natural class in parts, by what the last party holds.
+
+  The parts of a class are equal shares of the training rows along the first
+  principal component of the last party's features (the active party's own,
+  where it has some); the label is class * parts + part. The others hold no
+  part of that component, but what correlates with it.
+
+  Raises:
+    ValueError: fewer than 2 parts.
+  """
+  if parts < 2:
+    raise ValueError(f"task.parts is {parts}; take at least 2.")
+
+  def assign(dataset, generator):
+    from sklearn import decomposition
+    from sklearn import preprocessing
+
+    del generator
+    height = dataset.vocabulary[-1] if dataset.vocabulary else 0
+    rows = {
+      name: np.asarray(
+        trees.vectors(getattr(dataset, name).inputs[-1], height), np.float64
+      ).reshape(len(getattr(dataset, name).labels), -1)
+      for name in SPLITS
+    }
+    scale = preprocessing.StandardScaler().fit(rows["train"])
+    component = decomposition.PCA(1, random_state=0).fit(
+      scale.transform(rows["train"])
+    )
+    score = {
+      name: component.transform(scale.transform(x))[:, 0]
+      for name, x in rows.items()
+    }
+    labels = np.asarray(dataset.train.labels)
+    shares = np.arange(1, parts) / parts
+    bounds = np.stack(
+      [
+        np.quantile(score["train"][labels == c], shares)
+        for c in range(num_classes)
+      ]
+    )
+
+    def of(name, natural):
+      part = (score[name][:, None] > bounds[natural]).sum(1)
+      return natural * parts + part
+
+    return _labelled(dataset, of)
+
+  return Task(num_classes * parts, assign)
+
+
+def mix(num_classes: int, *, alpha: float = 0.5) -> Task:
+  """A share 1 - alpha of the samples with a label drawn from all classes.
+
+  Drawn anew in every split: at alpha 0 there is nothing to learn but by heart.
+
+  Raises:
+    ValueError: alpha outside [0, 1].
+  """
+  if not 0 <= alpha <= 1:
+    raise ValueError(f"task.alpha is {alpha}; take 0 to 1.")
+
+  def assign(dataset, generator):
+    def of(name, natural):
+      del name
+      drawn = generator.integers(0, num_classes, len(natural))
+      kept = generator.random(len(natural)) < alpha
+      return np.where(kept, natural, drawn)
+
+    return _labelled(dataset, of)
+
+  return Task(num_classes, assign)
+
+
+def cross(num_classes: int, *, copies: int = 1) -> Task:
+  """The sum of the parties' classes, each holding a slice of another sample.
+
+  For every row each party gets its slice of a sample whose class is drawn
+  uniformly, for itself; the label is the sum of those classes modulo their
+  number. In the population a party's features say nothing about it, and all
+  of them together say what their classes say.
+
+  Args:
+    num_classes: natural classes, of the new label too.
+    copies: training rows are combined so many times over, each time with
+      others: sums take more rows to learn than classes do. Validation and test
+      rows are combined once.
+
+  Raises:
+    ValueError: fewer than 1 copy; in `assign`, a class without rows.
+  """
+  if copies < 1:
+    raise ValueError(f"task.copies is {copies}; take at least 1.")
+
+  def assign(dataset, generator):
+    natural, splits = {}, {}
+    for name in SPLITS:
+      part = getattr(dataset, name)
+      labels = np.asarray(part.labels)
+      members = [np.flatnonzero(labels == c) for c in range(num_classes)]
+      if not all(map(len, members)):
+        raise ValueError(
+          f"task 'cross' combines samples of all {num_classes} classes, and "
+          f"the {name} rows lack some; take more rows."
+        )
+      count = len(labels) * (copies if name == "train" else 1)
+      drawn = generator.integers(0, num_classes, (len(part.inputs), count))
+      counts = np.array(list(map(len, members)))[drawn]
+      places = (generator.random(drawn.shape) * counts).astype(int)
+      held = [
+        np.array([members[c][i] for c, i in zip(*row)])
+        for row in zip(drawn, places)
+      ]
+      inputs = tuple(
+        jax.tree.map(lambda a, rows=rows: np.asarray(a)[rows], x)
+        for x, rows in zip(part.inputs, held)
+      )
+      natural[name] = drawn
+      splits[name] = part._replace(
+        inputs=inputs,
+        labels=_int(drawn.sum(0) % num_classes),
+        ids=np.arange(count),
+      )
+    return dataset._replace(**splits), natural
+
+  return Task(num_classes, assign, sums=True)
+
+
+TASKS = {
+  "identity": identity,
+  "permute": permute,
+  "merge": merge,
+  "split": split,
+  "mix": mix,
+  "cross": cross,
+}
+
+
+def build(config: Mapping[str, Any], num_classes: int) -> Task:
+  """The task a config names, with its own keywords.
+
+  Raises:
+    ValueError: unknown name or keyword, or a value the builder refuses.
+
+  >>> build({"name": "merge"}, 10).num_classes
+  2
+  """
+  options = dict(config)
+  name = options.pop("name")
+  return registry.build("task", TASKS, name, num_classes, **options)
+
+
+def reassign(
+  dataset: base.Dataset, task: Task, generator: np.random.Generator
+) -> tuple[base.Dataset, Natural]:
+  """The data set under a task, and the natural classes that were behind it.
+
+  Raises:
+    ValueError: the task does not fit the data.
+  """
+  found, natural = task.assign(dataset, generator)
+  return found._replace(num_classes=task.num_classes), natural
+
+
+def _relabelled(num_classes: int, function: Callable) -> Task:
+  """A map of the classes, the same for every split."""
+  return Task(
+    num_classes,
+    lambda dataset, generator: _labelled(
+      dataset, lambda name, natural: function(natural)
+    ),
+  )
+
+
+def _labelled(dataset, of) -> tuple[base.Dataset, Natural]:
+  natural, splits = {}, {}
+  for name in SPLITS:
+    part = getattr(dataset, name)
+    labels = np.asarray(part.labels)
+    natural[name] = np.tile(labels, (len(part.inputs), 1))
+    splits[name] = part._replace(labels=_int(of(name, labels)))
+  return dataset._replace(**splits), natural
+
+
+def _int(labels):
+  return np.asarray(labels).astype(np.int32)

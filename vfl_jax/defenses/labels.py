@@ -1,0 +1,246 @@
+"""Defences that train on something else than the labels, drawn once."""
+
+import functools
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from vfl_jax.config import adaptive
+from vfl_jax.config import bounds
+from vfl_jax.defenses import accounting
+from vfl_jax.defenses import base
+from vfl_jax.defenses import compression
+from vfl_jax.models import perceptron
+from vfl_jax.runtime import rng
+
+_WIDEST = 4096  # hidden units of an encoder, however many classes
+_STEPS = 1000  # of its training
+_BATCH = 128
+_TRIES = 8  # trainings of an encoder, until no class stands for itself
+
+
+def label_dp(*, epsilon: float = 1.0) -> base.Defense:
+  """Randomised response: each training label is kept or redrawn, once.
+
+  The true class has probability e^eps / (e^eps + C - 1), every other class
+  1 / (e^eps + C - 1): the labels themselves, and so all that is computed from
+  them, are epsilon-differentially private, exactly and once for all epochs.
+
+  Raises:
+    ValueError: epsilon is not positive.
+
+  Source: Warner 1965; Ghazi et al. 2021.
+  """
+  bounds.above("label_dp", "epsilon", epsilon)
+
+  def prepare(key, secrets):
+    generator = rng.generator(key)
+    classes, labels = secrets.num_classes, np.asarray(secrets.labels)
+    # e^eps / (e^eps + C - 1), also where e^eps is out of range
+    keep = 1 / (1 + (classes - 1) * math.exp(-epsilon))
+    kept = generator.random(len(labels)) < keep
+    shift = generator.integers(1, classes, len(labels))
+    noisy = np.where(kept, labels, (labels + shift) % classes)
+    return base.Prepared(noisy.astype(np.int32))
+
+  return base.Defense(
+    prepare=prepare,
+    guarantees=accounting.exact(epsilon),
+    adaptive=(adaptive.COMPLETION, "hint"),
+  )
+
+
+def kdk(*, k: int = 3, epsilon: float = 0.65) -> base.Defense:
+  """Soft labels: the truth and the k - 1 classes a teacher finds nearest.
+
+  The truth gets 1 - epsilon, each other one epsilon / (k - 1). The teacher is
+  a logistic regression on the active party's own features; where it has none
+  the companions are drawn at random, per sample, which is ours.
+
+  Args:
+    k: classes that share a label.
+    epsilon: what the others get in all (published: .65).
+
+  Raises:
+    ValueError: k below 2; or epsilon outside (0, (k - 1) / k), from where the
+      truth would not be the most likely class.
+
+  Source: Arazzi et al. 2024, "KDk".
+  """
+  if k < 2:
+    raise ValueError(f"defence 'kdk': k is {k}; take at least 2.")
+  if not 0 < epsilon < (k - 1) / k:
+    raise ValueError(
+      f"defence 'kdk': epsilon is {epsilon}; take above 0 and below (k - 1) / "
+      f"k = {(k - 1) / k:.3g}, from where the truth is not the mode, or more k."
+    )
+
+  def check(num_classes, kind):
+    del kind
+    if k > num_classes:
+      raise ValueError(
+        f"defence 'kdk': k is {k}, and there are {num_classes} classes; take "
+        f"2 to {num_classes}."
+      )
+
+  def prepare(key, secrets):
+    labels, classes = np.asarray(secrets.labels), secrets.num_classes
+    generator = rng.generator(key)
+    if secrets.features is None:
+      liking = generator.random((len(labels), classes))
+    else:
+      liking = _taught(secrets.features, labels, classes)
+    liking[np.arange(len(labels)), labels] = np.inf
+    order = np.argsort(-liking, axis=1, kind="stable")[:, :k]
+    targets = np.zeros((len(labels), classes), np.float32)
+    np.put_along_axis(targets, order, epsilon / (k - 1), axis=1)
+    targets[np.arange(len(labels)), labels] = 1 - epsilon
+    return base.Prepared(targets)
+
+  return base.Defense(
+    prepare=prepare,
+    check=check,
+    adaptive=("gradient_clustering", "similarity", "direct"),
+  )
+
+
+def cae(
+  *, confusion: float = 1.0, steps: int = _STEPS, learning_rate: float = 1e-3
+) -> base.Defense:
+  """Training on labels that an autoencoder has disguised.
+
+  The encoder maps one-hot labels to distributions whose largest class is not
+  the truth (it is trained anew while one is, at most 8 times); the active party
+  decodes the predictions. Whoever knows a few labels sees through it, as any
+  code that is the same for all samples; two classes it can only swap, whatever
+  the confusion.
+
+  Args:
+    confusion: lambda of the paper, 0 to 2: the weight of the entropy.
+    steps: of Adam, on batches of 128 random labels.
+    learning_rate: of Adam.
+
+  Raises:
+    ValueError: a confusion outside [0, 2], or no steps.
+
+  Source: Zou et al. 2022, "Defending batch-level label inference and
+  replacement attacks in vertical federated learning": encoder and decoder of
+  one hidden layer of (6C + 2)^2 units, here at most 4096.
+  """
+  bounds.within("cae", "confusion", confusion, 0, 2)
+  bounds.within("cae", "steps", steps, 1, math.inf)
+  bounds.above("cae", "learning_rate", learning_rate)
+
+  def prepare(key, secrets):
+    code, decoder = _code(
+      key, secrets.num_classes, confusion, steps, learning_rate
+    )
+    targets = code[np.asarray(secrets.labels)]
+    return base.Prepared(targets, {"code": code, "decoder": decoder})
+
+  return base.Defense(
+    prepare=prepare,
+    decode=_decoded,
+    code=lambda codes: codes["code"],
+    adaptive=(
+      "similarity",
+      "hint",
+      adaptive.COMPLETION,
+      adaptive.DECODED_GRADIENT,
+      adaptive.DECODED_AVERAGES,
+    ),
+  )
+
+
+def dcae(
+  *, confusion: float = 1.0, bound: float = 0.03, bins: int = 12
+) -> base.Defense:
+  """`cae` with `discrete` gradients.
+
+  Raises:
+    ValueError: as `cae` and `discrete`.
+  """
+  code = cae(confusion=confusion)
+  levels = compression.discrete(bound=bound, bins=bins)
+  return code._replace(gradient=levels.gradient)
+
+
+def _taught(features, labels, classes):
+  """Probabilities of a teacher, `[n, classes]`."""
+  from sklearn import linear_model
+  from sklearn import pipeline
+  from sklearn import preprocessing
+
+  teacher = pipeline.make_pipeline(
+    preprocessing.StandardScaler(),
+    linear_model.LogisticRegression(max_iter=1000),
+  ).fit(features, labels)
+  found = np.zeros((len(labels), classes))
+  found[:, teacher[-1].classes_] = teacher.predict_proba(features)
+  return found
+
+
+def _network(classes):
+  width = min((6 * classes + 2) ** 2, _WIDEST)
+  return perceptron.perceptron(classes, (width,))
+
+
+def _code(key, *options) -> tuple[np.ndarray, Any]:
+  """The code of every class, `[classes, classes]`, and the decoder."""
+  classes = np.arange(options[0])
+  found, fewest = None, len(classes) + 1
+  for i in range(_TRIES):
+    code, decoder = _training(*options)(rng.fold_in(key, i))
+    bare = int((np.argmax(code, 1) == classes).sum())
+    if bare < fewest:
+      found, fewest = (code, decoder), bare
+    if not bare:
+      break
+  return jax.tree.map(np.asarray, found)
+
+
+@functools.lru_cache
+def _training(classes, confusion, steps, learning_rate):
+  """One program for all seeds."""
+  init, apply = _network(classes)
+  optimizer = optax.adam(learning_rate)
+  eye = jnp.eye(classes)
+
+  def loss(params: Any, labels):
+    encoder, decoder = params
+    # of every class once: a batch repeats them, up to its size in classes
+    every = jax.nn.log_softmax(apply(encoder, eye))
+    back = jax.nn.log_softmax(apply(decoder, jnp.exp(every)))[labels]
+    logs = every[labels]
+    code = jnp.exp(logs)
+    own = jax.nn.one_hot(labels, classes)
+    right = -(own * back).sum(1).mean()
+    entropy = -(code * logs).sum(1).mean()
+    # bounded, or the truth's share would be driven to nothing for ever
+    wrong = jnp.minimum(-(own * logs).sum(1), 10.0).mean()
+    return 10 * right - confusion * entropy - wrong
+
+  def step(carry, labels):
+    params, state = carry
+    change, state = optimizer.update(jax.grad(loss)(params, labels), state)
+    return (optax.apply_updates(params, change), state), None
+
+  def train(key: jax.Array):
+    one, two, rest = rng.split(key, 3)
+    params = init(one, eye), init(two, eye)
+    carry = params, optimizer.init(params)
+    drawn = rng.integers(rest, (steps, _BATCH), classes)
+    final: Any = jax.lax.scan(step, carry, drawn)[0]
+    encoder, decoder = final[0]
+    return jax.nn.softmax(apply(encoder, eye)), decoder
+
+  return jax.jit(train)
+
+
+def _decoded(codes, logits):
+  _, apply = _network(logits.shape[-1])
+  return apply(codes["decoder"], jax.nn.softmax(logits))

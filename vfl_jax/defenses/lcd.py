@@ -1,0 +1,115 @@
+"""Bottoms that only ever see merged classes."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from vfl_jax.config import adaptive
+from vfl_jax.config import bounds
+from vfl_jax.defenses import base
+from vfl_jax.defenses import transforms
+from vfl_jax.runtime import rng
+
+
+def lcd(*, weight: float = 10.0, share: float = 0.7) -> base.Defense:
+  """Two classes under one label while bottoms train; then the top alone.
+
+  For the first part of the training pairs of classes share a label, and
+  embeddings of one label are drawn to a centre of their own. Then nothing goes
+  down any more: the bottoms stay, and the top learns the true labels.
+
+  Which classes share a label: those whose means are nearest (by cosine, pair
+  after pair) in the active party's own features, where it has some; else at
+  random.
+
+  Args:
+    weight: of the centre loss, the squared distance from the centre per
+      element (the published 1 and 10 are of its sum, under which the bottom of
+      a wide map does not train).
+    share: of the training that goes to merged labels.
+
+  Raises:
+    ValueError: a negative weight, or a share outside (0, 1).
+
+  Source: "LCD", label compression and embedding compaction; its published code
+  finds the pairs in embeddings of a training that leaks the true labels, and
+  says so.
+  """
+  bounds.within("lcd", "weight", weight, 0, float("inf"))
+  if not 0 < share < 1:
+    raise ValueError(
+      f"defence 'lcd': share is {share}; take above 0 and below 1."
+    )
+
+  def merging(moment):
+    return moment.progress < share
+
+  def check(num_classes, kind):
+    del kind
+    if num_classes < 4 or num_classes % 2:
+      raise ValueError(
+        f"defence 'lcd' merges classes in pairs, and there are {num_classes}; "
+        "it needs an even number from 4."
+      )
+
+  def prepare(key, secrets):
+    merged = pairs(key, secrets)
+    return base.Prepared(np.asarray(secrets.labels, np.int32), merged)
+
+  def targets(codes, moment, labels):
+    if labels.ndim > 1:
+      raise ValueError("defence 'lcd' needs hard labels; take it alone.")
+    return jnp.where(merging(moment), codes[labels], labels)
+
+  def init(key, embeddings, num_classes):
+    del key
+    return tuple(
+      np.zeros((num_classes // 2, transforms.width(h)), np.float32)
+      for h in embeddings
+    )
+
+  def penalty(params, embeddings, targets, moment):
+    labels = jnp.argmax(targets, -1)
+    total = jnp.float32(0.0)
+    for centres, h in zip(params, embeddings, strict=True):
+      matrix, _ = transforms.rows(h)
+      gap = matrix - centres[jnp.minimum(labels, len(centres) - 1)]
+      total += (gap**2).mean()
+    return weight * jnp.where(merging(moment), total, 0.0)
+
+  return base.Defense(
+    prepare=prepare,
+    targets=targets,
+    guard=base.Guard(init=init, penalty=penalty if weight else None),
+    silent=lambda progress: progress >= share,
+    check=check,
+    adaptive=(
+      adaptive.COMPLETION,
+      "similarity",
+      "gradient_clustering",
+    ),
+  )
+
+
+def pairs(key: jax.Array, secrets: base.Secrets) -> np.ndarray:
+  """The merged label of every class, two by two, nearest class means first."""
+  classes = secrets.num_classes
+  merged = np.zeros(classes, np.int32)
+  if secrets.features is None:
+    order = rng.generator(key).permutation(classes)
+    merged[order] = np.arange(classes) // 2
+    return merged
+  labels = np.asarray(secrets.labels)
+  means = np.stack(
+    [secrets.features[labels == c].mean(0) for c in range(classes)]
+  )
+  means -= means.mean(0)
+  means /= np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
+  gaps = 1 - means @ means.T
+  np.fill_diagonal(gaps, np.inf)
+  for label in range(classes // 2):
+    a, b = np.unravel_index(np.argmin(gaps), gaps.shape)
+    merged[[a, b]] = label
+    gaps[[a, b]] = np.inf
+    gaps[:, [a, b]] = np.inf
+  return merged

@@ -1,0 +1,250 @@
+"""Marvell: noise shaped so that two classes of gradients look alike.
+
+The gradients of each class are taken for an isotropic Gaussian; the noise of
+each class is along the difference of the means and isotropic across, and is
+chosen to minimise the symmetric divergence of what is sent.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from vfl_jax.config import bounds
+from vfl_jax.defenses import base
+from vfl_jax.defenses import transforms
+from vfl_jax.runtime import rng
+
+_GRID = 17  # points per axis, and round after round on a smaller square
+_ROUNDS = 9
+_MEMORY = 0.98  # of the running mean of what is reported
+
+
+class Statistics(NamedTuple):
+  """Of the gradients of a batch.
+
+  Attributes:
+    share: of the positive class.
+    gap: squared distance of the class means.
+    spread: variance per element of the negative and the positive class.
+    width: number of elements of a row.
+  """
+
+  share: jax.Array
+  gap: jax.Array
+  spread: tuple[jax.Array, jax.Array]
+  width: int
+
+
+class Noise(NamedTuple):
+  """Variances of the noise: negative and positive class.
+
+  Attributes:
+    along: the difference of the class means; at least that across.
+    across: in every other direction.
+  """
+
+  along: tuple[jax.Array, jax.Array]
+  across: tuple[jax.Array, jax.Array]
+
+
+class MarvellState(NamedTuple):
+  """Key of the next step; running mean divergence by party, and its weight."""
+
+  key: jax.Array
+  divergence: jax.Array
+  weight: jax.Array
+
+
+def marvell(*, strength: float = 1.0) -> base.Defense:
+  """Noise of power `strength` * |difference of the class means|^2.
+
+  Two classes only. The report has the divergence (sumKL) of what was sent and
+  the bound on an attack's AUC that follows from it, if the gradients are as
+  Gaussian as the defence takes them to be.
+
+  Args:
+    strength: s of the paper, .1 to 25.
+
+  Raises:
+    ValueError: a negative strength.
+
+  Source: Li et al. 2022, section 4.2, theorems 1 and 2.
+  """
+  bounds.within("marvell", "strength", strength, 0, float("inf"))
+  if not strength:
+    return base.Defense()
+
+  def init(start):
+    zeros = jnp.zeros(len(start.messages))
+    key = jax.random.key_data(start.key)
+    return MarvellState(key, zeros, jnp.zeros(()))
+
+  def update(sent, state, params=None, *, labels, **extra):
+    del params, extra
+    positive = labels[:, 1] > labels[:, 0]
+    key, after = transforms.following(transforms.KeyState(state.key))
+    found, sums = [], []
+    for party, message in enumerate(sent):
+      g, back = transforms.rows(message)
+      noisy, divergence = _sent(rng.fold_in(key, party), g, positive, strength)
+      found.append(back(noisy))
+      sums.append(divergence)
+    both = jnp.any(positive) & jnp.any(~positive)
+    blend = jnp.where(both, 1 - _MEMORY, 0.0)
+    return tuple(found), MarvellState(
+      after.key,
+      (1 - blend) * state.divergence + blend * jnp.stack(sums),
+      (1 - blend) * state.weight + blend,
+    )
+
+  def report(state):
+    divergence = state.divergence / jnp.maximum(state.weight[..., None], 1e-9)
+    return {"sumKL": divergence, "AUC bound": auc_bound(divergence)}
+
+  return base.Defense(
+    gradient=optax.GradientTransformationExtraArgs(init, update),
+    reads=True,
+    check=_two_classes,
+    report=report,
+    adaptive=("norm", "direction", "hint"),
+  )
+
+
+def statistics(g: jax.Array, positive: jax.Array) -> tuple[Statistics, tuple]:
+  """Of gradients `[n, d]`; and the two class means.
+
+  Source: Li et al. 2022, section 4.2: the spread of a class is its mean
+  squared distance from its mean, per element.
+  """
+  means, spreads = [], []
+  for member in (~positive, positive):
+    weight = member[:, None] / jnp.maximum(member.sum(), 1)
+    mean = (weight * g).sum(0)
+    means.append(mean)
+    spreads.append((weight * (g - mean) ** 2).sum() / g.shape[1])
+  gap = ((means[1] - means[0]) ** 2).sum()
+  share = positive.mean()
+  return Statistics(share, gap, tuple(spreads), g.shape[1]), tuple(means)
+
+
+def divergence(about: Statistics, noise: Noise) -> jax.Array:
+  """Symmetric Kullback-Leibler divergence (sumKL, nats) of what is sent."""
+  u, v = about.spread
+  a0, a1 = noise.along[0] + u, noise.along[1] + v
+  c0, c1 = noise.across[0] + u, noise.across[1] + v
+  # a/b + b/a - 2 written so that nothing cancels
+  across = (about.width - 1) * (c0 - c1) ** 2 / (c0 * c1)
+  along = (a0 - a1) ** 2 / (a0 * a1) + about.gap * (1 / a0 + 1 / a1)
+  return 0.5 * (across + along)
+
+
+def power(about: Statistics, noise: Noise) -> jax.Array:
+  """Expected squared norm of the noise on a row."""
+  of = [
+    along + (about.width - 1) * across
+    for along, across in zip(noise.along, noise.across, strict=True)
+  ]
+  return (1 - about.share) * of[0] + about.share * of[1]
+
+
+def solve(about: Statistics, allowed: jax.Array) -> Noise:
+  """The noise of at most this power with the least divergence.
+
+  All the power is spent, and only the class of the smaller spread gets noise
+  across (more of it on both sides only costs power): two unknowns are left,
+  that noise and how the rest is split. A square of both is searched by a grid
+  that shrinks round after round, always holding the best point.
+
+  Returns:
+    Variances; zeros where a class is missing or nothing tells them apart.
+  """
+  u, v = about.spread
+  swap = u > v  # so that the first class has the smaller spread
+  share = jnp.where(swap, about.share, 1 - about.share)
+  share = jnp.clip(share, 1e-6, 1 - 1e-6)
+  low, high = jnp.minimum(u, v), jnp.maximum(u, v)
+  tiny = 1e-12 * (about.gap + high) + 1e-37
+  d = about.width
+  # across: up to what all the power can pay for, and to where spreads are even
+  most = jnp.minimum(allowed / (share * d), high - low) if d > 1 else 0.0
+
+  def noise(x, y):
+    """Of points in the unit square."""
+    # not quite all of it, where how the rest is split would not matter
+    across = x * (1 - 1e-4) * most
+    rest = allowed - share * d * across  # what is spent on the first class
+    rest = jnp.maximum(rest, 0.0)
+    return Noise(
+      (across + y * rest / share, (1 - y) * rest / (1 - share)),
+      (across, jnp.zeros_like(across)),
+    )
+
+  ordered = about._replace(spread=(low + tiny, high + tiny))
+
+  def value(x, y):
+    return divergence(ordered, noise(x, y))
+
+  steps = jnp.linspace(-1.0, 1.0, _GRID)
+
+  def closer(i, carry):
+    x, y, size = carry
+    xs = jnp.clip(x + size * steps, 0, 1)
+    ys = jnp.clip(y + size * steps, 0, 1)
+    values = value(xs[:, None], ys[None, :])
+    values = jnp.where(jnp.isfinite(values), values, jnp.inf)
+    best = jnp.argmin(values)
+    return xs[best // _GRID], ys[best % _GRID], size * 0.3
+
+  x, y, _ = jax.lax.fori_loop(
+    0,
+    _ROUNDS,
+    closer,
+    (jnp.float32(0.5), jnp.float32(0.5), jnp.float32(0.5)),
+  )
+  found = noise(x, y)
+  there = (about.share > 0) & (about.share < 1) & (about.gap > 0)
+
+  def placed(pair):
+    a, b = (jnp.where(there, part, 0.0) for part in pair)
+    return jnp.where(swap, b, a), jnp.where(swap, a, b)
+
+  return Noise(placed(found.along), placed(found.across))
+
+
+def auc_bound(divergence: jax.Array) -> jax.Array:
+  """The largest AUC any attack has on messages of this sumKL, at most 1.
+
+  Source: Li et al. 2022, theorem 1.
+  """
+  sum_kl = jnp.clip(divergence, 0.0, 4.0)
+  return 0.5 + jnp.sqrt(sum_kl) / 2 - sum_kl / 8
+
+
+def _sent(key, g, positive, strength):
+  about, means = statistics(g, positive)
+  noise = solve(about, strength * about.gap)
+  one, many = rng.split(key)
+  pick = lambda pair: jnp.where(positive, pair[1], pair[0])[:, None]
+  along, across = pick(noise.along), pick(noise.across)
+  unit = (means[1] - means[0]) / jnp.sqrt(jnp.maximum(about.gap, 1e-37))
+  extra = jnp.sqrt(jnp.maximum(along - across, 0.0))
+  noisy = (
+    g
+    + extra * rng.normal(one, (len(g), 1)) * unit
+    + jnp.sqrt(across) * rng.normal(many, g.shape)
+  )
+  u, v = about.spread
+  tiny = 1e-12 * (about.gap + u + v) + 1e-37
+  there = about._replace(spread=(u + tiny, v + tiny))
+  return noisy, divergence(there, noise)
+
+
+def _two_classes(num_classes, kind):
+  del kind
+  if num_classes != 2:
+    raise ValueError(
+      f"defence 'marvell' is for two classes, and there are {num_classes}; "
+      "take max_norm, isotropic or gaussian, or task.name='merge'."
+    )

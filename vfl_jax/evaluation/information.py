@@ -1,0 +1,147 @@
+"""What is measured on a trained federation, table by table."""
+
+import functools
+import itertools
+from typing import Any
+
+import jax
+import numpy as np
+
+from vfl_jax.config import entries
+from vfl_jax.evaluation import samples
+from vfl_jax.federation import train
+from vfl_jax.federation import views
+from vfl_jax.information import estimate
+from vfl_jax.information import input_information
+from vfl_jax.information import probe
+from vfl_jax.results import status
+from vfl_jax.results import tables
+from vfl_jax.runtime import axes
+from vfl_jax.runtime import rng
+from vfl_jax.runtime import trees
+
+
+def information(config: Any, workdir, f: views.Federation, progress):
+  """Information at every layer, on rows trained on and rows held out.
+
+  At the end of the training by every estimator; after each epoch of
+  `information.epochs` by the first one.
+  """
+  options = config.information
+  estimators = entries.labelled(options.estimators)
+  progress.phase(
+    "information", 2 + 2 * len({*options.epochs} - {config.train.epochs})
+  )
+  if tables.exists(workdir, "information") or not estimators:
+    return
+  held = samples.held_out(f, options.samples, f.keys[0])
+  # as many of both, so that n is not what tells the two curves apart
+  trained = samples.trained_on(f, len(held[1]), f.keys[0])
+  reason = estimate.too_few(held[1])
+  if reason:
+    status.set_status(workdir, "running", no_information=reason)
+    return
+  last, rows = config.train.epochs, []
+  on_host = functools.partial(jax.tree.map, np.asarray)
+  stages = [(last, on_host(f.variables), estimators)]
+  stages += [
+    (int(epoch), on_host(f.kept["snapshots"][epoch]), estimators[:1])
+    for epoch in sorted(f.kept["snapshots"], key=int)
+    if int(epoch) != last
+  ]
+  work = itertools.product(
+    stages, (("trained on", *trained), ("held out", *held))
+  )
+  for (epoch, variables, chosen), (which, inputs, labels) in work:
+    progress.advance(f"{len(labels)} samples {which}, epoch {epoch}")
+    seeds = (  # made when asked for, so that one seed's layers are held
+      _places(f, trees.take(variables, seed), inputs)
+      for seed in range(len(f.keys))
+    )
+    found = probe.probe(
+      rng.stream(f.keys[0], "information"),
+      seeds,
+      labels,
+      estimators=chosen,
+      width=options.width,
+      steps=options.steps,
+      batch=options.batch,
+      folds=options.folds,
+    )
+    rows += [
+      {
+        "quantity": "I(T;Y)",
+        "samples": which,
+        "epoch": epoch,
+        "cut": f.net.cut,
+        **row,
+      }
+      for row in found
+    ]
+    if options.noise and epoch == last and which == "held out":
+      rows += _input_information(config, f, inputs)
+  tables.write(workdir, "information", rows)
+
+
+def _input_information(config, f, inputs):
+  """I(X;T) of every layer with noise, rows of the same table."""
+  rows = []
+  every = jax.tree.map(np.asarray, f.variables)
+  for seed in range(len(f.keys)):
+    variables = trees.take(every, seed)
+    for place, vectors in _places(f, variables, inputs):
+      if place.form != "flat":
+        continue
+      nats, error = input_information.input_information(
+        rng.stream(f.keys[seed], "noise"), vectors, config.information.noise
+      )
+      rows.append(
+        {
+          "quantity": "I(X;T)",
+          "samples": "held out",
+          "epoch": config.train.epochs,
+          "cut": f.net.cut,
+          "seed": seed,
+          **place._asdict(),
+          "width": vectors.shape[1],
+          "estimator": "noise",
+          "nats": nats,
+          "interval": 1.96 * error,
+          "floor": 0.0,
+          "ceiling": float(np.log(len(vectors))),
+          "n": len(vectors),
+        }
+      )
+  return rows
+
+
+def _places(f: views.Federation, variables, inputs):
+  """Places and vectors of every layer of one seed."""
+  bottoms, top = jax.tree.map(
+    np.asarray,
+    _activations(f.net, f.dataset.vocabulary, variables, tuple(inputs)),
+  )
+  names = [s.name for s in f.net.model.stages]
+  return probe.places(bottoms, top, names)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _activations(net, heights, variables, inputs):
+  """Vectors of every layer by form, per party and merged."""
+
+  def forms(layer, height, raw=False):
+    pooled = None if raw else trees.pooled(layer)
+    flat = {"flat": trees.vectors(layer, height)}
+    return flat if pooled is None else {**flat, "pooled": pooled}
+
+  def block(x):
+    bottoms, top = net.activations(variables, x)
+    return (
+      tuple(
+        tuple(forms(layer, heights[k], not i) for i, layer in enumerate(layers))
+        for k, layers in enumerate(bottoms)
+      ),
+      tuple(forms(layer, sum(heights)) for layer in top),
+    )
+
+  return axes.chunked(block, inputs, train.EVALUATION_ROWS)

@@ -1,0 +1,95 @@
+"""The hidden labels, closed to everyone while attacks run."""
+
+import dataclasses
+
+import jax
+import numpy as np
+
+from vfl_jax.runtime import rng
+
+
+class SealedError(RuntimeError):
+  """Hidden labels were asked for while an attack was still running."""
+
+
+@dataclasses.dataclass
+class Sealed:
+  """Labels that cannot be read until every expected attack has returned.
+
+  Attributes:
+    pending: names of the attacks that have not returned.
+  """
+
+  _labels: dict[str, np.ndarray]
+  pending: set[str]
+
+  def shares(self) -> np.ndarray:
+    """Class shares of the training rows: all that a prior knows."""
+    labels = self._labels["train"]
+    return np.bincount(labels) / len(labels)
+
+  def auxiliary(
+    self, key: jax.Array, per_class: int, among: np.ndarray | None = None
+  ) -> tuple[np.ndarray, np.ndarray]:
+    """The few training rows an attacker is given, grouped by class.
+
+    Args:
+      key: random key.
+      per_class: how many of each class.
+      among: the rows they are taken from; None for all.
+
+    Raises:
+      ValueError: a class has fewer than `per_class` + 1 such rows.
+    """
+    labels = self._labels["train"]
+    generator = rng.generator(key)
+    rows = []
+    for label in range(int(labels.max()) + 1):
+      members = np.flatnonzero(labels == label)
+      if among is not None:
+        members = np.intersect1d(members, among)
+      if len(members) <= per_class:
+        what = "training" if among is None else "recorded"
+        raise ValueError(
+          f"evaluate.aux_per_class is {per_class}, but class {label} has "
+          f"{len(members)} {what} rows; take fewer, or record more."
+        )
+      rows.append(generator.choice(members, per_class, replace=False))
+    chosen = np.concatenate(rows)
+    return chosen, labels[chosen]
+
+  def returned(self, attack: str) -> None:
+    """Mark an attack as done."""
+    self.pending.discard(attack)
+
+  def open(self, split_name: str) -> np.ndarray:
+    """The labels of "train" or "test".
+
+    Raises:
+      SealedError: some attack has not returned.
+    """
+    if self.pending:
+      raise SealedError(
+        "labels are sealed until every attack has returned; waiting for "
+        f"{sorted(self.pending)}."
+      )
+    return self._labels[split_name]
+
+
+class Labels:
+  """The labels of one split as a federation under attack holds them.
+
+  Reading them in any way raises `SealedError` until they are open.
+  """
+
+  def __init__(self, sealed: Sealed, split_name: str):
+    self._sealed, self._name = sealed, split_name
+
+  def __array__(self, dtype=None, copy=None) -> np.ndarray:
+    return np.array(self._sealed.open(self._name), dtype)
+
+  def __len__(self) -> int:
+    return len(self._sealed.open(self._name))
+
+  def __getitem__(self, index):
+    return self._sealed.open(self._name)[index]

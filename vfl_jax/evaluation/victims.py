@@ -1,0 +1,105 @@
+"""Federations under an active attack, trained when first asked for."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from vfl_jax.evaluation import leakage
+from vfl_jax.evaluation import metrics
+from vfl_jax.federation import malicious
+from vfl_jax.federation import train as federation_train
+from vfl_jax.federation import views
+
+
+class Victims:
+  """Federations under active attacks, trained when they are asked for.
+
+  Attributes:
+    rows: tidy rows on what each attack does to the main task.
+  """
+
+  def __init__(self, config, setup, f, state, active, advance):
+    self._config, self._setup, self._f = config, setup, f
+    self._state, self._active, self._advance = state, active, advance
+    self._known = {}
+    self.rows = []
+    test = f.dataset.test
+    self._inputs = jax.tree.map(jnp.asarray, tuple(test.inputs))
+    # read now: the labels are closed while attacks run
+    self._labels = np.array(test.labels)
+    self._honest = {}
+
+  def train(self, adversaries) -> dict[str, str]:
+    """Those that no auxiliary sample decides; why an attack is given up."""
+    reasons = {}
+    for name, attack in self._active.items():
+      for members in adversaries if attack.optimizer else ():
+        party = leakage.named(members)
+        self._advance(f"party {party}: training under {name}")
+        own, _ = malicious.attacked(
+          self._config,
+          self._setup,
+          members,
+          attack.optimizer,
+          record=bool({"gradients", "averages"} & attack.needs),
+        )
+        sound = federation_train.finite(own.variables)
+        if not sound.all():
+          reasons[name] = (
+            f"the federation trained under it by party {party} diverged in "
+            f"seeds {np.flatnonzero(~sound).tolist()}"
+          )
+          continue
+        self._known[name, members] = own
+        self._price(name, members, own)
+    return reasons
+
+  def __call__(self, name, members, aux_rows) -> views.Federation:
+    if (name, members) in self._known:
+      return self._known[name, members]
+    key = name, members, aux_rows.tobytes()
+    if key not in self._known:
+      party, attack = leakage.named(members), self._active[name]
+      self._advance(f"party {party}: turns of {name}")
+      classes = self._f.dataset.num_classes
+      own = malicious.swapped(
+        self._setup,
+        self._f,
+        self._state,
+        members,
+        attack,
+        aux_rows.reshape(len(aux_rows), classes, -1)[:, :, 0],
+        self._config.train.epochs,
+      )
+      self._known[key] = own
+      self._price(name, members, own, attack.turns(classes))
+    return self._known[key]
+
+  def _price(self, name, members, own, turns=0):
+    """What an attack does to the main task, on test rows.
+
+    Beside what the federation would have come to without it, after as many
+    epochs.
+    """
+    predict = self._setup.learner.predict
+    if turns not in self._honest:
+      variables = self._f.variables
+      if turns:
+        variables = malicious.continued(
+          self._setup, self._state, self._config.train.epochs, turns
+        )
+      self._honest[turns] = np.asarray(predict(variables, self._inputs))
+    theirs = np.asarray(predict(own.variables, self._inputs))
+    metric = self._config.evaluate.metric
+    for seed, both in enumerate(zip(theirs, self._honest[turns], strict=True)):
+      value, honest = (metrics.score(metric, s, self._labels) for s in both)
+      self.rows.append(
+        {
+          "attack": name,
+          "party": leakage.named(members),
+          "seed": seed,
+          "metric": metric,
+          "value": value,
+          "honest": honest,
+        }
+      )

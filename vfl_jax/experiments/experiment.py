@@ -1,0 +1,175 @@
+"""One experiment from config to report: the only orchestration there is."""
+
+import os
+import pathlib
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+
+from vfl_jax.config import identity
+from vfl_jax.evaluation import alignment
+from vfl_jax.evaluation import information
+from vfl_jax.evaluation import main_task
+from vfl_jax.experiments import checkpoints as experiment_checkpoints
+from vfl_jax.experiments import lifecycle
+from vfl_jax.experiments import measurements
+from vfl_jax.federation import setup as federation_setup
+from vfl_jax.federation import train
+from vfl_jax.federation import views
+from vfl_jax.results import status
+from vfl_jax.results import tables
+from vfl_jax.runtime import hosts
+
+
+class Run(NamedTuple):
+  """A finished run, to predict and attack with.
+
+  Attributes:
+    config: as validated.
+    federation: the split model, its variables (a seed axis first), the data,
+      and what every party saw.
+    predict: `predict(inputs) -> logits [seeds, n, classes]`, inputs a tuple
+      over parties.
+  """
+
+  config: Any
+  federation: views.Federation
+  predict: Any
+
+
+def run(
+  config: Any,
+  workdir: str | os.PathLike[str],
+  progress: Any = None,
+) -> pathlib.Path:
+  """Train, probe, attack and report; resume what is half done.
+
+  Args:
+    config: from `validate.validate`.
+    workdir: created if need be; holds one config's run.
+    progress: a `progress.Progress`; silent by default.
+
+  Returns:
+    The path of the report.
+
+  Raises:
+    Refused: the workdir belongs to another config or cannot be written, or
+      the data cannot be read, split or partitioned as asked.
+    Diverged: the training loss turned non-finite; status.json says so.
+  """
+  return lifecycle.complete(config, workdir, progress, _work)
+
+
+def load(workdir: str | os.PathLike[str]) -> Run:
+  """A run from its workdir, as it was after training.
+
+  Raises:
+    FileNotFoundError: no run or no checkpoint there.
+  """
+  workdir = pathlib.Path(workdir)
+  if not (workdir / "config.json").is_file():
+    raise FileNotFoundError(f"{workdir} holds no run: config.json is missing.")
+  config = identity.from_json((workdir / "config.json").read_text("utf-8"))
+  config = alone(config)  # there may be fewer devices here
+  setup = federation_setup.prepare(config)
+  state, kept = federation_setup.initial(config, setup)
+  checkpoints = experiment_checkpoints.Checkpoints(workdir / "checkpoints")
+  restored = checkpoints.restore({"state": state, "kept": kept})
+  checkpoints.close()
+  if restored is None:
+    raise FileNotFoundError(f"{workdir} holds no checkpoint to load.")
+  contents = restored[1]
+  variables = contents["state"]["variables"]
+  federation = views.trained(config, setup, variables, contents["kept"])
+  return Run(
+    config,
+    federation,
+    lambda inputs: setup.learner.predict(variables, tuple(inputs)),
+  )
+
+
+def _work(config, workdir, progress):
+  progress.phase("data", 1)
+  setup = federation_setup.prepare(config)
+  state, kept = _train(config, workdir, setup, progress)
+  if config.mesh.hosts > 1:
+    first = hosts.leads()
+    hosts.part()
+    if not first:
+      return
+    setup = federation_setup.prepare(alone(config))
+  f = views.trained(config, setup, state["variables"], kept)
+  status.set_status(
+    workdir,
+    "running",
+    cut=f.net.cut,
+    notes=list(f.dataset.notes),
+    sizes={
+      s: len(getattr(f.dataset, s).labels)
+      for s in ("train", "validation", "test")
+    },
+  )
+  measurements.report(config, workdir, setup, state)
+  if config.evaluate.alignment and not tables.exists(workdir, "alignment"):
+    rows = alignment.measure(setup, config.evaluate.metric)
+    tables.write(workdir, "alignment", rows)
+  predict = setup.learner.predict
+  main_task.main_task(config, workdir, f, predict)
+  information.information(config, workdir, f, progress)
+  measurements.compensation(config, workdir, setup, f, predict, progress)
+  measurements.run(config, workdir, setup, f, state, progress)
+
+
+def alone(config):
+  """The same experiment on one device."""
+  mesh = {"data": 1, "seed": 1, "hosts": 1}
+  return ml_collections.ConfigDict({**config.to_dict(), "mesh": mesh})
+
+
+def _train(config, workdir, setup: federation_setup.Setup, progress):
+  """Train to the end, from where it was left."""
+  layout, predict = setup.layout, setup.learner.predict
+  written = experiment_checkpoints.Journal(workdir, layout)
+  done, state, kept = written.resume(*federation_setup.initial(config, setup))
+  epochs = config.train.epochs
+  progress.phase("train", epochs, done)
+  validation = layout.everywhere(
+    jax.tree.map(jnp.asarray, tuple(setup.dataset.validation.inputs))
+  )
+  truth = setup.dataset.validation.labels
+  for epoch, state, kept, metrics in train.fit(
+    setup.learner,
+    state,
+    layout.everywhere(setup.inputs),
+    layout.seeds(setup.targets),
+    layout.seeds(setup.keys),
+    start=done,
+    epochs=epochs,
+    kept=kept,
+  ):
+    metrics = layout.whole(metrics)
+    finite = layout.whole(train.finite(state["variables"]))
+    sound = np.isfinite(metrics["loss"]) & finite
+    if not sound.all():
+      bad = np.flatnonzero(~sound).tolist()
+      raise lifecycle.Diverged(
+        f"the loss or the weights of seeds {bad} were not finite in epoch "
+        f"{epoch}; lower "
+        f"train.learning_rate={config.train.learning_rate} or clip. "
+        "Checkpoints up to the epoch before are intact."
+      )
+    logits = layout.whole(predict(state["variables"], validation))
+    correct = (logits.argmax(-1) == truth).mean(1)
+    line = {
+      "epoch": epoch,
+      "loss": metrics["loss"].tolist(),
+      "accuracy": metrics["accuracy"].tolist(),
+      "validation": correct.tolist(),
+    }
+    written.write(line, state, kept)
+    progress.epoch(line)
+  written.close()
+  return layout.gathered(state), layout.gathered(kept)

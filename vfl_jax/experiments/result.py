@@ -1,0 +1,69 @@
+"""What `vfl_jax.run` returns."""
+
+import os
+import pathlib
+
+import pandas as pd
+
+from vfl_jax.experiments import experiment
+from vfl_jax.results import status
+from vfl_jax.results import tables as result_tables
+
+
+class Result:
+  """What a finished run has left in its workdir.
+
+  Args:
+    workdir: of an experiment, a study, an audit or a calibration.
+
+  Raises:
+    ValueError: no finished run there.
+  """
+
+  def __init__(self, workdir: str | os.PathLike[str]):
+    self.workdir = pathlib.Path(workdir)
+    if not status.finished(self.workdir):
+      state = status.status(self.workdir).get("state", "not a run")
+      raise ValueError(
+        f"{self.workdir} holds no finished run (it is: {state}); run it first."
+      )
+
+  def __repr__(self) -> str:
+    return f"Result({str(self.workdir)!r}): {', '.join(self.tables)}"
+
+  @property
+  def report(self) -> pathlib.Path:
+    """The page."""
+    return self.workdir / "report.html"
+
+  @property
+  def tables(self) -> tuple[str, ...]:
+    """Names of its tables."""
+    return tuple(sorted(p.stem for p in self.workdir.glob("tables/*.csv")))
+
+  def table(self, name: str) -> pd.DataFrame:
+    """One tidy table, a measurement a row.
+
+    Raises:
+      ValueError: it has no such table; lists those there are.
+    """
+    if name not in self.tables:
+      raise ValueError(
+        f"{self.workdir} has no table {name!r}; it has "
+        f"{', '.join(self.tables)}."
+      )
+    return result_tables.read(self.workdir, name)
+
+  @property
+  def figures(self) -> dict[str, pathlib.Path]:
+    """Pictures (.png) by name."""
+    found = sorted(self.workdir.glob("figures/[!.]*.png"))
+    return {path.stem: path for path in found}
+
+  def load(self) -> experiment.Run:
+    """The trained federation of an experiment: its data, views, `predict`.
+
+    Raises:
+      FileNotFoundError: it holds no checkpoint.
+    """
+    return experiment.load(self.workdir)

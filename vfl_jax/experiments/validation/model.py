@@ -1,0 +1,47 @@
+"""A model that its data allow, and the stages it can be cut at."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from vfl_jax import data as datasets
+from vfl_jax.data import base
+from vfl_jax.data import tasks
+from vfl_jax.experiments.validation import data
+from vfl_jax import models
+
+
+def model(
+  config: Mapping[str, Any], header: base.Header, classes: int
+) -> models.Model:
+  """The model of an experiment, as far as its stages go.
+
+  Raises:
+    ValueError: its builder refuses an option, or it does not read such data.
+  """
+  options = dict(config["model"])
+  name = options.pop("name")
+  del options["cut"]
+  # enough to know the stages; the real numbers of ids come with the data
+  options = {"vocabulary": (2,) * config["data"]["parties"], **options}
+  built = models.build(name, classes, **options)
+  reads = data.kind(config, header.modality)
+  if reads not in built.reads:
+    raise ValueError(
+      f"model {name!r} reads {' or '.join(built.reads)}, but {header.name} "
+      f"gives {reads}; take another model"
+      + (
+        ", or data.encoding='fields'."
+        if "fields" in built.reads
+        else ", or data.encoding='onehot'."
+        if reads == "fields"
+        else "."
+      )
+    )
+  return built
+
+
+def stages(config: Mapping[str, Any]) -> int:
+  """How many stages the model of a valid experiment has."""
+  header = datasets.describe(config["data"])
+  classes = tasks.build(config["task"], header.num_classes).num_classes
+  return len(model(config, header, classes).stages)

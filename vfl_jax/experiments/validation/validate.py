@@ -1,0 +1,100 @@
+"""Any config, checked: what `main.py` and `vfl_jax.run` call first."""
+
+from typing import Any
+
+import ml_collections
+
+from vfl_jax.config import files
+from vfl_jax.config import identity
+from vfl_jax.config import schema
+
+
+def validate(config: Any) -> Any:
+  """The config with its cut resolved, once everything in it is possible.
+
+  Reads data headers, never data; compiles nothing.
+
+  Raises:
+    ValueError: an unknown key or name, a wrong type, an impossible value:
+      one sentence with the value, the allowed range and the fix.
+    FileNotFoundError: the data set is not there; says what gets it.
+  """
+  try:
+    kind = config.get("kind")
+    if kind not in schema.KINDS:
+      raise ValueError(
+        f"kind is {kind!r}; take one of {', '.join(schema.KINDS)}."
+      )
+    from vfl_jax.experiments.validation import calibration
+    from vfl_jax.experiments.validation import experiment
+
+    check = {
+      "experiment": experiment.experiment,
+      "calibration": calibration.calibration,
+      "study": _study,
+      "audit": _audit,
+    }[kind]
+    return check(ml_collections.ConfigDict(config.to_dict()))
+  except (TypeError, AttributeError) as error:  # a value of an odd shape
+    raise ValueError(
+      f"the config holds a value of a wrong kind: {error}."
+    ) from (error)
+
+
+def _study(config: Any) -> Any:
+  from vfl_jax.experiments.validation import study as validation_study
+
+  validation_study.study(config, schema.defaults("study"))
+  seen: dict[str, Any] = {}
+  for entry in config.cells:
+    labels = dict(entry["labels"])
+    try:
+      found = validate(files.cell(config, entry))
+      same = seen.setdefault(identity.digest(found), labels)
+      if found.mesh.hosts > 1:
+        raise ValueError(
+          f"mesh.hosts is {found.mesh.hosts}; an experiment of a study runs on "
+          "one host, take 1."
+        )
+    except ValueError as error:
+      raise ValueError(f"cell {labels}: {error}") from error
+    if same is not labels:
+      raise ValueError(
+        f"cells {labels} and {same} are the same experiment; remove one."
+      )
+  return config
+
+
+def _audit(config: Any) -> Any:
+  from vfl_jax.experiments.validation import keys
+  from vfl_jax.experiments.validation import audit
+  from vfl_jax.experiments.validation import model
+  from vfl_jax.experiments.validation import experiment
+
+  section = config.get("audit")
+  if not isinstance(section, ml_collections.ConfigDict):
+    raise ValueError(f"audit is {section!r}; it is a section.")
+  keys.keys(section, schema.defaults("audit").audit, "audit.", ())
+  base = {k: v for k, v in config.to_dict().items() if k != "audit"}
+  base = ml_collections.ConfigDict({**base, "kind": "experiment"})
+  base = experiment.experiment(base)
+  audit.audit(section, base, model.stages(base))
+  found = {**base.to_dict(), "kind": "audit", "audit": section.to_dict()}
+  found = ml_collections.ConfigDict(found)
+  _study(audited(found))
+  return found
+
+
+def audited(config: Any) -> Any:
+  """The study of all cuts and defences that a validated audit runs."""
+  from vfl_jax.experiments.validation import audit
+  from vfl_jax.experiments.validation import model
+
+  base = {k: v for k, v in config.to_dict().items() if k != "audit"}
+  base = ml_collections.ConfigDict({**base, "kind": "experiment"})
+  study = schema.defaults("study")
+  study.name, study.profile = config.name, config.profile
+  study.question, study.workers = "cuts", config.audit.workers
+  study.bases["own"] = base
+  study.cells = tuple(audit.options(config.audit, base, model.stages(base)))
+  return study

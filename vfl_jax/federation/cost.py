@@ -1,0 +1,117 @@
+"""What a split model costs, from its stage list alone: nothing is run."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from vfl_jax.federation import split
+from vfl_jax import models
+from vfl_jax.models import stages
+
+
+def table(
+  net: split.Net, inputs: Any, batch_size: int, passive: int | None = None
+) -> list[dict[str, Any]]:
+  """One row per stage and holder, and one for each wire.
+
+  Args:
+    net: the split model.
+    inputs: per party an example (arrays or shapes) with a batch axis.
+    batch_size: rows per step.
+    passive: number of passive parties, the first ones; None for all. What the
+      others hold is the active party's own and crosses no wire.
+
+  Returns:
+    Rows: holder ("party 0", ..., "active", "active, own features"), stage,
+    output (shape of one sample), parameters, flops (forward, one sample),
+    activation_bytes (one batch), up_bytes and down_bytes (one sample on the
+    wire).
+  """
+  shapes = jax.tree.map(
+    lambda a: jax.ShapeDtypeStruct((batch_size, *a.shape[1:]), a.dtype),
+    tuple(inputs),
+  )
+  variables = net.init(jax.random.key(0), shapes)
+  rows, outputs = [], []
+  chain = net.model.stages
+  for k, x in enumerate(shapes):
+    sends = passive is None or k < passive
+    holder = f"party {k}" if sends else "active, own features"
+    found, x = _chain(chain[: net.cut], variables["bottoms"][k], x, holder)
+    rows += found
+    if sends:
+      size = _bytes(x) // batch_size
+      rows.append(
+        {
+          "holder": holder,
+          "stage": "wire",
+          "output": _shape(x),
+          "parameters": 0,
+          "flops": 0,
+          "activation_bytes": 0,
+          "up_bytes": size,
+          "down_bytes": size if net.cut else 0,
+        }
+      )
+    outputs.append(x)
+  merged = jax.eval_shape(lambda *h: _merge(net, h), *outputs)
+  found, _ = _chain(chain[net.cut :], variables["top"], merged, "active")
+  return rows + found
+
+
+def parameters(model: models.Model, cut: int, inputs: Any) -> tuple[list, int]:
+  """Number of parameters of each bottom and of the top."""
+  net = split.at(model, cut, len(inputs))
+  variables = net.init(jax.random.key(0), tuple(inputs))
+  count = lambda tree: sum(
+    int(np.prod(a.shape)) for a in jax.tree.leaves(tree["params"])
+  )
+  return [count(b) for b in variables["bottoms"]], count(variables["top"])
+
+
+def _merge(net, embeddings):
+  if not net.cut:
+    return net.model.merge_inputs(embeddings)
+  if net.cut == len(net.model.stages):
+    return sum(embeddings)
+  return net.model.stages[net.cut - 1].merge(embeddings)
+
+
+def _chain(chain, variables, x, holder):
+  rows = []
+  for stage in chain:
+    values = {c: variables[c][stage.name] for c in ("params", "stats")}
+
+    def run(values, x, stage=stage):
+      return stages.apply(stage, values, x, False)[0]
+
+    lowered = jax.jit(run).lower(values, x)
+    analysis = lowered.cost_analysis() or {}
+    batch = jax.tree.leaves(x)[0].shape[0]
+    x = jax.eval_shape(run, values, x)
+    rows.append(
+      {
+        "holder": holder,
+        "stage": stage.name,
+        "output": _shape(x),
+        "parameters": sum(a.size for a in jax.tree.leaves(values["params"])),
+        "flops": int(analysis.get("flops", 0) / batch),
+        "activation_bytes": _bytes(x),
+        "up_bytes": 0,
+        "down_bytes": 0,
+      }
+    )
+  return rows, x
+
+
+def _shape(x) -> str:
+  return " + ".join("x".join(map(str, a.shape[1:])) for a in jax.tree.leaves(x))
+
+
+def _bytes(x) -> int:
+  return sum(
+    int(np.prod(a.shape)) * jnp.dtype(a.dtype).itemsize
+    for a in jax.tree.leaves(x)
+  )

@@ -1,0 +1,158 @@
+"""What of a training outlives it: messages of some epochs, and variables."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from vfl_jax.federation import messages as federation_messages
+
+PyTree = Any
+
+
+class Recorder(NamedTuple):
+  """What of an epoch is kept; nothing by default.
+
+  Attributes:
+    rows: training rows whose messages are kept, sorted.
+    passive: parties that keep them, the first ones.
+    averaged: keep what a party learns where cut gradients are hidden from it:
+      the gradient of its own weights, averaged over a batch. The first steps
+      of the epoch are kept, until they have met as many rows as `rows`.
+  """
+
+  rows: np.ndarray = np.arange(0)
+  passive: int = 0
+  averaged: bool = False
+
+
+def scan(
+  recorder: Recorder,
+  body: Callable[
+    [PyTree, tuple], tuple[PyTree, PyTree, federation_messages.Sent]
+  ],
+  state: PyTree,
+  batches: tuple[jax.Array, jax.Array],
+  total: int,
+) -> tuple[PyTree, PyTree, PyTree]:
+  """An epoch, recorded.
+
+  Args:
+    recorder: what to keep.
+    body: `body(state, (number, rows)) -> (state, metrics, sent)`, one step.
+    state: before the epoch.
+    batches: numbers of the steps, `[steps]`, and rows of each batch,
+      `[steps, batch]`.
+    total: training rows.
+
+  Returns:
+    `(state, metrics by step, kept)`; `kept` is a tuple over parties of
+    `{"gradients", "embeddings"}`, both `[recorded rows, ...]` and NaN for rows
+    in no batch (a remainder is dropped), and "pairs" where samples were mixed
+    (-1 for such rows); or of `{"gradients", "bottoms", "rows"}` by step where
+    they are averaged.
+  """
+  if recorder.averaged:
+    return _averaged(recorder, body, state, batches)
+  count = len(recorder.rows)
+  slots = jnp.full(total, count)  # rows that are not recorded: past the end
+  slots = slots.at[recorder.rows].set(jnp.arange(count))
+
+  def shown(sent):
+    return tuple(
+      {
+        "gradients": sent.messages.gradients[k],
+        "embeddings": sent.messages.embeddings[k],
+        **({} if sent.pairs is None else {"pairs": sent.pairs}),
+      }
+      for k in range(recorder.passive)
+    )
+
+  first = jax.tree.map(lambda a: a[0], batches)
+  shapes = jax.eval_shape(lambda *a: shown(body(*a)[2]), state, first)
+  empty = jax.tree.map(
+    lambda a: jnp.full(
+      (count, *a.shape[1:]),
+      jnp.nan if jnp.issubdtype(a.dtype, jnp.inexact) else -1,
+      a.dtype,
+    ),
+    shapes,
+  )
+
+  def step(carry, batch):
+    state, kept = carry
+    rows = batch[1]
+    state, metrics, sent = body(state, batch)
+    kept = jax.tree.map(
+      lambda all_rows, own: all_rows.at[slots[rows]].set(own, mode="drop"),
+      kept,
+      shown(sent),
+    )
+    return (state, kept), metrics
+
+  (state, kept), metrics = jax.lax.scan(step, (state, empty), batches)
+  return state, metrics, kept
+
+
+def _averaged(recorder, body, state, batches):
+  steps, size = batches[1].shape
+  kept_steps = min(steps, -(-len(recorder.rows) // size))
+
+  def step(state, batch):
+    state, metrics, sent = body(state, batch)
+    rows = batch[1]
+    seen = tuple(
+      {"gradients": sent.gradients[k], "bottoms": sent.bottoms[k], "rows": rows}
+      for k in range(recorder.passive)
+    )
+    return state, (metrics, seen)
+
+  def unseen(state, batch):
+    state, metrics, _ = body(state, batch)
+    return state, metrics
+
+  cut = lambda part: jax.tree.map(lambda a: a[part], batches)
+  state, (first, kept) = jax.lax.scan(step, state, cut(slice(kept_steps)))
+  state, rest = jax.lax.scan(unseen, state, cut(slice(kept_steps, None)))
+  metrics = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), first, rest)
+  return state, metrics, kept
+
+
+def keep(
+  variables: PyTree,
+  shapes: PyTree,
+  *,
+  messages: Sequence[int] = (),
+  snapshots: Sequence[int] = (),
+) -> PyTree:
+  """Room for what is kept, so far empty.
+
+  Args:
+    variables: before training.
+    shapes: of what `scan` keeps of an epoch, a tuple over parties; read only
+      where epochs are recorded.
+    messages: epochs (from 0) whose messages are kept, and the bottoms behind
+      them.
+    snapshots: numbers of finished epochs after which all variables are
+      copied; 0 is before training.
+
+  Returns:
+    `{"messages": {epoch: {"sent", "bottoms"}}, "snapshots": {epoch:
+    variables}}`, in the shapes that a checkpoint restores.
+  """
+  empty = lambda tree: jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), tree)
+  return {
+    "messages": {
+      str(e): {
+        "sent": empty(shapes),
+        "bottoms": empty(variables["bottoms"][: len(shapes)]),
+      }
+      for e in messages
+    },
+    "snapshots": {
+      str(e): empty(variables) if e else jax.tree.map(jnp.copy, variables)
+      for e in snapshots
+    },
+  }

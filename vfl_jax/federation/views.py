@@ -1,0 +1,137 @@
+"""A trained federation, and what each of its parties has seen."""
+
+import collections
+from collections.abc import Iterable, Sequence
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from vfl_jax.attacks import base as attack_base
+from vfl_jax.data import base
+from vfl_jax.evaluation import seal as evaluation_seal
+from vfl_jax.federation import recording
+from vfl_jax.federation import setup as federation_setup
+from vfl_jax.federation import split
+
+
+@dataclasses.dataclass(frozen=True)
+class Federation:
+  """A trained federation as its evaluator sees it; seed axes first.
+
+  Attributes:
+    net: the split model.
+    variables: final variables.
+    dataset: partitioned; `under` a seal its labels cannot be read.
+    kept: recorded messages and snapshots, see `recording.keep`.
+    recorder: what of the messages was kept.
+    keys: one root key per seed.
+    passive: number of passive parties, the first ones.
+    batch_size: of the training.
+    code: what a defence has put for each class, `[seeds, classes, classes]`.
+  """
+
+  net: split.Net
+  variables: Any
+  dataset: base.Dataset
+  kept: Any
+  recorder: recording.Recorder
+  keys: jax.Array
+  passive: int
+  batch_size: int
+  code: Any = None
+
+  def seal(self, attacks: Iterable[str]) -> evaluation_seal.Sealed:
+    """The labels, closed to everyone until these attacks have returned."""
+    labels = {
+      "train": self.dataset.train.labels,
+      "test": self.dataset.test.labels,
+    }
+    return evaluation_seal.Sealed(labels, set(attacks))
+
+  def under(self, closed: evaluation_seal.Sealed) -> "Federation":
+    """The same federation with its labels behind the seal."""
+    data = self.dataset
+    splits = {
+      name: getattr(data, name)._replace(
+        labels=evaluation_seal.Labels(closed, name)
+      )
+      for name in ("train", "test")
+    }
+    hidden = data.validation._replace(labels=None)
+    data = data._replace(validation=hidden, **splits)
+    return dataclasses.replace(self, dataset=data)
+
+  def views(
+    self, members: Sequence[int], aux_rows, aux_labels
+  ) -> attack_base.View:
+    """What an adversary saw in every seed (fields of a seed stacked).
+
+    Args:
+      members: passive parties that act as one.
+      aux_rows: training rows it knows the labels of, `[seeds, m]`.
+      aux_labels: those labels.
+    """
+    joined = tuple if len(members) > 1 else lambda found: next(iter(found))
+    of = lambda parts: joined(parts[k] for k in members)
+    seen: dict[str, dict[int, Any]] = collections.defaultdict(dict)
+    for name, entry in self.kept["messages"].items():
+      epoch, sent = int(name), entry["sent"]
+      seen["bottoms"][epoch] = split.together(
+        [entry["bottoms"][k] for k in members]
+      )
+      if self.recorder.averaged:
+        seen["averages"][epoch] = attack_base.Averages(
+          of([s["gradients"] for s in sent]),
+          split.together([sent[k]["bottoms"] for k in members]),
+          sent[members[0]]["rows"],
+        )
+      else:
+        for field in sent[0]:  # gradients; embeddings and pairs if kept
+          parts = [s[field] for s in sent]
+          one = field == "pairs"  # the same for all parties
+          seen[field][epoch] = parts[0] if one else of(parts)
+    data, bottoms = self.dataset, self.variables["bottoms"]
+    return attack_base.View(
+      train=of(data.train.inputs),
+      test=of(data.test.inputs),
+      train_ids=data.train.ids,
+      test_ids=data.test.ids,
+      bottom=split.together([bottoms[k] for k in members]),
+      bottoms=seen["bottoms"],
+      gradients=seen["gradients"],
+      gradient_rows=self.recorder.rows,
+      aux_rows=aux_rows,
+      aux_labels=aux_labels,
+      public=attack_base.Public(
+        num_classes=data.num_classes,
+        batch_size=self.batch_size,
+        cut=self.net.cut,
+        stages=tuple(s.name for s in self.net.model.stages),
+        bottom=split.joint(self.net.bottom, len(members)),
+        vocabulary=max(data.vocabulary[k] for k in members),
+      ),
+      embeddings=seen["embeddings"],
+      averages=seen["averages"],
+      pairs=seen["pairs"],
+      code=self.code,
+    )
+
+
+def trained(
+  config: Any, setup: federation_setup.Setup, variables: Any, kept: Any
+) -> Federation:
+  """The federation with its final variables and what was kept."""
+  code = setup.defense.code
+  return Federation(
+    setup.net,
+    variables,
+    setup.dataset,
+    kept,
+    setup.recorder,
+    setup.keys,
+    setup.passive,
+    config.train.batch_size,
+    None if code is None else jnp.asarray(code(setup.codes)),
+  )

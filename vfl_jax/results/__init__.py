@@ -1,0 +1,5 @@
+"""What a run leaves behind, and how it is read, drawn and reported.
+
+Tables, status, intervals; `answers`, `figures` and `pages` read files only. No
+jax here, and no live objects of a run.
+"""

@@ -1,0 +1,98 @@
+"""What an attack has over its controls, and when that is a leak."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from vfl_jax.results import intervals
+from vfl_jax.results import tables
+
+CONTROLS = ("prior", "no-VFL", "features only")
+
+
+def gains(group: Any) -> tuple[Any, str, Any]:
+  """Attack minus its strongest control, of one attack, party and metric.
+
+  Args:
+    group: a data frame with columns seed, draw, what and value.
+
+  Returns:
+    The values by trial and what they are of, the control with the highest mean
+    over trials, and the gain over it by seed, auxiliary draws averaged.
+  """
+  table = group.pivot(index=["seed", "draw"], columns="what", values="value")
+  strongest = table[[c for c in CONTROLS if c in table]].mean().idxmax()
+  gain = table["attack"] - table[strongest]
+  return table, strongest, gain.dropna().groupby("seed").mean()
+
+
+def advantage(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+  """Leakage advantage: attack minus its strongest control, paired by trial.
+
+  The strongest control is the one with the highest mean over trials. The
+  interval is over seeds, whose auxiliary draws are averaged first (they share
+  a federation): a single seed has none, however many its draws.
+
+  Returns:
+    Tidy rows: attack, rule (its name in the registry), party, rows, metric,
+    primary, attack_score, control, control_score, ceiling_score (NaN for none),
+    advantage, low, high (95 %), seeds, draws, n, lost (trials in which the
+    attack gave no answer: they are in none of the numbers).
+  """
+
+  if not rows:
+    return []
+  frame = pd.DataFrame(rows).dropna(subset=["value"])
+  results = []
+  frame = frame[~frame["metric"].isin(["precision", "recall"])]
+  trials = len(frame.drop_duplicates(["seed", "draw"]))
+  groups = frame.groupby(["attack", "party", "rows", "metric"], sort=False)
+  for (attack, party, where, metric), group in groups:
+    table, strongest, seeds = gains(group)
+    mean, low, high = intervals.interval(seeds.tolist())
+    results.append(
+      {
+        "attack": attack,
+        "rule": group["rule"].iloc[0] if "rule" in group else attack,
+        "party": party,
+        "rows": where,
+        "metric": metric,
+        "primary": bool(group["primary"].iloc[0]),
+        "attack_score": table["attack"].mean(),
+        "control": strongest,
+        "control_score": table[strongest].mean(),
+        "ceiling_score": (
+          table["ceiling"].mean() if "ceiling" in table else float("nan")
+        ),
+        "advantage": mean,
+        "low": low,
+        "high": high,
+        "seeds": len(seeds),
+        "draws": len(table) // len(seeds),
+        "n": int(group["n"].mean()),
+        "lost": trials - len(table),
+      }
+    )
+  return results
+
+
+MARGIN = 0.02  # "at its control": the interval lies within it
+
+
+def verdict(low: float, high: float) -> str:
+  """What an interval of the advantage allows one to say."""
+  if low != low:
+    return "one seed: no interval, no claim"
+  if low > 0:
+    return "it leaks, above every control"
+  if low >= -MARGIN and high <= MARGIN:
+    return f"at its control (within {MARGIN:.0%})"
+  if high < 0:
+    return "below its control: the control is the better attack"
+  return "not told apart from its control"
+
+
+def is_oracle(attack: str) -> bool:
+  """Whether an attack's name carries the mark of an oracle."""
+  return attack.endswith(tables.ORACLE)

@@ -1,0 +1,288 @@
+"""Which cut an audit recommends, with the evidence.
+
+Cells are labelled by cut and defense ("none" is one). The choice is made by
+the main task and the exposure of features on validation rows and by leakage on
+training rows; what is said of the option chosen is read from test rows too.
+
+What leaks is the leakage advantage of the strongest attack as a share of what
+guessing leaves (of 1 minus the score of the prior): advantages in AUC and in
+accuracy, and shares of features, are held against each other.
+"""
+
+import json
+import os
+import pathlib
+from typing import Any
+
+import pandas as pd
+
+from vfl_jax import attacks as the_attacks
+from vfl_jax.results import advantage
+from vfl_jax.results.answers import cells
+from vfl_jax.results.answers import cuts
+from vfl_jax.results.answers import evidence
+from vfl_jax.results.answers import recommendation
+from vfl_jax.results import files
+from vfl_jax.results import intervals
+from vfl_jax.results import tables
+
+CELL = ["cut", "defense"]
+
+
+def read(workdir: str | os.PathLike[str]) -> None:
+  """The tables "options" and "findings", and audit.json."""
+  workdir = pathlib.Path(workdir)
+  config = json.loads((workdir / "config.json").read_text("utf-8"))
+  names = ("main", "leakage", "attacks", "exposure", "cost")
+  every = {n: tables.read(workdir, f"all_{n}") for n in names}
+  frame = measured(**every, seeds=config["seeds"])
+  section = config["audit"]
+  limits = evidence.Constraints(
+    protect=section["protect"],
+    utility_loss=section["max_utility_loss"],
+    leakage=_limit(section["max_leakage"], 1),
+    exposed=_limit(section["max_exposed"], 1),
+    traffic=_limit(section["max_bytes"], 0),
+  )
+  usual = named(config["model"]["cut"], "none")
+  if usual in set(frame["name"]):
+    found = recommendation.recommend(
+      _options(frame), usual, limits, _evidence(frame, every["main"])
+    )
+  else:
+    found = recommendation.Recommendation(
+      "",
+      (
+        f"The reference, {usual}, came to no result: there is nothing to hold "
+        "the others against.",
+      ),
+    )
+  doubts = list(found.doubts)
+  series = ["utilities", "leakages", "exposures"]
+  frame = frame.drop(columns=series).assign(
+    reference=frame["name"] == usual,
+    chosen=frame["name"] == found.chosen,
+    front=frame["name"].isin(found.front),
+    misses=["; ".join(found.misses.get(name, ())) for name in frame["name"]],
+  )
+  tables.write(workdir, "options", frame.to_dict("records"))
+  tables.write(workdir, "findings", _said(found, doubts))
+  tried = set(every["leakage"]["attack"]) if len(every["leakage"]) else set()
+  answer = {
+    "recommendation": found.chosen or None,
+    "reference": usual,
+    "reasons": found.reasons,
+    "doubts": doubts,
+    "constraints": section,
+    "data": config["data"]["path"] or config["data"]["name"],
+    "seeds": config["seeds"],
+    "known labels of each class": config["evaluate"]["aux_per_class"],
+    "iterations of an attack": config["evaluate"]["attack_steps"],
+    "attacks": sorted(tried),
+    "not tried": _left_out(config["attacks"]),
+    "options": json.loads(frame.to_json(orient="records")),
+    "failed": tables.read(workdir, "failed").to_dict("records"),
+  }
+  files.write_text(workdir / "audit.json", json.dumps(answer, indent=1))
+
+
+def _left_out(asked) -> list[str]:
+  """Attacks of this package that the config does not name."""
+  names = {a if isinstance(a, str) else a["name"] for a in asked}
+  if "all" in names:
+    return []
+  return sorted(set(the_attacks.ATTACKS) - names)
+
+
+def named(cut: int, defense: str) -> str:
+  """What people call an option.
+
+  >>> named(2, "none"), named(2, "gaussian (scale=0.1)")
+  ('cut 2', 'cut 2 with gaussian (scale=0.1)')
+  """
+  return f"cut {cut}" + (f" with {defense}" if defense != "none" else "")
+
+
+def measured(
+  main: pd.DataFrame,
+  leakage: pd.DataFrame,
+  attacks: pd.DataFrame,
+  exposure: pd.DataFrame,
+  cost: pd.DataFrame,
+  seeds: int,
+) -> pd.DataFrame:
+  """Every option in one row; the columns of `CELL` are in all tables.
+
+  Args:
+    main: the main task; may have test and validation rows.
+    leakage: judged advantages.
+    attacks: the scores behind them; answers of an oracle do not count.
+    exposure: of features; may be empty.
+    cost: by stage.
+    seeds: that every option was to have.
+
+  Returns:
+    name; stages, those of a passive party; metric; the main task as
+    validation_ and test_ (mean, low, high, n); leak, what leaks by the
+    strongest attack that answered in every seed (see above) on training rows,
+    leak_low, leak_high, and of that attack leak_ (attack, party, metric,
+    score, control, control_score, test: the advantage on test rows, test_low,
+    test_high); exposed, of the party worst off on test rows; what `cuts.price`
+    finds; tries, the number of attacks and parties; lacks, why the option
+    cannot be compared. Besides, series by number of the seed: utilities and
+    exposures (validation rows), leakages (training rows).
+  """
+  primary = main[main["primary"]]
+  clean = lambda frame: frame[
+    frame["primary"] & ~frame["attack"].str.endswith(tables.ORACLE)
+  ]
+  attacks, judged = clean(attacks), clean(leakage)
+  rows = []
+  for cell, part in primary.groupby(CELL, sort=False):
+    of = lambda frame, cell=cell: frame[(frame[CELL] == list(cell)).all(axis=1)]
+    validation = part[part["rows"] == "validation"]
+    utilities = cells.main_task(validation)["utilities"]
+    leaks = _leaks(of(attacks[attacks["rows"] == "train"]))
+    whole = [leak for leak in leaks if len(leak["seeds"]) == seeds]
+    strongest = max(
+      whole, key=lambda leak: leak["seeds"].mean(), default=_NOTHING
+    )
+    work, features = of(cost), of(exposure) if len(exposure) else exposure
+    lacks = ""
+    if not whole:
+      most = max((len(leak["seeds"]) for leak in leaks), default=0)
+      lacks = f"no attack answered in more than {most} of {seeds} seeds"
+    elif len(utilities) < seeds:
+      lacks = f"{len(utilities)} of {seeds} seeds came to an end"
+    rows.append(
+      {
+        "name": named(*cell),
+        **dict(zip(CELL, cell, strict=True)),
+        "stages": ", ".join(_stages(work)),
+        "metric": part["metric"].iloc[0],
+        **_task("validation", validation),
+        **_task("test", part[part["rows"] == "test"]),
+        **_leaking(strongest, of(judged)),
+        "exposed": _worst(features, "test").mean(),
+        **cuts.price(work),
+        "tries": len(whole),
+        "lacks": lacks,
+        "utilities": utilities,
+        "leakages": strongest["seeds"],
+        "exposures": _worst(features, "validation"),
+      }
+    )
+  return pd.DataFrame(rows)
+
+
+_NOTHING: dict[str, Any] = {
+  "attack": "",
+  "party": "",
+  "seeds": pd.Series(dtype=float),
+}
+
+
+def _leaks(scores) -> list[dict[str, Any]]:
+  """Each attack of each party: what it gets of what guessing leaves."""
+  found = []
+  for (attack, party), group in scores.groupby(["attack", "party"]):
+    group = group.dropna(subset=["value"])
+    if group.empty:
+      continue
+    *_, gains = advantage.gains(group)
+    gains = gains.dropna()
+    guess = group.loc[group["what"] == "prior", "value"].mean()
+    room = 1 - guess if guess < 1 else float("nan")
+    found.append({"attack": attack, "party": party, "seeds": gains / room})
+  return found
+
+
+def _leaking(strongest, judged) -> dict[str, Any]:
+  """The strongest attack in columns, with its scores as they were judged."""
+  values = strongest["seeds"].tolist()
+  nothing = float("nan")
+  mean, low, high = intervals.interval(values) if values else (nothing,) * 3
+  found = {"leak": mean, "leak_low": low, "leak_high": high}
+  own = judged[
+    (judged["attack"] == strongest["attack"])
+    & (judged["party"] == strongest["party"])
+  ]
+  for rows, columns in (
+    (
+      "train",
+      {
+        "attack": "attack",
+        "party": "party",
+        "metric": "metric",
+        "score": "attack_score",
+        "control": "control",
+        "control_score": "control_score",
+      },
+    ),
+    ("test", {"test": "advantage", "test_low": "low", "test_high": "high"}),
+  ):
+    part = own[own["rows"] == rows]
+    for name, column in columns.items():
+      value = part[column].iloc[0] if len(part) else None
+      found[f"leak_{name}"] = value
+  return found
+
+
+def _worst(exposure, rows) -> pd.Series:
+  """By seed the share rebuilt of the party whose features suffer most."""
+  if exposure.empty:
+    return pd.Series(dtype=float)
+  part = cells.rebuilt(exposure, rows)
+  return part.groupby(["seed", "party"])["share"].mean().groupby("seed").max()
+
+
+def _evidence(frame, main) -> evidence.Evidence:
+  """Validation rows, and what guessing gets of the main task there."""
+  told = main[main["primary"] & (main["rows"] == "validation")]
+  rows = int(frame["validation_n"].min())
+  return evidence.Evidence(rows, float(told["guess"].mean()))
+
+
+def _stages(cost):
+  first = cost[cost["holder"] == "party 0"]
+  return [s for s in first["stage"] if s != "wire"]
+
+
+def _task(rows, part):
+  row = part.iloc[0]
+  return {f"{rows}_{k}": row[k] for k in ("mean", "low", "high", "n")}
+
+
+def _options(frame) -> list[evidence.Option]:
+  found = []
+  for row in frame.to_dict("records"):
+    utilities, leakages, exposures = (
+      row[name].sort_index().to_numpy()
+      for name in ("utilities", "leakages", "exposures")
+    )
+    if not len(exposures):
+      exposures = utilities * float("nan")
+    found.append(
+      evidence.Option(
+        row["name"],
+        utilities,
+        leakages,
+        exposures,
+        row["up_bytes"] + row["down_bytes"],
+        row["lacks"],
+      )
+    )
+  return found
+
+
+def _limit(value, anything):
+  return None if value == anything else value
+
+
+def _said(
+  found: recommendation.Recommendation, doubts: list[str]
+) -> list[dict[str, str]]:
+  text = f"Take {found.chosen}" if found.chosen else "No option is recommended"
+  reasons = " ".join(found.reasons).rstrip(".")
+  said = [{"text": text, "detail": reasons}]
+  return said + [{"text": "Against it", "detail": d} for d in doubts]

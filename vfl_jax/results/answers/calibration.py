@@ -1,0 +1,79 @@
+"""Which estimator is nearest to the truth, and where."""
+
+import numpy as np
+import pandas as pd
+
+CELL = ["shape", "n", "d", "classes", "level", "seed"]
+
+
+def by_cell(frame: pd.DataFrame) -> pd.DataFrame:
+  """Errors over seeds of every estimator on every kind of problem.
+
+  Returns:
+    Per estimator and cell: truth and its largest standard error, bias, spread
+    (standard deviation), mae (mean absolute error), above (share of estimates
+    whose whole interval lies above the truth) and own_rows (what critics read
+    on the rows they were fitted on).
+  """
+  error = frame["nats"] - frame["truth"]
+  groups = frame.assign(
+    error=error,
+    absolute=error.abs(),
+    over=error > frame["interval"] + 2 * frame["truth_error"],
+  ).groupby(["estimator", *CELL[:-1]], sort=False)
+  found = groups.agg(
+    truth=("truth", "mean"),
+    truth_error=("truth_error", "max"),
+    bias=("error", "mean"),
+    spread=("error", "std"),
+    mae=("absolute", "mean"),
+    above=("over", "mean"),
+    own_rows=("fitted", "mean"),
+  )
+  return found.round(4).reset_index()
+
+
+def summary(frame: pd.DataFrame) -> pd.DataFrame:
+  """Error by estimator and sample size, over all problems of that size.
+
+  Returns:
+    bias (mean error), spread (standard deviation of the error over seeds,
+    averaged over problems), mae and share (mean absolute error in nats, and as
+    a share of log(classes), where no error counts for more than 1), covered
+    (share of truths inside the 95 % interval) and above (share of estimates
+    whose whole interval lies above the truth: a lower bound should have none).
+  """
+  frame = frame.assign(
+    error=frame["nats"] - frame["truth"],
+    scale=np.log(frame["classes"]),
+    slack=frame["interval"] + 2 * frame["truth_error"],
+  )
+
+  def facts(part):
+    error = part["error"]
+    over_seeds = part.groupby(CELL[:-1])["error"].std(ddof=1)
+    return pd.Series(
+      {
+        "bias": error.mean(),
+        "spread": over_seeds.mean(),
+        "mae": error.abs().mean(),
+        "share": (error.abs() / part["scale"]).clip(upper=1).mean(),
+        "covered": (error.abs() <= part["slack"]).mean(),
+        "above": (error > part["slack"]).mean(),
+        "estimates": len(part),
+        "seconds": part["seconds"].median(),
+      }
+    )
+
+  sizes = [(str(n), part) for n, part in frame.groupby("n")]
+  found = [
+    {"estimator": estimator, "n": n, **facts(part)}
+    for n, whole in [("all", frame), *sizes]
+    for estimator, part in whole.groupby("estimator", sort=False)
+  ]
+  order = ["all", *(n for n, _ in sizes)]
+  return pd.DataFrame(found).sort_values(
+    ["n", "share"],
+    key=lambda c: c.map(order.index) if c.name == "n" else c,
+    ignore_index=True,
+  )

@@ -1,0 +1,182 @@
+"""What every cut costs and gives: utility, attacks, features, traffic, work.
+
+Cells are labelled by data, cut, and advance (stages before the reference cut;
+negative behind it).
+"""
+
+import os
+from typing import Any
+
+import pandas as pd
+
+from vfl_jax.results.answers import cells as answer_cells
+from vfl_jax.results import intervals
+from vfl_jax.results import tables
+
+CELL = ["data", "cut", "advance"]
+ADAPTIVE = "adaptive completion"
+KINDS = ("completion", "adaptive", "gradient", "clustering")
+
+
+def read(workdir: str | os.PathLike[str]) -> None:
+  """The tables "cuts" and "findings"."""
+  names = ("main", "attacks", "exposure", "cost")
+  frame = measured(**{n: tables.read(workdir, f"all_{n}") for n in names})
+  arrays = ["utilities", *(f"{kind}_seeds" for kind in KINDS)]
+  rows = frame.drop(columns=arrays).to_dict("records")
+  tables.write(workdir, "cuts", rows)
+  tables.write(workdir, "findings", findings(frame))
+
+
+def measured(
+  main: pd.DataFrame,
+  attacks: pd.DataFrame,
+  exposure: pd.DataFrame,
+  cost: pd.DataFrame,
+) -> pd.DataFrame:
+  """Every cell in one row; the columns of `CELL` are in all tables.
+
+  Returns:
+    metric, utility with its interval (test rows); for each of `KINDS` the
+    largest leakage advantage over attacks and parties on training rows, with
+    its interval and the attack; exposed, the share of features rebuilt; per
+    sample up_bytes and down_bytes of all parties, flops (forward) and
+    parameters of the passive party with the most and of the active one,
+    flops_total, activation_bytes of one batch. Besides, series by number of
+    the seed: utilities, and KIND_seeds.
+  """
+  primary = attacks[attacks["primary"] & (attacks["rows"] == answer_cells.ROWS)]
+  exposed = answer_cells.exposures(exposure, CELL)
+  rows = []
+  tested = main[(main["rows"] == "test") & main["primary"]]
+  for cell, part in tested.groupby(CELL, sort=False):
+    own = primary[(primary[CELL] == list(cell)).all(axis=1)]
+    rows.append(
+      {
+        **dict(zip(CELL, cell, strict=True)),
+        **answer_cells.main_task(part),
+        **_leaks(answer_cells.leaks(own)),
+        "exposed": exposed.get(cell, float("nan")),
+        **price(cost[(cost[CELL] == list(cell)).all(axis=1)]),
+      }
+    )
+  return pd.DataFrame(rows).sort_values(["data", "cut"], ignore_index=True)
+
+
+def _kind(leak) -> str:
+  if leak["attack"] == ADAPTIVE:
+    return "adaptive"
+  return answer_cells.family(leak["rule"])
+
+
+def _leaks(found):
+  rows: dict[str, Any] = {}
+  for kind in KINDS:
+    own = [leak for leak in found if _kind(leak) == kind]
+    top = answer_cells.strongest(own) if own else None
+    nothing = float("nan")
+    rows |= {
+      kind: top["advantage"] if top else nothing,
+      f"{kind}_low": top["low"] if top else nothing,
+      f"{kind}_high": top["high"] if top else nothing,
+      f"{kind}_attack": top["attack"] if top else "",
+      f"{kind}_seeds": top["seeds"] if top else None,
+    }
+  return rows
+
+
+def price(cost: pd.DataFrame) -> dict[str, int]:
+  """Traffic and work; of the passive parties that of the one with the most.
+
+  To the active party's belongs what it does with features of its own.
+
+  Returns:
+    up_bytes and down_bytes of a sample, flops_total, and flops, parameters and
+    activation_bytes, each of `_passive` and of `_active`.
+  """
+  wire = cost[cost["stage"] == "wire"]
+  work = cost[cost["stage"] != "wire"]
+  sums = work.groupby("holder")[["flops", "parameters", "activation_bytes"]]
+  sums = sums.sum()
+  passive = sums[sums.index.str.startswith("party ")]
+  active = sums[sums.index.str.startswith("active")]
+  price = {
+    "up_bytes": int(wire["up_bytes"].sum()),
+    "down_bytes": int(wire["down_bytes"].sum()),
+    "flops_total": int(sums["flops"].sum()),
+  }
+  for name in sums:
+    price[f"{name}_passive"] = int(passive[name].max()) if len(passive) else 0
+    price[f"{name}_active"] = int(active[name].sum())
+  return price
+
+
+def findings(cells: pd.DataFrame) -> list[dict[str, str]]:
+  """What advancing the cut by one, two and three does, and what it costs."""
+  said = []
+  for data, part in cells.groupby("data", sort=False):
+    part = part.set_index("advance")
+    if 0 not in part.index:
+      continue
+    name = str(data).replace("_", " ")
+    for far in (1, 2, 3):
+      if far in part.index:
+        said += [
+          _gained(name, part.loc[0], part.loc[far], far),
+          _paid(name, part.loc[0], part.loc[far], far),
+        ]
+  return said
+
+
+def _gained(name, before, after, far):
+  kinds = [
+    f"{kind} {before[kind]:+.3f} to {after[kind]:+.3f} "
+    f"(changed by {_change(before[f'{kind}_seeds'], after[f'{kind}_seeds'])})"
+    for kind in KINDS
+    if before[kind] == before[kind] and after[kind] == after[kind]
+  ]
+  return {
+    "text": f"On {name}, advancing the cut by {far} changes test "
+    f"{before['metric'].replace('_', ' ')} by "
+    f"{_change(before['utilities'], after['utilities'])}",
+    "detail": f"leakage advantages: {'; '.join(kinds)}",
+  }
+
+
+def _paid(name, before, after, far):
+  times = {
+    what: after[key] / before[key] if before[key] else float("nan")
+    for what, key in (
+      ("all computation", "flops_total"),
+      ("that of a passive party", "flops_passive"),
+      ("that of the active party", "flops_active"),
+    )
+  }
+  traffic = after["up_bytes"] + after["down_bytes"]
+  usual = before["up_bytes"] + before["down_bytes"]
+  shares = ", ".join(
+    f"{what} {value:.2f} times" for what, value in times.items()
+  )
+  return {
+    "text": f"On {name}, advancing the cut by {far} makes {traffic} bytes a "
+    f"sample of {usual} and {times['all computation']:.2f} times the forward "
+    "work; the share of features that the active party rebuilds goes from "
+    f"{before['exposed']:.2f} to {after['exposed']:.2f}",
+    "detail": f"forward FLOPs: {shares} what they were; parameters of a "
+    f"passive party {before['parameters_passive']:,} to "
+    f"{after['parameters_passive']:,}, of the active one "
+    f"{before['parameters_active']:,} to {after['parameters_active']:,}; "
+    "activations of a batch, in bytes: "
+    f"{before['activation_bytes_passive']:,} to "
+    f"{after['activation_bytes_passive']:,} and "
+    f"{before['activation_bytes_active']:,} to "
+    f"{after['activation_bytes_active']:,}",
+  }
+
+
+def _change(before, after):
+  """The paired difference over seeds, with its interval."""
+  mean, low, high = intervals.interval((after - before).dropna().tolist())
+  if low != low:
+    return f"{mean:+.3f} (one seed)"
+  return f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]"

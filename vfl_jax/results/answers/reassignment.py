@@ -1,0 +1,208 @@
+"""What attacks find where the task says less and less of what features do.
+
+Cells are labelled by data and task.
+"""
+
+import os
+from typing import Any
+
+import pandas as pd
+
+from vfl_jax.results import advantage
+from vfl_jax.results.answers import cells as answer_cells
+from vfl_jax.results import tables
+
+CELL = ["data", "task"]
+LEARNED = 0.9  # share of its ceiling that a crossed task has to reach
+
+
+def read(workdir: str | os.PathLike[str]) -> None:
+  """The tables "reassignment" and "findings"."""
+  names = ("main", "leakage", "attacks", "alignment")
+  rows = measured(**{n: tables.read(workdir, f"all_{n}") for n in names})
+  tables.write(workdir, "reassignment", rows)
+  tables.write(workdir, "findings", findings(pd.DataFrame(rows)))
+
+
+def measured(
+  main: pd.DataFrame,
+  leakage: pd.DataFrame,
+  attacks: pd.DataFrame,
+  alignment: pd.DataFrame,
+) -> list[dict[str, Any]]:
+  """Every cell in one row; the columns of `CELL` are in all tables.
+
+  Args:
+    main: utility.
+    leakage: advantages of attacks.
+    attacks: the scores behind them.
+    alignment: see `evaluation.alignment`.
+
+  Returns:
+    metric; utility with its interval (test rows); prior (score of the best
+    guess without features) and ceiling (of what sums allow, where there is
+    one); informative, of a learner with every label, and clusters, both above
+    the prior, the passive parties' largest; few_labels, the features-only
+    control above the prior. Of the strongest attack on embeddings (test rows),
+    on training rows, and by gradients: score, control, advantage, its
+    interval, attack and party, under the prefixes "embeddings_", "train_" and
+    "gradients_". Of all attacks on embeddings by all parties, test rows:
+    attacks, how many; held, how many of them are at or below their control by
+    the equivalence test; leaking and unclear, which of the others are shown to
+    be above it, and which are not told.
+  """
+  rows = []
+  utilities = main[(main["rows"] == "test") & main["primary"]]
+  for cell, utility in utilities.groupby(CELL, sort=False):
+    own = {
+      name: frame[(frame[CELL] == list(cell)).all(axis=1)]
+      for name, frame in (
+        ("leakage", leakage),
+        ("attacks", attacks),
+        ("alignment", alignment),
+      )
+    }
+    leaks = own["leakage"][own["leakage"]["primary"]]
+    leaks = leaks[~leaks["attack"].map(advantage.is_oracle)]
+    kind = leaks["rule"].map(answer_cells.family)
+    # cut gradients are of training rows only
+    tested = set(leaks.loc[leaks["rows"] == "test", "attack"])
+    by_embeddings = leaks["attack"].isin(tested)
+    embeddings = leaks[by_embeddings]
+    leaks, kind = leaks[~by_embeddings], kind[~by_embeddings]
+    task = answer_cells.main_task(utility)
+    del task["utilities"]
+    rows.append(
+      {
+        **dict(zip(CELL, cell, strict=True)),
+        **task,
+        **_aligned(own["alignment"], set(embeddings["party"])),
+        **_known(own["attacks"]),
+        **_held(embeddings[embeddings["rows"] == "test"]),
+        **_strongest("embeddings", embeddings, "test"),
+        **_strongest("train", embeddings, "train"),
+        **_strongest("gradients", leaks[kind == "gradient"], "train"),
+        **_strongest("clustering", leaks[kind == "clustering"], "train"),
+      }
+    )
+  return rows
+
+
+def _aligned(alignment, passive):
+  """What learners that know of no federation find."""
+  above = alignment["value"] - alignment["chance"]
+  part = alignment.assign(above=above)
+  theirs = part[part["party"].isin(passive)].groupby("quantity")["above"].max()
+  ceiling = part.loc[part["quantity"] == "ceiling", "value"]
+  return {
+    "informative": theirs.get("informativeness", float("nan")),
+    "clusters": theirs.get("clusters", float("nan")),
+    "ceiling": ceiling.iloc[0] if len(ceiling) else float("nan"),
+  }
+
+
+def _known(attacks):
+  """What guesses and few labels give on test rows, without a federation."""
+  part = attacks[attacks["primary"] & (attacks["rows"] == "test")]
+  means = part.groupby(["what", "party"])["value"].mean()
+  best = {what: own.max() for what, own in means.groupby(level=0)}
+  prior = best.get("prior", float("nan"))
+  return {
+    "prior": prior,
+    "few_labels": best.get("features only", float("nan")) - prior,
+  }
+
+
+def _held(leaks):
+  """Attacks at their control, and the others by name."""
+  found: dict[str, Any] = {"attacks": 0, "held": 0}
+  others: dict[str, list[str]] = {"leaking": [], "unclear": []}
+  for row in leaks.dropna(subset=["low"]).to_dict("records"):
+    found["attacks"] += 1
+    name = f"{row['attack'].replace('_', ' ')} by party {row['party']}"
+    if row["low"] > 0:
+      others["leaking"].append(name)
+    elif row["high"] <= advantage.MARGIN:
+      found["held"] += 1
+    else:
+      others["unclear"].append(name)
+  return found | {k: ", ".join(names) for k, names in others.items()}
+
+
+def _strongest(prefix, leaks, rows):
+  """The attack with the largest advantage on such rows."""
+  part = leaks[leaks["rows"] == rows].dropna(subset=["advantage"])
+  found: dict[str, Any] = dict.fromkeys(
+    ("score", "control", "advantage", "low", "high"), float("nan")
+  ) | {"attack": "", "party": ""}
+  if len(part):
+    top = part.loc[part["advantage"].idxmax()]
+    found = {
+      "score": top["attack_score"],
+      "control": top["control_score"],
+      **{k: top[k] for k in ("advantage", "low", "high", "attack", "party")},
+    }
+  return {f"{prefix}_{name}": value for name, value in found.items()}
+
+
+def findings(cells: pd.DataFrame) -> list[dict[str, str]]:
+  """The paper's claim, data set by data set."""
+  said = []
+  for data, part in cells.groupby("data", sort=False):
+    name = str(data).replace("_", " ")
+    tasks = part.set_index("task")
+    if {"identity", "cross"} <= set(tasks.index):
+      said.append(_crossed(name, tasks.loc["identity"], tasks.loc["cross"]))
+    if len(part) > 3:
+      said.append(_related(name, part))
+  return said
+
+
+def _crossed(name, natural, crossed):
+  share = crossed["utility"] / crossed["ceiling"]
+  learned = (
+    f"is learned (test {crossed['utility']:.3f}, {share:.0%} of the "
+    f"{crossed['ceiling']:.3f} that the parties' own classifiers allow)"
+    if share >= LEARNED
+    else f"is not learned as far as it could be (test "
+    f"{crossed['utility']:.3f}, {share:.0%} of the {crossed['ceiling']:.3f} "
+    "that the parties' own classifiers allow)"
+  )
+  return {
+    "text": f"On {name}, the crossed task {learned}; "
+    f"{crossed['held']} of {crossed['attacks']} attacks on embeddings (test "
+    "rows, by party) are shown to be at or below their control there, "
+    f"{natural['held']} of {natural['attacks']} on the natural task",
+    "detail": _named("above it", crossed["leaking"])
+    + _named("not told", crossed["unclear"])
+    + f"the strongest scores {crossed['embeddings_score']:.3f}, advantage "
+    f"{_between(crossed)}; on the natural task "
+    f"{natural['embeddings_score']:.3f}, advantage {_between(natural)}",
+  }
+
+
+def _named(what, names):
+  return f"{what}: {names}; " if isinstance(names, str) and names else ""
+
+
+def _related(name, part):
+  """Whether attacks and their advantage go with alignment."""
+  score = part["embeddings_score"] - part["prior"]
+  gain = part["embeddings_advantage"]
+  raw = part["few_labels"].corr(score, method="spearman")
+  net = part["few_labels"].corr(gain, method="spearman")
+  return {
+    "text": f"On {name}, over {len(part)} tasks, what attacks score goes with "
+    "what few labels find in the features alone (rank correlation "
+    f"{raw:+.2f}), and what the federation adds to it with {net:+.2f}",
+    "detail": "alignment: the features-only control above the prior",
+  }
+
+
+def _between(row):
+  if row["embeddings_low"] != row["embeddings_low"]:
+    return f"{row['embeddings_advantage']:+.3f} (one seed)"
+  return (
+    f"{row['embeddings_advantage']:+.3f} [{row['embeddings_low']:+.3f}, "
+    f"{row['embeddings_high']:+.3f}]"
+  )

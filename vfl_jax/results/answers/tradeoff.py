@@ -1,0 +1,47 @@
+"""What a defence buys and what it costs, and whether the cut buys more.
+
+Cells are labelled by data, defense ("none" is one), strength and advance (of
+the cut). Two of them are compared seed by seed: they share data, draws and
+initial values as far as their networks do.
+"""
+
+import os
+
+import pandas as pd
+
+from vfl_jax.results.answers import cells as answer_cells
+from vfl_jax.results.answers import verdicts
+from vfl_jax.results import tables
+
+
+def read(workdir: str | os.PathLike[str]) -> None:
+  """The tables "tradeoff", "advances" and "findings"."""
+  frames = {
+    name: answer_cells.labelled(tables.read(workdir, f"all_{name}"))
+    for name in ("main", "attacks", "exposure", "cost")
+  }
+  cells = answer_cells.measured(**frames)
+  tables.write(workdir, "tradeoff", answer_cells.spread(cells))
+  steps = verdicts.advances(cells)
+  tables.write(workdir, "advances", steps)
+  tables.write(workdir, "margins", [verdicts.MARGINS])
+  failed = tables.read(workdir, "failed")
+  said = verdicts.findings(cells, pd.DataFrame(steps), failed)
+  tables.write(workdir, "findings", said + silent(frames["main"], cells))
+
+
+def silent(main: pd.DataFrame, cells: pd.DataFrame) -> list[dict[str, str]]:
+  """A sentence on the cells that no attack has answered in, if there are."""
+  measured_ones = set(cells[verdicts.CELL].itertuples(index=False, name=None))
+  missing = sorted(
+    set(main[verdicts.CELL].itertuples(index=False, name=None)) - measured_ones
+  )
+  if not missing:
+    return []
+  return [
+    {
+      "text": f"In {len(missing)} experiments no attack had an answer: they "
+      "are in no comparison",
+      "detail": "; ".join(", ".join(map(str, cell)) for cell in missing),
+    }
+  ]

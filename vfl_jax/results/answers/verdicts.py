@@ -1,0 +1,212 @@
+"""One cell of a study against another: seed by seed, and in sentences."""
+
+from typing import Any
+
+import pandas as pd
+
+from vfl_jax.results import intervals
+
+CELL = ["data", "defense", "strength", "advance"]
+# how much worse is as good as equal: shares of samples, as accuracy is
+MARGINS = {"utility": 0.02, "leakage": 0.05}
+
+
+def verdict(better: pd.Series, worse: pd.Series) -> dict[str, Any]:
+  """One cell against another, by paired differences over seeds.
+
+  Args:
+    better: the cell that is asked about, a row of `measured`.
+    worse: the one it is held against.
+
+  Returns:
+    utility and leakage, the differences over the seeds that both have, with
+    their 95 % intervals; an advantage below zero counts as none, for that
+    attacker does without the federation. And the verdict: "dominates" if one
+    of the two is told apart to the better and the other is told apart too or
+    at most its margin worse (by the whole interval), "dominated" for the
+    reverse, "trade-off" if one is told apart to the better and the other to
+    the worse, else "not told apart".
+  """
+  found: dict[str, Any] = {}
+  gains, losses = {}, {}
+  for name, column in (("utility", "utilities"), ("leakage", "leakages")):
+    a, b = better[column], worse[column]
+    if name == "leakage":
+      a, b = a.clip(lower=0), b.clip(lower=0)
+    difference = (a - b).dropna()  # by seed
+    mean, low, high = intervals.interval(difference.tolist())
+    found |= {name: mean, f"{name}_low": low, f"{name}_high": high}
+    if name == "leakage":  # the less the better
+      low, high = -high, -low
+    gains[name], losses[name] = (low, -low), (-high, high)
+  found["verdict"] = _judged(gains, losses)
+  return found
+
+
+def _judged(gains, losses):
+  """Of `(surely at least, at most lost)` by name, there and back."""
+
+  def wins(sides):
+    return [name for name, (least, _) in sides.items() if least > 0]
+
+  def holds(sides):
+    return all(lost < MARGINS[name] for name, (_, lost) in sides.items())
+
+  won, lost = wins(gains), wins(losses)
+  if won and lost:
+    return "trade-off"
+  if won and holds(gains):
+    return "dominates"
+  if lost and holds(losses):
+    return "dominated"
+  return "not told apart"
+
+
+def advances(cells: pd.DataFrame) -> list[dict[str, Any]]:
+  """The cut instead of every defence, and on top of every defence.
+
+  Returns:
+    Rows: question ("instead": advancing the cut of the undefended model
+    against a defence at the reference cut; "on top": a defence with the cut
+    advanced against the same without; "alone": the undefended model with the
+    cut advanced against the same without), data, defense, strength, advance,
+    the differences and verdict of `verdict`, and that in features exposed.
+  """
+  index = {tuple(row[k] for k in CELL): row for _, row in cells.iterrows()}
+  rows = []
+  for (data, defense, strength, advance), row in index.items():
+    asked = []
+    if advance:
+      question = "alone" if defense == "none" else "on top"
+      asked.append((question, row, index.get((data, defense, strength, 0))))
+    elif defense != "none":
+      asked += [
+        ("instead", moved, row)
+        for (name, other, _, far), moved in index.items()
+        if name == data and other == "none" and far
+      ]
+    for question, cell, against in asked:
+      if against is None:
+        continue
+      rows.append(
+        {
+          "question": question,
+          "data": data,
+          "defense": defense,
+          "strength": strength,
+          "advance": cell["advance"],
+          **verdict(cell, against),
+          "exposed": cell["exposed"] - against["exposed"],
+        }
+      )
+  return rows
+
+
+def findings(
+  cells: pd.DataFrame, steps: pd.DataFrame, failed: pd.DataFrame
+) -> list[dict[str, str]]:
+  """The study's questions, answered in numbers, against the paper too.
+
+  Args:
+    cells: of `cells.measured`.
+    steps: of `advances`.
+    failed: cells that came to no result; may be empty.
+  """
+  if steps.empty:
+    return []
+  said = []
+  for data, part in cells[cells["defense"] == "none"].groupby(
+    "data", sort=False
+  ):
+    said += _alone(str(data), part, steps)
+  for question, name in (
+    ("instead", "Does advancing the cut dominate other defences"),
+    ("on top", "Does advancing the cut improve other defences"),
+  ):
+    part = steps[steps["question"] == question]
+    for data, own in part.groupby("data", sort=False):
+      text, detail = _answer(f"{name} on {_plain(data)}", own)
+      far = own["advance"].max() if question == "on top" else 0
+      gone = _failed(failed, data, {0, far})
+      if gone:
+        detail += f"; not compared, for they came to no result: {gone}"
+      said.append((text, detail))
+  return [{"text": text, "detail": detail} for text, detail in said]
+
+
+def _alone(data, part, steps):
+  part = part.sort_values("advance")
+  before, after = part.iloc[0], part.iloc[-1]
+  if before["advance"] or not after["advance"]:
+    return []
+  own = steps[
+    (steps["question"] == "alone")
+    & (steps["data"] == data)
+    & (steps["advance"] == after["advance"])
+  ].iloc[0]
+  kinds = [
+    f"{k} {before[k]:+.3f} to {after[k]:+.3f}"
+    for k in ("completion", "gradient", "clustering")
+    if before[k] == before[k]
+  ]
+  return [
+    (
+      f"On {_plain(data)}, advancing the cut by {int(after['advance'])} "
+      f"changes test {before['metric'].replace('_', ' ')} by "
+      f"{_interval(own, 'utility')} and the largest leakage advantage by "
+      f"{_interval(own, 'leakage')}; by means the "
+      f"{before['exposed']:.0%} of the features' variance that the active "
+      f"party can rebuild become {after['exposed']:.0%}",
+      f"leakage advantage by kind of attack: {', '.join(kinds)}",
+    )
+  ]
+
+
+def _failed(failed, data, advances):
+  """Defences of a data set that failed with the cut so far forward."""
+  if failed.empty:
+    return ""
+  part = failed[(failed["data"] == data) & failed["advance"].isin(advances)]
+  names = part["defense"].str.cat(part["strength"].fillna("").astype(str), " ")
+  return ", ".join(dict.fromkeys(names.map(_plain)))
+
+
+def _answer(question, part):
+  """How often it does, with the cut as far forward as it goes."""
+  shares = {
+    int(advance): own["verdict"].value_counts(normalize=True).to_dict()
+    for advance, own in part.groupby("advance")
+  }
+  far = max(shares)
+  own, share = part[part["advance"] == far], shares.pop(far)
+  won, lost = (share.get(k, 0.0) for k in ("dominates", "dominated"))
+  if own["utility_low"].isna().all():
+    return f"{question}? One seed cannot tell", f"{len(own)} comparisons"
+  answer = (
+    "Mostly yes" if won > 0.5 else "Mostly no" if lost > 0.5 else "Not clearly"
+  )
+  less = [
+    f"{advance}: {s.get('dominates', 0):.0%} and {s.get('dominated', 0):.0%}"
+    for advance, s in shares.items()
+  ]
+  return (
+    f"{question}? {answer}: {far} stages forward it is better in {won:.0%} of "
+    f"{len(own)} comparisons, worse in {lost:.0%}, and trades one for the "
+    f"other in {share.get('trade-off', 0.0):.0%}",
+    "the others are not told apart; in the median utility "
+    f"{own['utility'].median():+.3f}, leakage advantage "
+    f"{own['leakage'].median():+.3f}, features exposed "
+    f"{own['exposed'].median():+.2f}"
+    + (f"; by fewer stages, {', '.join(less)}" if less else ""),
+  )
+
+
+def _interval(row, name):
+  mean, low, high = (row[name + end] for end in ("", "_low", "_high"))
+  if low != low:
+    return f"{mean:+.3f} (one seed)"
+  return f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]"
+
+
+def _plain(name):
+  return str(name).replace("_", " ")

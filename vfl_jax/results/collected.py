@@ -1,0 +1,23 @@
+"""Tables of all cells of a study, joined."""
+
+import pandas as pd
+
+COLLECTED = (
+  "main",
+  "attacks",
+  "leakage",
+  "exposure",
+  "privacy",
+  "cost",
+  "alignment",
+  "information",
+  "compensation",
+  "probes",
+)
+
+
+def labelled(frame, labels):
+  """A cell's table behind its labels; a column of the same name is "own"."""
+  front = pd.DataFrame([labels] * len(frame), index=frame.index)
+  clash = {name: f"own_{name}" for name in labels if name in frame}
+  return pd.concat([front, frame.rename(columns=clash)], axis=1)

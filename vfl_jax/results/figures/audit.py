@@ -1,0 +1,93 @@
+"""The options of an audit, and what they mean to either side."""
+
+from matplotlib import figure as figures
+from matplotlib import ticker
+import pandas as pd
+
+from vfl_jax.results.figures import style
+
+_MARKERS = "osD^vP<"
+
+
+def options(frame: pd.DataFrame) -> figures.Figure:
+  """Test score of the main task against leakage, a point per option.
+
+  The numbers are cuts, the ring is the reference, the star what is chosen.
+  """
+  figure, axis = style.subplots(figsize=(7.2, 4.2))
+  axis.axhline(0, color=style.GREY, linewidth=0.8, linestyle=":")
+  for k, (defense, part) in enumerate(frame.groupby("defense", sort=False)):
+    part = part.sort_values("cut")
+    colour = style.COLOURS[k % len(style.COLOURS)]
+    axis.errorbar(
+      part["test_mean"],
+      part["leak"],
+      xerr=_bars(part, "test_mean", "test_low", "test_high"),
+      yerr=_bars(part, "leak", "leak_low", "leak_high"),
+      color=colour,
+      marker=_MARKERS[k % len(_MARKERS)],
+      markersize=5,
+      linestyle="none",
+      elinewidth=0.7,
+      alpha=0.9,
+      label="no defence" if defense == "none" else str(defense),
+    )
+    for _, row in part.iterrows():
+      axis.annotate(
+        f"{row['cut']}",
+        (row["test_mean"], row["leak"]),
+        xytext=(5, 4),
+        textcoords="offset points",
+        color=colour,
+        fontsize=8,
+      )
+  for column, marker, size in (("reference", "o", 13), ("chosen", "*", 19)):
+    own = frame[frame[column]]
+    axis.plot(
+      own["test_mean"],
+      own["leak"],
+      marker=marker,
+      markersize=size,
+      markerfacecolor="none",
+      markeredgecolor=style.INK,
+      linestyle="none",
+      label=column,
+    )
+  axis.set_xlabel(f"test {str(frame['metric'].iloc[0]).replace('_', ' ')}")
+  axis.set_ylabel("share of the labels that leaks")
+  style.legend_above(figure, axis)
+  return figure
+
+
+def sides(frame: pd.DataFrame) -> figures.Figure | None:
+  """Leakage of labels and exposure of features over the cut, no defence."""
+  part = frame[frame["defense"] == "none"].sort_values("cut")
+  if len(part) < 2:
+    return None
+  figure, axis = style.subplots(figsize=(7.2, 3.2))
+  for colour, marker, quantity, label in (
+    (style.COLOURS[1], "o", "leak", "labels: share that leaks"),
+    (style.COLOURS[0], "s", "exposed", "features: share exposed"),
+  ):
+    axis.plot(
+      part["cut"], part[quantity], color=colour, marker=marker, label=label
+    )
+  axis.fill_between(
+    part["cut"],
+    part["leak_low"],
+    part["leak_high"],
+    color=style.COLOURS[1],
+    alpha=0.15,
+    linewidth=0,
+  )
+  axis.axhline(0, color=style.GREY, linewidth=0.8, linestyle=":")
+  axis.set_xlabel("cut: stages at the passive parties")
+  axis.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
+  style.legend_above(figure, axis)
+  return figure
+
+
+def _bars(part, middle, low, high):
+  """Distances to the ends of an interval; 0 where there is none."""
+  ends = part[middle] - part[low], part[high] - part[middle]
+  return [end.fillna(0).clip(lower=0) for end in ends]

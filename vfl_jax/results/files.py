@@ -1,0 +1,27 @@
+"""Files that are written whole or not at all."""
+
+import os
+import pathlib
+import tempfile
+
+
+class Damaged(ValueError):
+  """A file of a workdir is not what was written there."""
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+  """Write a file as a whole or not at all."""
+  path = pathlib.Path(path)
+  path.parent.mkdir(parents=True, exist_ok=True)
+  handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+  try:
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+      file.write(text)
+      file.flush()
+      os.fsync(file.fileno())
+    os.chmod(temporary, 0o644)
+    os.replace(temporary, path)
+  except BaseException:
+    if os.path.exists(temporary):
+      os.unlink(temporary)
+    raise

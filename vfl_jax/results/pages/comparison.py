@@ -1,0 +1,119 @@
+"""Many runs on one page: what differs in their configs, and what came of it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+import json
+import os
+import pathlib
+from typing import Any
+
+from vfl_jax.results.pages import leakage
+from vfl_jax.results import status as result_status
+from vfl_jax.results import tables
+
+
+def experiments(folders: Iterable[str | os.PathLike[str]]) -> list[Any]:
+  """`(folder, config)` of runs; of a study or an audit those below it.
+
+  Raises:
+    ValueError: a folder that holds no run.
+  """
+  found = []
+  for folder in map(pathlib.Path, folders):
+    path = folder / "config.json"
+    if not path.is_file():
+      raise ValueError(f"{folder} holds no run: config.json is missing.")
+    config = json.loads(path.read_text("utf-8"))
+    if config["kind"] in ("study", "audit"):
+      below = sorted(p.parent for p in folder.glob("runs/*/config.json"))
+      found += experiments(below)
+    elif config["kind"] == "experiment":
+      found.append((folder, config))
+  return found
+
+
+def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+  """Values by dotted key, as text.
+
+  >>> flat({"train": {"epochs": 3}, "attacks": ["norm"]})
+  {'train.epochs': '3', 'attacks': '["norm"]'}
+  """
+  found = {}
+  for key, value in config.items():
+    if isinstance(value, Mapping):
+      found |= flat(value, f"{prefix}{key}.")
+    else:
+      found[prefix + key] = (
+        value if isinstance(value, str) else json.dumps(value)
+      )
+  return found
+
+
+def differing(configs: Sequence[Mapping[str, Any]]) -> list[str]:
+  """Dotted keys, but the name, whose values are not the same in all."""
+  every = [flat(config) for config in configs]
+  keys = dict.fromkeys(key for own in every for key in own if key != "name")
+  return [k for k in keys if len({own.get(k, "") for own in every}) > 1]
+
+
+def contents(
+  folders: Iterable[str | os.PathLike[str]], beside: pathlib.Path
+) -> dict[str, Any]:
+  """What compare.html shows.
+
+  Args:
+    folders: of runs, studies or audits.
+    beside: folder of the page, for links.
+
+  Raises:
+    ValueError: a folder that holds no run, or none of them does.
+  """
+  found = experiments(folders)
+  if not found:
+    raise ValueError("nothing to compare: no experiment in these folders.")
+  keys = differing([config for _, config in found])
+  rows = []
+  for folder, config in found:
+    own, status = flat(config), result_status.status(folder)
+    link = os.path.relpath((folder / "report.html").resolve(), beside)
+    rows.append(
+      {
+        "name": config["name"],
+        "link": link if (folder / "report.html").is_file() else "",
+        "state": status.get("state", "waiting"),
+        "reason": status.get("reason", ""),
+        "values": [own.get(key, "") for key in keys],
+        "main": _main(folder, config["evaluate"]["metric"]),
+        "leak": _leak(folder),
+        "exposed": _exposed(folder),
+      }
+    )
+  return {"keys": keys, "rows": rows}
+
+
+def _main(folder, metric):
+  """The main task on test rows."""
+  frame = tables.read(folder, "main")
+  if frame.empty:
+    return None
+  frame = frame[(frame["rows"] == "test") & (frame["metric"] == metric)]
+  return frame.iloc[0].to_dict() if len(frame) else None
+
+
+def _leak(folder):
+  """The largest advantage of any attack by any party."""
+  cards = leakage.strongest(tables.read(folder, "leakage"))
+  return max(cards, key=lambda card: card["advantage"], default=None)
+
+
+def _exposed(folder):
+  """The share of features rebuilt, of the party worst off, on test rows."""
+  frame = tables.read(folder, "exposure")
+  if frame.empty:
+    return None
+  part = frame[
+    (frame["metric"] == "unexplained")
+    & (frame["what"] == "attack")
+    & (frame["rows"] == "test")
+  ]
+  means = 1 - part.groupby("party")["value"].mean()
+  return float(means.max()) if len(means) else None

@@ -1,0 +1,136 @@
+"""What the report says of attacks, from the tables alone."""
+
+from typing import Any
+
+import pandas as pd
+from scipy import stats
+
+from vfl_jax.results import advantage
+from vfl_jax.results import intervals
+
+
+def findings(leakage: pd.DataFrame) -> list[tuple[str, str]]:
+  """Who leaks, attacks with the same verdict together."""
+  said = []
+  alike: dict[Any, list[Any]] = {}
+  every = _decisive(leakage)
+  for r in every:
+    key = r["party"], advantage.verdict(r["low"], r["high"])
+    alike.setdefault(key, []).append(r)
+  for (party, words), rows in alike.items():
+    both = [r["attack"] for r in rows]  # on training rows, on test rows
+    total = [r["attack"] for r in every if r["party"] == party]
+    names = ", ".join(
+      dict.fromkeys(
+        r["attack"].replace("_", " ")
+        + (
+          ""
+          if both.count(r["attack"]) == total.count(r["attack"])
+          else f" on {r['rows']} rows"
+        )
+        for r in rows
+      )
+    )
+    numbers = "; ".join(
+      f"{r['rows']} rows: {r['attack_score']:.3f} against "
+      f"{r['control_score']:.3f} ({r['control']}), advantage "
+      f"{r['advantage']:+.3f}"
+      for r in rows
+    )
+    said.append((f"Party {party}, {names}: {words}", numbers))
+  return said
+
+
+def judged(leakage: pd.DataFrame) -> list[Any]:
+  """Every advantage with its verdict; of what an oracle chose there is none."""
+  return [
+    {
+      **r,
+      "verdict": "chosen by the true labels: no claim"
+      if advantage.is_oracle(r["attack"])
+      else advantage.verdict(r["low"], r["high"]) + _lost(r["lost"]),
+    }
+    for r in leakage.to_dict("records")
+  ]
+
+
+def _lost(trials) -> str:
+  if not trials:
+    return ""
+  return f"; it gave no answer in {trials} more trial{'s' * (trials > 1)}"
+
+
+def exposure(frame: pd.DataFrame) -> list[Any]:
+  """What features are rebuilt to, beside their mean, by party and metric."""
+  if frame.empty:
+    return []
+  found = []
+  frame = frame[frame["rows"] == "test"]
+  groups = frame.groupby(["attack", "party", "metric"], sort=False)
+  for (attack, party, metric), group in groups:
+    own = group[group["what"] == "attack"]["value"]
+    found.append(
+      {
+        "attack": attack,
+        "party": party,
+        "metric": metric,
+        "value": own.mean(),
+        "half": intervals.half_width(own),
+        "mean": group[group["what"] == "mean"]["value"].mean(),
+        "n": int(group["n"].iloc[0]),
+      }
+    )
+  return found
+
+
+def _decisive(leakage: pd.DataFrame) -> list[Any]:
+  """The primary metric of every attack and party, on training and test rows."""
+  if leakage.empty:
+    return []
+  frame = leakage[
+    leakage["primary"] & ~leakage["attack"].map(advantage.is_oracle)
+  ]
+  return frame.to_dict("records")
+
+
+def strongest(leakage: pd.DataFrame) -> list[dict[str, Any]]:
+  """By party the largest advantage of all attacks and rows, and of how many.
+
+  That it is the largest was seen with the labels at hand: its interval is as
+  wide as it must be to hold for all of them at once.
+  """
+  found: dict[str, dict[str, Any]] = {}
+  rows = _decisive(leakage)
+  for r in rows:
+    before = found.get(r["party"])
+    if before is None or r["advantage"] > before["advantage"]:
+      found[r["party"]] = r
+  cards = []
+  for party, r in found.items():
+    count = sum(other["party"] == party for other in rows)
+    wider = 1.0
+    if r["seeds"] > 1:  # an interval for each of them at once (Bonferroni)
+      rule = stats.t(r["seeds"] - 1)
+      wider = float(rule.ppf(1 - 0.025 / count) / rule.ppf(0.975))
+    half = wider * (r["high"] - r["low"]) / 2
+    low, high = r["advantage"] - half, r["advantage"] + half
+    cards.append({**r, "of": count, "low": low, "high": high})
+  return cards
+
+
+def active(frame: pd.DataFrame) -> list[Any]:
+  """The main task under each active attack beside the honest federation."""
+  if frame.empty:
+    return []
+  groups = frame.groupby(["attack", "party", "metric"], sort=False)
+  return groups[["value", "honest"]].mean().reset_index().to_dict("records")
+
+
+def variants(frame: pd.DataFrame) -> list[Any]:
+  """What each attack says of itself, and how often over trials."""
+  if frame.empty:
+    return []
+  chosen = frame[frame["what"].isin(["attack", "no-VFL", "features only"])]
+  chosen = chosen.drop_duplicates(["attack", "what", "party", "seed", "draw"])
+  counts = chosen.groupby(["attack", "what", "party", "detail"]).size()
+  return counts.rename("trials").reset_index().to_dict("records")
