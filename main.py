@@ -31,20 +31,17 @@ def main(argv: list[str]) -> None:
     config = validate.validate(files.load(_CONFIG.value, _overrides))
   except (ValueError, FileNotFoundError) as error:
     _refuse(error)
-  from vfl_jax.experiments import dispatch
-  from vfl_jax.experiments import progress as experiment_progress
+  from vfl_jax.experiments import dispatch, lifecycle, progress
   from vfl_jax.results import terminal
-  from vfl_jax.experiments import lifecycle
 
   folder = _WORKDIR.value or dispatch.default_workdir(config)
   try:
     if _DRY_RUN.value:
       dispatch.work(config).dry_run(config)
       return
-    with experiment_progress.Progress(
-      dispatch.board(config, folder, _BOARD.value)
-    ) as progress:
-      report = dispatch.work(config).run(config, folder, progress)
+    board = dispatch.board(config, folder, _BOARD.value)
+    with progress.Progress(board) as shown:
+      report = dispatch.work(config).run(config, folder, shown)
   except (lifecycle.Refused, lifecycle.Stopped) as error:
     _refuse(error, code=2 if isinstance(error, ValueError) else 1)
   if report.is_file():  # else another host writes it

@@ -303,11 +303,11 @@ def reachable(thing, path="view", seen=None):
 
 def test_no_path_of_attributes_leads_from_a_view_to_the_labels(finished):
   f = experiment.load(finished).federation
-  closed = f.seal(["attack"])
+  closed = seal.close(f, ["attack"])
   rows = [closed.auxiliary(k, 1) for k in f.keys]
   aux_rows, aux_labels = (np.stack(a) for a in zip(*rows))
   truths = [np.asarray(getattr(f.dataset, s).labels) for s in ("train", "test")]
-  f = f.under(closed)
+  f = seal.under(closed, f)
 
   def leaks(view):
     found = []

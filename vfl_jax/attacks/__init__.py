@@ -1,4 +1,8 @@
-"""Label inference attacks: from a view, which has no labels, to scores."""
+"""Label inference attacks: from a view, which has no labels, to scores.
+
+`base` holds what an attack is and what it is given. Controls and scores are
+not here, and neither is anything of `defenses` or `information`.
+"""
 
 import inspect
 from typing import Any

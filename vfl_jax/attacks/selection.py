@@ -3,30 +3,23 @@
 from vfl_jax import attacks
 from vfl_jax.attacks import base
 from vfl_jax.config import entries
-from vfl_jax.federation import optimizers
 
 
-def chosen(config, setup, f):
-  """Attacks by label, the name of each, and why others cannot run here."""
-  setting = base.Setting(
-    f.net.cut,
-    len(f.net.model.stages),
-    config.record.messages if config.record.epochs else "",
-    config.evaluate.label_prior,
-    optimizers.local_optimizer(config, f.passive),
-    setup.defense.code is not None,
-    tuple(config.record.epochs),
-    setup.defense.pairs is not None,
-  )
+def chosen(config, setting, adaptive):
+  """Attacks by label, the name of each, and why others cannot run here.
+
+  Args:
+    config: of the experiment.
+    setting: what it offers them, a `base.Setting`.
+    adaptive: attacks that know its defences, entries as in a config.
+  """
   listed = entries.labelled(config.attacks)
   asked = {name for _, name, _ in listed} & set(entries.SETS)
   listed = [e for e in listed if e[1] not in asked]
   if "adaptive" in asked:
     known = [label for label, _, _ in listed]
     listed += [
-      entry
-      for entry in entries.labelled(setup.defense.adaptive)
-      if entry[0] not in known
+      entry for entry in entries.labelled(adaptive) if entry[0] not in known
     ]
   if "all" in asked:
     named = [name for _, name, _ in listed]

@@ -1,7 +1,7 @@
-"""Data sets: read, split, encoded per party, partitioned vertically.
+"""Data sets: read, split, encoded per party, partitioned vertically; tasks.
 
 `describe` reads headers only and needs no jax; `load` returns a `Dataset`
-whose inputs are a tuple over parties.
+whose inputs are a tuple over parties. Nothing here knows of models.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,8 @@
-"""Defences: optional pure functions, one per port of the training step."""
+"""Defences: optional pure functions, one per port of the training step.
+
+`base` holds the ports. How well a defence does is not measured here, and
+nothing of `attacks` or `information` is imported.
+"""
 
 from vfl_jax.config import registry
 from vfl_jax.defenses import architecture

@@ -12,6 +12,7 @@ import numpy as np
 from vfl_jax.attacks import base
 from vfl_jax.evaluation import controls
 from vfl_jax.evaluation import scoring
+from vfl_jax.evaluation import seal
 from vfl_jax.evaluation import trials
 from vfl_jax.federation import split
 from vfl_jax.federation import views
@@ -67,9 +68,9 @@ def measure(
     there again as "NAME (oracle)", the best of them by the true labels.
   """
   f, net = federation, federation.net
-  closed = f.seal(attacks)
+  closed = seal.close(f, attacks)
   shares = closed.shares()
-  f = f.under(closed)
+  f = seal.under(closed, f)
   keys = _streams(f, draws, "auxiliary")
   gradients = any("gradients" in a.needs for a in attacks.values())
   among = f.recorder.rows if gradients else None
@@ -101,7 +102,7 @@ def measure(
         assert victims is not None
         theirs = _under(victims, name, members, aux_rows, draws)
         parts = [
-          own.under(closed).views(members, aux_rows, aux_labels)
+          seal.under(closed, own).views(members, aux_rows, aux_labels)
           for own in theirs
         ]
         victim = _tried(parts[0], shares * label_prior, draws)
@@ -144,7 +145,7 @@ def measure(
       if is_active(attacks[name]):
         assert victims is not None
         own = victims(name, members, aux_rows[::draws])
-        view = own.under(closed).views(members, aux_rows, aux_labels)
+        view = seal.under(closed, own).views(members, aux_rows, aux_labels)
         found = _ceiling(f, view, labels["train"], steps)
       else:
         found = passive = passive or _ceiling(f, view, labels["train"], steps)

@@ -1,10 +1,12 @@
 """The hidden labels, closed to everyone while attacks run."""
 
+from collections.abc import Iterable
 import dataclasses
 
 import jax
 import numpy as np
 
+from vfl_jax.federation import views
 from vfl_jax.runtime import rng
 
 
@@ -93,3 +95,22 @@ class Labels:
 
   def __getitem__(self, index):
     return self._sealed.open(self._name)[index]
+
+
+def close(federation: views.Federation, attacks: Iterable[str]) -> Sealed:
+  """The labels of a federation, closed until these attacks have returned."""
+  data = federation.dataset
+  labels = {"train": data.train.labels, "test": data.test.labels}
+  return Sealed(labels, set(attacks))
+
+
+def under(sealed: Sealed, federation: views.Federation) -> views.Federation:
+  """The same federation, its labels readable only through the seal."""
+  data = federation.dataset
+  splits = {
+    name: getattr(data, name)._replace(labels=Labels(sealed, name))
+    for name in ("train", "test")
+  }
+  hidden = data.validation._replace(labels=None)
+  data = data._replace(validation=hidden, **splits)
+  return dataclasses.replace(federation, dataset=data)

@@ -4,6 +4,7 @@ import os
 import pathlib
 from typing import Any
 
+from vfl_jax import attacks
 from vfl_jax.experiments import lifecycle
 from vfl_jax.experiments import study
 from vfl_jax.experiments.validation import validate
@@ -48,4 +49,4 @@ def dry_run(config: Any) -> None:
 
 def _work(config, workdir, progress):
   study.work(validate.audited(config), workdir, progress)
-  audit.read(workdir)
+  audit.read(workdir, attacks.ATTACKS)

@@ -19,7 +19,7 @@ def dry_run(config: Any) -> None:
     config = experiment.alone(config)  # nobody else has to be there
   lifecycle.prepare(config)
   before = compilation.ledger()
-  setup = federation_setup.prepare(config)
+  setup = experiment.prepared(config)
   rows = cost.table(
     setup.net, setup.inputs, config.train.batch_size, setup.passive
   )

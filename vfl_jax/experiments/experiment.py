@@ -16,6 +16,7 @@ from vfl_jax.evaluation import main_task
 from vfl_jax.experiments import checkpoints as experiment_checkpoints
 from vfl_jax.experiments import lifecycle
 from vfl_jax.experiments import measurements
+from vfl_jax.experiments.validation import recorded
 from vfl_jax.federation import setup as federation_setup
 from vfl_jax.federation import train
 from vfl_jax.federation import views
@@ -74,7 +75,7 @@ def load(workdir: str | os.PathLike[str]) -> Run:
     raise FileNotFoundError(f"{workdir} holds no run: config.json is missing.")
   config = identity.from_json((workdir / "config.json").read_text("utf-8"))
   config = alone(config)  # there may be fewer devices here
-  setup = federation_setup.prepare(config)
+  setup = prepared(config)
   state, kept = federation_setup.initial(config, setup)
   checkpoints = experiment_checkpoints.Checkpoints(workdir / "checkpoints")
   restored = checkpoints.restore({"state": state, "kept": kept})
@@ -91,16 +92,31 @@ def load(workdir: str | os.PathLike[str]) -> Run:
   )
 
 
+def prepared(config: Any) -> federation_setup.Setup:
+  """What follows from a validated config and its data.
+
+  Raises:
+    Refused: the data cannot be read, split or partitioned as asked, or too few
+      of their rows are recorded for the attacks.
+  """
+  try:
+    setup = federation_setup.prepare(config)
+    recorded.recorded(config, setup)
+  except (ValueError, FileNotFoundError) as error:
+    raise lifecycle.Refused(str(error)) from error
+  return setup
+
+
 def _work(config, workdir, progress):
   progress.phase("data", 1)
-  setup = federation_setup.prepare(config)
+  setup = prepared(config)
   state, kept = _train(config, workdir, setup, progress)
   if config.mesh.hosts > 1:
     first = hosts.leads()
     hosts.part()
     if not first:
       return
-    setup = federation_setup.prepare(alone(config))
+    setup = prepared(alone(config))
   f = views.trained(config, setup, state["variables"], kept)
   status.set_status(
     workdir,

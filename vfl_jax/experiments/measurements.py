@@ -10,6 +10,7 @@ from vfl_jax.evaluation import exposure
 from vfl_jax.evaluation import leakage
 from vfl_jax.evaluation import privacy as evaluation_privacy
 from vfl_jax.evaluation import victims as evaluation_victims
+from vfl_jax.experiments import setting
 from vfl_jax.federation import setup as federation_setup
 from vfl_jax.federation import views
 from vfl_jax.results import advantage
@@ -60,7 +61,11 @@ def run(
   goes on from `state`, where the training ended.
   """
   options = config.evaluate
-  chosen, rules, skipped = selection.chosen(config, setup, f)
+  chosen, rules, skipped = selection.chosen(
+    config,
+    setting.of(config, setup.defense, f.net.cut, len(f.net.model.stages)),
+    setup.defense.adaptive,
+  )
   labels = {n: a for n, a in chosen.items() if not a.features}
   coalitions = [tuple(c) for c in options.coalitions]
   adversaries = [(k,) for k in range(f.passive)] + coalitions

@@ -12,10 +12,8 @@ from vfl_jax import data
 from vfl_jax.data import base
 from vfl_jax.data import tasks
 from vfl_jax import defenses
-from vfl_jax.defenses import base as defense_base
 from vfl_jax.defenses import chain
-from vfl_jax.experiments import lifecycle
-from vfl_jax.experiments.validation import reading
+from vfl_jax.defenses import base as defense_base
 from vfl_jax.federation import optimizers
 from vfl_jax.federation import recording
 from vfl_jax.federation import split
@@ -68,12 +66,52 @@ def prepare(config: Any) -> Setup:
   """Data, split model and compiled functions of a validated config.
 
   Raises:
-    Refused: the data cannot be read, split or partitioned as asked.
+    ValueError: the data cannot be split or partitioned as asked.
+    FileNotFoundError: they are not there.
   """
-  try:
-    return _setup(config)
-  except (ValueError, FileNotFoundError) as error:
-    raise lifecycle.Refused(str(error)) from error
+  root = rng.root(config.seed)
+  dataset, task, natural = _data(config, root)
+  parties, passive = config.data.parties, passive_parties(config)
+  defense, net = _model(config, dataset)
+  keys = jnp.stack([rng.root(config.seed + s) for s in range(config.seeds)])
+  targets, codes = _prepared(defense, dataset, passive, keys)
+  n = len(dataset.train.labels)
+  steps = steps_per_epoch(config, n)
+  recorder = _recorder(config, root, n)
+  rules = optimizers.rules(config.train, parties, steps)
+  layout = mesh.layout(config.mesh, config.seeds, config.train.batch_size)
+
+  def make(rules, recorder=recorder, swap=None):
+    return train.make(
+      net,
+      rules,
+      batch_size=config.train.batch_size,
+      steps=steps,
+      epochs=config.train.epochs,
+      defense=defense,
+      passive=passive,
+      recorder=recorder,
+      swap=swap,
+      layout=layout,
+    )
+
+  return Setup(
+    dataset=dataset,
+    net=net,
+    defense=defense,
+    codes=codes,
+    learner=make(rules),
+    make=make,
+    rules=rules,
+    targets=targets,
+    keys=keys,
+    inputs=jax.tree.map(jnp.asarray, tuple(dataset.train.inputs)),
+    recorder=recorder,
+    passive=passive,
+    task=task,
+    natural=natural,
+    layout=layout,
+  )
 
 
 def initial(config: Any, setup: Setup) -> tuple[Any, Any]:
@@ -99,20 +137,36 @@ def steps_per_epoch(config: Any, n: int) -> int:
   return min(steps, limit) if limit else steps
 
 
-def _setup(config) -> Setup:
-  layout = mesh.layout(config.mesh, config.seeds, config.train.batch_size)
-  root = rng.root(config.seed)
+def passive_parties(config: Any) -> int:
+  """Number of parties without labels: the first ones."""
+  return config.data.parties - config.data.active_features
+
+
+def _data(config, root):
+  """The data set, partitioned, its labels made by the task."""
   words = np.asarray(jax.random.key_data(rng.stream(root, "data")))
   dataset = data.load(config.data, words)
   task = tasks.build(config.task, dataset.num_classes)
   dataset, natural = tasks.reassign(
     dataset, task, rng.generator(rng.stream(root, "task"))
   )
-  if config.train.batch_size > len(dataset.train.labels):
+  labels = dataset.train.labels
+  if config.train.batch_size > len(labels):
     raise ValueError(
       f"train.batch_size is {config.train.batch_size}, larger than the "
-      f"{len(dataset.train.labels)} training rows; take fewer."
+      f"{len(labels)} training rows; take fewer."
     )
+  fewest = int(np.bincount(labels, minlength=dataset.num_classes).min())
+  if fewest <= config.evaluate.aux_per_class:
+    raise ValueError(
+      f"evaluate.aux_per_class is {config.evaluate.aux_per_class}, but the "
+      f"rarest class has {fewest} training rows; take at most {fewest - 1}."
+    )
+  return dataset, task, natural
+
+
+def _model(config, dataset):
+  """All defences as one, and the split model they configure."""
   defense = chain.chain(
     [defenses.build(n, **o) for n, o in entries.pieces(config.defenses)]
   )
@@ -122,73 +176,16 @@ def _setup(config) -> Setup:
   model = models.build(
     name, dataset.num_classes, vocabulary=dataset.vocabulary, **options
   )
-  parties = config.data.parties
-  passive = parties - config.data.active_features
-  net = split.at(model, cut, parties, defense, passive)
-  count = np.bincount(dataset.train.labels, minlength=dataset.num_classes)
-  fewest = int(count.min())
-  if fewest <= config.evaluate.aux_per_class:
-    raise ValueError(
-      f"evaluate.aux_per_class is {config.evaluate.aux_per_class}, but the "
-      f"rarest class has {fewest} training rows; take at most {fewest - 1}."
-    )
-  keys = jnp.stack([rng.root(config.seed + s) for s in range(config.seeds)])
-  targets, codes = _prepared(defense, dataset, passive, keys)
-  n = len(dataset.train.labels)
-  steps = steps_per_epoch(config, n)
-  recorded = rng.generator(rng.stream(root, "record")).permutation(n)
-  recorded = np.sort(recorded[: config.record.samples or n])
-  rarest = int(
-    np.bincount(
-      dataset.train.labels[recorded], minlength=dataset.num_classes
-    ).min()
-  )
-  if (
-    reading.reads_gradients(config) and rarest <= config.evaluate.aux_per_class
-  ):
-    raise ValueError(
-      f"record.samples is {config.record.samples}: the rarest class has "
-      f"{rarest} recorded rows, and {config.evaluate.aux_per_class} of them "
-      "(evaluate.aux_per_class) go to the attacker; record more, or 0 for all."
-    )
+  passive = passive_parties(config)
+  return defense, split.at(model, cut, config.data.parties, defense, passive)
 
+
+def _recorder(config, root, n):
+  """What is kept of the messages: of `record.samples` rows drawn from n."""
+  rows = rng.generator(rng.stream(root, "record")).permutation(n)
+  rows = np.sort(rows[: config.record.samples or n])
   averaged = config.record.messages == "averaged"
-  recorder = recording.Recorder(recorded, passive, averaged)
-
-  def make(rules, recorder=recorder, swap=None):
-    return train.make(
-      net,
-      rules,
-      batch_size=config.train.batch_size,
-      steps=steps,
-      epochs=config.train.epochs,
-      defense=defense,
-      passive=passive,
-      recorder=recorder,
-      swap=swap,
-      layout=layout,
-    )
-
-  every = optimizers.rules(config.train, parties, steps)
-  learner = make(every)
-  inputs = jax.tree.map(jnp.asarray, tuple(dataset.train.inputs))
-  return Setup(
-    dataset,
-    net,
-    defense,
-    codes,
-    learner,
-    make,
-    every,
-    targets,
-    keys,
-    inputs,
-    recorder,
-    passive,
-    task,
-    natural,
-    layout,
-  )
+  return recording.Recorder(rows, passive_parties(config), averaged)
 
 
 def _prepared(defense, dataset, passive, keys):

@@ -1,7 +1,7 @@
 """A trained federation, and what each of its parties has seen."""
 
 import collections
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 import dataclasses
 from typing import Any
 
@@ -10,7 +10,6 @@ import jax.numpy as jnp
 
 from vfl_jax.attacks import base as attack_base
 from vfl_jax.data import base
-from vfl_jax.evaluation import seal as evaluation_seal
 from vfl_jax.federation import recording
 from vfl_jax.federation import setup as federation_setup
 from vfl_jax.federation import split
@@ -23,7 +22,8 @@ class Federation:
   Attributes:
     net: the split model.
     variables: final variables.
-    dataset: partitioned; `under` a seal its labels cannot be read.
+    dataset: partitioned; under a seal its labels cannot be read, see
+      `seal.under`.
     kept: recorded messages and snapshots, see `recording.keep`.
     recorder: what of the messages was kept.
     keys: one root key per seed.
@@ -41,27 +41,6 @@ class Federation:
   passive: int
   batch_size: int
   code: Any = None
-
-  def seal(self, attacks: Iterable[str]) -> evaluation_seal.Sealed:
-    """The labels, closed to everyone until these attacks have returned."""
-    labels = {
-      "train": self.dataset.train.labels,
-      "test": self.dataset.test.labels,
-    }
-    return evaluation_seal.Sealed(labels, set(attacks))
-
-  def under(self, closed: evaluation_seal.Sealed) -> "Federation":
-    """The same federation with its labels behind the seal."""
-    data = self.dataset
-    splits = {
-      name: getattr(data, name)._replace(
-        labels=evaluation_seal.Labels(closed, name)
-      )
-      for name in ("train", "test")
-    }
-    hidden = data.validation._replace(labels=None)
-    data = data._replace(validation=hidden, **splits)
-    return dataclasses.replace(self, dataset=data)
 
   def views(
     self, members: Sequence[int], aux_rows, aux_labels

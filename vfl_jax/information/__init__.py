@@ -1,4 +1,8 @@
-"""Mutual information of layers and targets, with its floor and ceiling."""
+"""Mutual information of layers and targets, with its floor and ceiling.
+
+`base` holds what an estimator is, `problems` the known truths it is tested on.
+Nothing here knows of parties, `attacks` or `defenses`.
+"""
 
 import functools
 from typing import Any

@@ -1,4 +1,7 @@
-"""Architectures: tuples of stages, each cuttable at every index."""
+"""Architectures: tuples of stages, each cuttable at every index; small heads.
+
+The only package that imports flax. It knows stages, not parties or cuts.
+"""
 
 import functools
 from typing import Any

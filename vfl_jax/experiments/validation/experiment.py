@@ -3,7 +3,6 @@
 from typing import Any
 
 from vfl_jax import attacks
-from vfl_jax.attacks import base
 from vfl_jax.attacks import selection
 from vfl_jax.config import entries
 from vfl_jax.config import registry
@@ -12,11 +11,12 @@ from vfl_jax import data
 from vfl_jax.data import tasks
 from vfl_jax import defenses
 from vfl_jax.defenses import chain
+from vfl_jax.experiments import setting
 from vfl_jax.experiments.validation import data as validation_data
 from vfl_jax.experiments.validation import keys
 from vfl_jax.experiments.validation import model
 from vfl_jax.experiments.validation import ranges
-from vfl_jax.federation import optimizers
+from vfl_jax.federation import setup as federation_setup
 from vfl_jax import information
 from vfl_jax import models
 
@@ -56,23 +56,14 @@ def experiment(config: Any) -> Any:
   assert chained.configure is not None  # refused here; applied when it is built
   effective = chained.configure({**config.model, "cut": cut})["cut"]
   config.model.cut = cut
-  passive = parties - config.data.active_features
+  passive = federation_setup.passive_parties(config)
   if passive < 1:
     raise ValueError(
       f"data.parties={parties} with data.active_features leaves no passive "
       "party; take at least 2."
     )
   ranges.coalitions(config.evaluate.coalitions, passive)
-  setting = base.Setting(
-    effective,
-    length,
-    config.record.messages if config.record.epochs else "",
-    config.evaluate.label_prior,
-    optimizers.local_optimizer(config, passive),
-    chained.code is not None,
-    tuple(config.record.epochs),
-    chained.pairs is not None,
-  )
+  offered = setting.of(config, chained, effective, length)
   listed = entries.labelled(config.attacks)
   lenient = "possible" in [name for _, name, _ in listed]
   for _, name, overrides in listed:
@@ -81,7 +72,7 @@ def experiment(config: Any) -> Any:
     attack = attacks.build(
       name, **{"budget": config.evaluate.attack_steps, **overrides}
     )
-    reason = selection.missing(attack, setting)
+    reason = selection.missing(attack, offered)
     if reason and not lenient:
       raise ValueError(f"attack {name!r} cannot run here: {reason}.")
   return config

@@ -9,6 +9,7 @@ guessing leaves (of 1 minus the score of the prior): advantages in AUC and in
 accuracy, and shares of features, are held against each other.
 """
 
+from collections.abc import Iterable
 import json
 import os
 import pathlib
@@ -16,7 +17,6 @@ from typing import Any
 
 import pandas as pd
 
-from vfl_jax import attacks as the_attacks
 from vfl_jax.results import advantage
 from vfl_jax.results.answers import cells
 from vfl_jax.results.answers import cuts
@@ -29,8 +29,13 @@ from vfl_jax.results import tables
 CELL = ["cut", "defense"]
 
 
-def read(workdir: str | os.PathLike[str]) -> None:
-  """The tables "options" and "findings", and audit.json."""
+def read(workdir: str | os.PathLike[str], attacks: Iterable[str] = ()) -> None:
+  """The tables "options" and "findings", and audit.json.
+
+  Args:
+    workdir: of the audit.
+    attacks: names of those that exist, to list what was not tried.
+  """
   workdir = pathlib.Path(workdir)
   config = json.loads((workdir / "config.json").read_text("utf-8"))
   names = ("main", "leakage", "attacks", "exposure", "cost")
@@ -79,19 +84,19 @@ def read(workdir: str | os.PathLike[str]) -> None:
     "known labels of each class": config["evaluate"]["aux_per_class"],
     "iterations of an attack": config["evaluate"]["attack_steps"],
     "attacks": sorted(tried),
-    "not tried": _left_out(config["attacks"]),
+    "not tried": _left_out(attacks, config["attacks"]),
     "options": json.loads(frame.to_json(orient="records")),
     "failed": tables.read(workdir, "failed").to_dict("records"),
   }
   files.write_text(workdir / "audit.json", json.dumps(answer, indent=1))
 
 
-def _left_out(asked) -> list[str]:
-  """Attacks of this package that the config does not name."""
+def _left_out(attacks, asked) -> list[str]:
+  """Attacks that the config does not name."""
   names = {a if isinstance(a, str) else a["name"] for a in asked}
   if "all" in names:
     return []
-  return sorted(set(the_attacks.ATTACKS) - names)
+  return sorted(set(attacks) - names)
 
 
 def named(cut: int, defense: str) -> str:
