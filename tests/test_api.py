@@ -92,7 +92,8 @@ def test_progress_is_silent_where_nobody_watches_and_tells_the_board():
 class Board:
   def epoch(self, line): print("epoch", line["epoch"])
   def close(self): print("closed")
-with console.Progress(Board()) as progress:
+from vfl_jax.experiments import progress
+with progress.Progress(Board()) as progress:
   progress.phase("train", 2)
   for epoch in range(2):
     progress.epoch({"epoch": epoch, "loss": [1.0], "validation": [0.5]})

@@ -23,13 +23,17 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 COMPARED = """
 import jax, numpy as np
 from configs import common
-from vfl_jax import config as configs, experiment, tables
+from vfl_jax import config as configs
+from vfl_jax.config import files
+from vfl_jax.experiments import experiment
+from vfl_jax.experiments.validation import validate
+from vfl_jax.results import tables
 
 assert len(jax.devices()) == 8
 found = {}
 for name, mesh in (("one", (1, 1)), ("eight", (4, 2))):
   config = common.experiment("tiny", "step")
-  configs.assign(config, {
+  files.assign(config, {
     "seeds": 2, "train.epochs": 3, "train.steps_per_epoch": 0,
     "train.batch_size": 32, "record.epochs": (1,), "precision": "float32",
     "attacks": ("passive_completion", "norm", "embedding_swap"),
@@ -38,7 +42,7 @@ for name, mesh in (("one", (1, 1)), ("eight", (4, 2))):
   })
   MODEL
   workdir = f"WORKDIR/{name}"
-  experiment.run(configs.validate(config), workdir)
+  experiment.run(validate.validate(config), workdir)
   found[name] = experiment.load(workdir).federation.variables
   leaf = jax.tree.leaves(found[name])[0]
 gap = jax.tree.map(

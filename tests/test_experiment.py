@@ -25,7 +25,6 @@ from vfl_jax.config import files as config_files
 from vfl_jax.config import schema
 from vfl_jax.data import base
 from vfl_jax.evaluation import controls
-from vfl_jax.evaluation import information as evaluation_information
 from vfl_jax.evaluation import leakage
 from vfl_jax.evaluation import metrics
 from vfl_jax.evaluation import seal
@@ -35,6 +34,7 @@ from vfl_jax.experiments import lifecycle
 from vfl_jax.experiments.validation import validate
 from vfl_jax.federation import setup as federation_setup
 from vfl_jax.federation import views as federation_views
+from vfl_jax.information import estimate
 from vfl_jax.results import advantage
 from vfl_jax.results import figures
 from vfl_jax.results import log
@@ -470,7 +470,7 @@ def test_a_damaged_checkpoint_falls_back_with_a_warning(tmp_path):
 @pytest.mark.usefixtures("without_figures")
 def test_too_few_held_out_samples_are_said_and_not_fatal(tmp_path, monkeypatch):
   monkeypatch.setattr(
-    evaluation_information, "too_few", lambda targets: "7 samples are few."
+    estimate, "too_few", lambda targets: "7 samples are few."
   )
   experiment.run(tiny(information__noise=0.0), tmp_path)
   assert not tables.exists(tmp_path, "information")

@@ -17,7 +17,7 @@ from vfl_jax.information import nonparametric
 from vfl_jax.information import probe
 from vfl_jax.information import problems
 from vfl_jax.information import projection
-from vfl_jax.runtime import axes as runtime_axes
+from vfl_jax.runtime import threads
 
 
 # A lower bound exceeds the truth by sampling alone: 4 standard errors (the
@@ -111,7 +111,7 @@ def test_layers_fitted_some_at_a_time_give_what_they_give_in_turn(monkeypatch):
   layers = [generator.standard_normal((400, d)) + y[:, None] for d in (2, 5, 3)]
   found = []
   for cores in (1, 3):
-    monkeypatch.setattr(runtime_axes, "cores", lambda cores=cores: cores)
+    monkeypatch.setattr(threads, "cores", lambda cores=cores: cores)
     found.append(
       information_estimate.mutual_information(
         jax.random.key(0), layers, y, estimator="mine", steps=40

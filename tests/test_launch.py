@@ -28,10 +28,12 @@ from vfl_jax.results import tables
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SWEEP = """
+from vfl_jax import config as configs
+from vfl_jax.config import files
 
 def get_config(arg=""):
   base = configs.defaults()
-  configs.assign(base, {
+  files.assign(base, {
     "seeds": 2, "data.train_size": 200, "data.test_size": 100,
     "data.active_features": True, "model.hidden": (8, 8), "train.epochs": 4,
     "information.estimators": (), "compensation": (),

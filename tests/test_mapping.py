@@ -45,7 +45,7 @@ def test_another_way_is_refused():
 
 @pytest.mark.parametrize("cores", [1, 4])
 def test_some_at_a_time_give_what_each_gives_alone(monkeypatch, cores):
-  monkeypatch.setattr(axes, "cores", lambda: cores)
+  monkeypatch.setattr(threads, "cores", lambda: cores)
   traced, here = [], threading.get_ident()
   two = threading.Barrier(2, timeout=60)  # both are there, or it breaks
 
@@ -67,7 +67,7 @@ def test_some_at_a_time_give_what_each_gives_alone(monkeypatch, cores):
 
 
 def test_one_that_fails_is_raised_and_what_follows_is_not_begun(monkeypatch):
-  monkeypatch.setattr(axes, "cores", lambda: 2)
+  monkeypatch.setattr(threads, "cores", lambda: 2)
   begun = []
 
   def arguments(item):

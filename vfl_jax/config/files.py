@@ -53,7 +53,8 @@ def assign(config: Any, values: Mapping[str, Any]) -> None:
   Raises:
     ValueError: an unknown key, with the near match.
 
-  >>> config = defaults()
+  >>> from vfl_jax.config import schema
+  >>> config = schema.defaults()
   >>> assign(config, {"train.epochs": 5, "model.hidden": (8,)})
   >>> config.train.epochs, config.model.hidden
   (5, (8,))

@@ -11,7 +11,8 @@ import ml_collections
 def digest(config: Mapping[str, Any]) -> str:
   """Eight hex digits that identify a config.
 
-  >>> len(digest(defaults()))
+  >>> from vfl_jax.config import schema
+  >>> len(digest(schema.defaults()))
   8
   """
   return hashlib.sha256(as_json(config).encode()).hexdigest()[:8]

@@ -32,7 +32,8 @@ def run(
     Stopped: the training diverged, or the disk is full.
 
   >>> import tempfile
-  >>> config = configs.defaults()
+  >>> from vfl_jax.config import schema
+  >>> config = schema.defaults()
   >>> config.update(seeds=2, compensation=())
   >>> config.train.update(epochs=2, steps_per_epoch=2)
   >>> config.information.update(estimators=(), samples=100)
