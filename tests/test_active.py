@@ -7,6 +7,7 @@ import optax
 import pytest
 
 from configs import common
+from tests import seen
 from vfl_jax import attacks
 from vfl_jax.attacks import active_completion
 from vfl_jax.attacks import base
@@ -254,10 +255,10 @@ def test_an_oracle_stands_beside_the_honest_number_under_a_mark(tmp_path):
 def test_a_coalition_reads_summed_logits_once():
   labels = np.arange(30) % 3
   g = (np.full((30, 3), 1 / 3) - np.eye(3)[labels]).astype(np.float32)
-  view = base.View(
-    *(None,) * 6,
+  view = seen.view(
+    **dict.fromkeys(("train", "test", "train_ids", "test_ids", "bottom")),
     gradients={0: (jnp.asarray(g), jnp.asarray(g))},
-    gradient_rows=np.arange(30),
+    recorded_rows=np.arange(30),
     aux_rows=np.arange(3),
     aux_labels=np.arange(3),
     public=base.Public(3, 30, 1, ("all",), None),

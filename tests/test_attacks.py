@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from tests import seen
 from vfl_jax import attacks
 from vfl_jax.attacks import base
 from vfl_jax.attacks import completion
@@ -44,15 +45,14 @@ def view_of(train, test, labels, seed=0, gradients=None, name=""):
       for c in range(C)
     ]
   )
-  view = base.View(
+  view = seen.view(
     train=jnp.asarray(train, jnp.float32),
     test=jnp.asarray(test, jnp.float32),
     train_ids=np.arange(len(train)),
     test_ids=np.arange(len(test)),
     bottom={"params": {}, "stats": {}},
-    bottoms={},
     gradients={} if gradients is None else {0: jnp.asarray(gradients)},
-    gradient_rows=np.arange(0 if gradients is None else len(gradients)),
+    recorded_rows=np.arange(0 if gradients is None else len(gradients)),
     aux_rows=jnp.asarray(rows),
     aux_labels=jnp.asarray(labels[rows]),
     public=base.Public(C, BATCH, 1, ("planted",), identity),
@@ -63,12 +63,12 @@ def view_of(train, test, labels, seed=0, gradients=None, name=""):
     return averaged(view, gradients)
   if name == "embedding_swap":
     return swapped(view, labels, gradients)
-  return view._replace(embeddings={0: view.train[:, :C]})
+  return seen.replaced(view, embeddings={0: view.shared.train[:, :C]})
 
 
 def averaged(view, gradients):
   """Every row a batch of its own, a matrix its bottom."""
-  x = np.asarray(view.train)
+  x = np.asarray(view.shared.train)
   weights = np.eye(x.shape[1], C, dtype=np.float32)
   g = gradients / np.abs(gradients).max(1, keepdims=True) * (1 - 1 / C)
   kept = base.Averages(
@@ -76,8 +76,8 @@ def averaged(view, gradients):
     {"params": jnp.tile(weights, (N, 1, 1)), "stats": {}},
     jnp.arange(N)[:, None],
   )
-  return view._replace(
-    gradients={},
+  return seen.replaced(
+    view,
     averages={0: kept},
     public=view.public._replace(bottom=dense, batch_size=1),
   )
@@ -99,7 +99,7 @@ def swapped(view, labels, gradients):
     if not told:
       size = generator.random(N)
     by_turn[turn] = jnp.asarray(size[:, None], jnp.float32)
-  return view._replace(gradients=by_turn)
+  return seen.replaced(view, gradients=by_turn)
 
 
 def truth(seed=0):
@@ -119,14 +119,11 @@ def told(labels):
 
 def infer(attack, key, view):
   if not attack.compiled:
-    arrays = jax.tree.map(np.asarray, view._replace(public=()))
-    return attack.infer(key, arrays._replace(public=view.public))
-  public = view.public
-  fields = view._asdict()
-  del fields["public"]
+    halves = jax.tree.map(np.asarray, view[1:])
+    return attack.infer(key, base.View(view.public, *halves))
   return jax.jit(
-    lambda key, f: attack.infer(key, base.View(**f, public=public))
-  )(key, fields)
+    lambda key, halves: attack.infer(key, base.View(view.public, *halves))
+  )(key, view[1:])
 
 
 def covered(found, labels, but=()):
@@ -175,7 +172,7 @@ def test_what_diverged_is_not_chosen():
   attack = completion.passive_completion(
     steps=100, variants=(("finetuned", 1, 1.0), ("frozen", 0, 1.0))
   )
-  found = infer(attack, jax.random.key(0), view._replace(public=broken))
+  found = infer(attack, jax.random.key(0), seen.replaced(view, public=broken))
   assert found.details["variant"] == 1
   assert np.isfinite(np.asarray(found.train)).all()
 
@@ -183,7 +180,7 @@ def test_what_diverged_is_not_chosen():
 def test_without_a_bottom_nothing_is_fine_tuned():
   train_labels, test_labels = truth()
   view = view_of(np.eye(C)[train_labels], np.eye(C)[test_labels], train_labels)
-  view = view._replace(public=view.public._replace(cut=0))
+  view = seen.replaced(view, public=view.public._replace(cut=0))
   attack = completion.passive_completion(
     steps=20, variants=(("finetuned", 1, 1.0), ("frozen", 0, 1.0))
   )
@@ -199,9 +196,13 @@ def of_noise(seed):
   train, test = (generator.standard_normal((n, 8)) for n in (N, N // 2))
   gradients = generator.standard_normal((N, C)).astype(np.float32)
   view = view_of(train, test, labels, seed)
-  aux = np.asarray(view.aux_rows)
+  aux = np.asarray(view.trial.aux_rows)
   scores = controls.features_only(
-    np.asarray(view.train), np.asarray(view.test), aux, labels[aux], C
+    np.asarray(view.shared.train),
+    np.asarray(view.shared.test),
+    aux,
+    labels[aux],
+    C,
   )
   return (train, test), gradients, scores[:2]
 
@@ -216,7 +217,7 @@ def test_noise_gives_no_more_than_a_control(name):
     features, gradients, (train, test) = of_noise(seed)
     view = view_of(*features, train_labels, seed, gradients, name)
     found = infer(attack, jax.random.key(seed), view)
-    aux = np.asarray(view.aux_rows)
+    aux = np.asarray(view.trial.aux_rows)
     if found.test is None:
       scores, labels = covered(found, train_labels, but=aux)
       silent = ~np.isfinite(np.asarray(found.train)).all(1)
@@ -262,7 +263,7 @@ def test_held_out_auxiliary_labels_choose_the_better_variant():
   train_labels, test_labels = truth()
   view = view_of(np.eye(C)[train_labels], np.eye(C)[test_labels], train_labels)
   public = view.public._replace(bottom=blind_in_training)
-  view = view._replace(public=public)
+  view = seen.replaced(view, public=public)
   good, bad = ("frozen", 0, 1.0), ("finetuned", 1, 1.0)
   for variants in ((good, bad), (bad, good)):
     attack = attacks.build("passive_completion", budget=200, variants=variants)
@@ -278,8 +279,10 @@ def test_one_auxiliary_label_per_class_takes_the_first_variant():
   labels, _ = truth()
   view = view_of(np.eye(C)[labels], np.eye(C)[labels], labels)
   first = np.arange(C) * PER_CLASS
-  view = view._replace(
-    aux_rows=view.aux_rows[first], aux_labels=view.aux_labels[first]
+  view = seen.replaced(
+    view,
+    aux_rows=view.trial.aux_rows[first],
+    aux_labels=view.trial.aux_labels[first],
   )
   found = infer(build("passive_completion", steps=100), jax.random.key(0), view)
   assert int(found.details["variant"]) == 0
@@ -293,7 +296,7 @@ def test_a_view_has_no_labels():
 def test_features_only_reads_separable_features_and_not_noise():
   train_labels, test_labels = truth()
   rows = view_of(np.eye(C)[train_labels], np.zeros((1, C)), train_labels)
-  aux = np.asarray(rows.aux_rows)
+  aux = np.asarray(rows.trial.aux_rows)
   generator = np.random.default_rng(0)
   blur = lambda y: 4 * np.eye(C)[y] + generator.standard_normal((len(y), C))
   _, scores, _ = controls.features_only(
@@ -327,11 +330,13 @@ def test_a_head_as_deep_as_what_is_missing_reads_what_a_linear_one_cannot():
   x = 2.0 * bits - 1 + 0.1 * generator.standard_normal((N, 2))
   labels = bits[:, 0] ^ bits[:, 1]
   rows = np.concatenate([np.flatnonzero(labels == c)[:20] for c in range(2)])
-  view = view_of(x, x, np.arange(N) % C)._replace(
-    aux_rows=jnp.asarray(rows), aux_labels=jnp.asarray(labels[rows])
+  view = seen.replaced(
+    view_of(x, x, np.arange(N) % C),
+    aux_rows=jnp.asarray(rows),
+    aux_labels=jnp.asarray(labels[rows]),
   )
   public = view.public._replace(num_classes=2, stages=("a", "b", "c", "d"))
-  view = view._replace(public=public)
+  view = seen.replaced(view, public=public)
   found = {}
   for depth in (0, -1):
     attack = attacks.build(
@@ -389,10 +394,13 @@ def test_texts_are_mixed_as_hidden_states(method):
     words[:, :4] = labels[:, None]
     return words
 
-  view = view_of(np.zeros((N, 1)), np.zeros((1, 1)), labels)._replace(
-    train=jnp.asarray(text(labels)), test=jnp.asarray(text(test_labels))
+  view = seen.replaced(
+    view_of(np.zeros((N, 1)), np.zeros((1, 1)), labels),
+    train=jnp.asarray(text(labels)),
+    test=jnp.asarray(text(test_labels)),
   )
-  view = view._replace(
+  view = seen.replaced(
+    view,
     bottom={"params": jnp.eye(8), "stats": {}},
     public=view.public._replace(bottom=tokens, cut=3),
   )
@@ -491,13 +499,13 @@ def test_only_texts_are_mixed_as_texts(leaves, rule, monkeypatch):
     }
 
   view = view_of(np.zeros((N, 1)), np.zeros((1, 1)), labels)
-  view = view._replace(train=fields(labels), test=fields(test_labels))
+  view = seen.replaced(view, train=fields(labels), test=fields(test_labels))
 
   def bottom(variables, x, train=False, start=0, stop=None):
     h = sum(jax.tree.leaves(x)).astype(jnp.float32)
     return h, variables["stats"]
 
-  view = view._replace(public=view.public._replace(bottom=bottom))
+  view = seen.replaced(view, public=view.public._replace(bottom=bottom))
   attack = completion.passive_completion(
     steps=2, variants=(("frozen", 0, 1.0),)
   )
@@ -509,16 +517,17 @@ def test_rows_without_a_label_are_all_others():
   train_labels, _ = truth()
   view = view_of(np.eye(C)[train_labels], np.eye(C)[:1], train_labels)
   others = np.asarray(semi_supervised.unknown(view))
-  wanted = np.setdiff1d(np.arange(N), np.asarray(view.aux_rows))
+  wanted = np.setdiff1d(np.arange(N), np.asarray(view.trial.aux_rows))
   np.testing.assert_array_equal(np.sort(others), wanted)
 
 
 def test_statistics_that_change_their_names_are_refused():
   """Vectors of one length would take one for the other."""
   view = SimpleNamespace(
-    train=jnp.ones((8, 2)),
-    aux_rows=jnp.arange(4),
-    aux_labels=jnp.array([0, 0, 1, 1]),
+    shared=SimpleNamespace(train=jnp.ones((8, 2))),
+    trial=SimpleNamespace(
+      aux_rows=jnp.arange(4), aux_labels=jnp.array([0, 0, 1, 1])
+    ),
     public=SimpleNamespace(num_classes=2),
   )
 
@@ -535,7 +544,7 @@ def test_statistics_that_change_their_names_are_refused():
     semi_supervised.train(
       network,
       view,
-      view.train,
+      view.shared.train,
       jnp.ones(4, bool),
       semi_supervised.MIXMATCH,
       draws,

@@ -30,6 +30,7 @@ from vfl_jax.federation import messages
 from vfl_jax.federation import optimizers
 from vfl_jax.federation import protocol
 from vfl_jax.federation import split
+from vfl_jax.federation import loop
 from vfl_jax.federation import train
 from vfl_jax.models import perceptron
 from vfl_jax.runtime import rng
@@ -619,12 +620,12 @@ def test_who_was_mixed_with_whom_is_recorded():
   *_, sent = jax.jit(step)(
     state, trees.take(inputs, rows), rows % CLASSES, moment=moment
   )
-  pairs = sent.pairs
+  pairs = sent.announced["pairs"]
   assert set(np.asarray(pairs.partner)) == set(np.asarray(rows))
   own, other = inputs[0][rows], inputs[0][pairs.partner]
   share = pairs.share.reshape(-1, *[1] * (own.ndim - 1))
   h, _ = net.bottom(variables["bottoms"][0], share * own + (1 - share) * other)
-  np.testing.assert_allclose(sent.messages.embeddings[0], h, atol=1e-5)
+  np.testing.assert_allclose(sent.rows[0]["embeddings"], h, atol=1e-5)
   twice = chain.chain([defenses.build("mixup")] * 2)
   assert twice.pairs is None and twice.inputs is not None
 
@@ -774,7 +775,7 @@ def test_every_defence_trains_in_one_program(name):
   for epoch in range(2):
     state, metrics = learner.epoch(state, *args, epoch)
     assert np.isfinite(metrics["loss"]).all()
-  assert train.finite(state["variables"]).all()
+  assert loop.finite(state["variables"]).all()
   scores = learner.predict(state["variables"], args[0])
   assert scores.shape == (2, N, classes) and np.isfinite(scores).all()
   assert learner.epoch._cache_size() == 1
@@ -793,7 +794,7 @@ def test_batches_of_one_class_are_no_trouble(name):
     targets = jnp.zeros_like(targets)
   state, metrics = learner.epoch(state, inputs, targets, keys, 0)
   assert np.isfinite(metrics["loss"]).all()
-  assert train.finite(state["variables"]).all()
+  assert loop.finite(state["variables"]).all()
 
 
 def trained(names, classes):

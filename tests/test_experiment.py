@@ -20,6 +20,7 @@ import pandas as pd
 import pytest
 
 from configs import common
+from tests import seen
 from vfl_jax import attacks as the_attacks
 from vfl_jax.config import files as config_files
 from vfl_jax.config import schema
@@ -163,7 +164,7 @@ def test_a_finished_run_is_loaded_to_predict_and_attack_with(finished):
   view = run.federation.views(
     (0,), np.zeros((2, 1), int), np.zeros((2, 1), int)
   )
-  assert view.gradients[1].shape == (2, 20, 10)
+  assert view.trial.recorded[1].gradients.shape == (2, 20, 10)
   assert not hasattr(view, "labels")
 
 
@@ -330,8 +331,8 @@ def test_no_path_of_attributes_leads_from_a_view_to_the_labels(finished):
   # the search does find what is hidden in a closure
   hidden = truths[0].copy()
   public = view.public._replace(bottom=lambda v, x: hidden)
-  assert leaks(view._replace(public=public))
-  assert leaks(view._replace(embeddings={0: f.dataset.train}))
+  assert leaks(seen.replaced(view, public=public))
+  assert leaks(seen.replaced(view, embeddings={0: f.dataset.train}))
 
 
 @pytest.mark.slow
@@ -469,9 +470,7 @@ def test_a_damaged_checkpoint_falls_back_with_a_warning(tmp_path):
 
 @pytest.mark.usefixtures("without_figures")
 def test_too_few_held_out_samples_are_said_and_not_fatal(tmp_path, monkeypatch):
-  monkeypatch.setattr(
-    estimate, "too_few", lambda targets: "7 samples are few."
-  )
+  monkeypatch.setattr(estimate, "too_few", lambda targets: "7 samples are few.")
   experiment.run(tiny(information__noise=0.0), tmp_path)
   assert not tables.exists(tmp_path, "information")
   html = (tmp_path / "report.html").read_text("utf-8")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
+from tests import seen
 from vfl_jax import attacks
 from vfl_jax.attacks import base
 from vfl_jax.attacks import clustering
@@ -36,15 +37,14 @@ def victim(labels, gradients=None, train=None, per_class=2, prior=None):
   n = len(labels)
   train = np.zeros((n, 1)) if train is None else train
   rows = np.concatenate(known)
-  return base.View(
+  return seen.view(
     train=jnp.asarray(train, jnp.float32),
     test=jnp.asarray(train[: n // 2], jnp.float32),
     train_ids=np.arange(n),
     test_ids=np.arange(n // 2),
     bottom={"params": {}, "stats": {}},
-    bottoms={},
     gradients={e: jnp.asarray(g, jnp.float32) for e, g in gradients.items()},
-    gradient_rows=np.arange(n),
+    recorded_rows=np.arange(n),
     aux_rows=rows,
     aux_labels=labels[rows],
     public=base.Public(
@@ -128,9 +128,9 @@ def test_too_few_gradients_for_clusters_say_nothing():
 def test_where_nothing_came_down_nothing_is_said(name, options):
   labels, g = binary()
   view = victim(labels, np.full_like(g, np.nan))
-  view = view._replace(embeddings={0: np.zeros_like(g[:, :2])})
+  view = seen.replaced(view, embeddings={0: np.zeros_like(g[:, :2])})
   if name == "enumeration":
-    view = view._replace(gradients={0: np.full_like(g[:, :2], np.nan)})
+    view = seen.replaced(view, gradients={0: np.full_like(g[:, :2], np.nan)})
   assert np.isnan(np.asarray(run(name, view, **options).train)).all()
 
 
@@ -270,7 +270,7 @@ def test_mixtures_are_taken_apart_where_the_pairs_are_known():
     pairs[epoch] = defense_base.Pairs(
       jnp.asarray(partner), jnp.asarray(share[:, 0], jnp.float32)
     )
-  view = victim(labels, sent)._replace(pairs=pairs)
+  view = seen.replaced(victim(labels, sent), pairs=pairs)
   for name in ("hint", "direction"):
     usual, apart = (
       evaluation_metrics.score(
@@ -353,8 +353,8 @@ def test_a_known_code_is_read_through():
   softmax = np.asarray(jax.nn.softmax(logits))
   g = (softmax - code[labels]) / 8
   view = victim(labels, g.astype(np.float32))
-  view = view._replace(
-    code=jnp.asarray(code), public=view.public._replace(batch_size=8)
+  view = seen.replaced(
+    view, code=jnp.asarray(code), public=view.public._replace(batch_size=8)
   )
   # where the softmax has reached the code, every class explains the gradient
   clear = softmax[np.arange(rows), order[labels]] < 0.8
@@ -364,7 +364,8 @@ def test_a_known_code_is_read_through():
   told = run("direct", view, code=True)
   assert (np.argmax(told.train, 1) == labels)[clear].all()
   # under the identity it is the published rule
-  plain = view._replace(
+  plain = seen.replaced(
+    view,
     code=jnp.eye(classes),
     gradients={0: ((softmax - np.eye(classes)[labels]) / 8).astype("f4")},
   )

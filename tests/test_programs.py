@@ -10,7 +10,7 @@ from vfl_jax.experiments import experiment
 from vfl_jax.experiments import progress
 from vfl_jax.experiments.validation import validate
 from vfl_jax.federation import setup as federation_setup
-from vfl_jax.federation import train
+from vfl_jax.federation import loop
 from vfl_jax.runtime import compilation
 
 pytestmark = pytest.mark.usefixtures("without_figures")
@@ -98,7 +98,7 @@ class Spy:
   [
     ((), 4, "epoch"),
     ((2,), 4, "recording_epoch"),
-    ((2,), 12 + train.RECORDED_MORE, "epoch"),  # few of many
+    ((2,), 12 + loop.RECORDED_MORE, "epoch"),  # few of many
   ],
 )
 def test_a_dry_run_compiles_what_the_training_begins_with(

@@ -9,6 +9,7 @@ import pytest
 from sklearn import metrics
 
 from configs import common
+from tests import seen
 from vfl_jax import attacks
 from vfl_jax.attacks import base
 from vfl_jax.attacks import enumeration
@@ -38,15 +39,14 @@ def victim(labels, h, g, per_class=3, prior=None, cut=1, train=None):
     [np.flatnonzero(labels == c)[:per_class] for c in range(classes)]
   )
   train = np.asarray(h if train is None else train, np.float32)
-  return base.View(
+  return seen.view(
     train=train,
     test=train[:5],
     train_ids=np.arange(len(h)),
     test_ids=np.arange(5),
     bottom={"params": {}, "stats": {}},
-    bottoms={},
     gradients={0: np.asarray(g / BATCH, np.float32)},
-    gradient_rows=np.arange(len(h)),
+    recorded_rows=np.arange(len(h)),
     aux_rows=rows,
     aux_labels=labels[rows],
     public=base.Public(
@@ -90,7 +90,7 @@ def test_classes_without_names_are_named_and_told_apart_by_known_samples(prior):
   view = victim(labels, np.zeros((500, 1)), np.zeros((500, 1)), prior=prior)
   scores[7] = np.nan
   assert np.nanargmax(scores[8:], 1).max() == 0
-  found = naming.calibrated(scores, view.aux_rows, view)
+  found = naming.calibrated(scores, view.trial.aux_rows, view)
   assert np.isnan(found[7]).all()
   spoken = np.arange(500) != 7
   assert (
@@ -127,8 +127,8 @@ def averaged(batch, classes=3, d=4, steps=30, seed=0, code=None):
     {"params": jnp.tile(w, (steps, 1, 1)), "stats": {}},
     jnp.asarray(rows),
   )
-  view = view._replace(
-    gradients={}, embeddings={}, averages={0: kept}, public=public
+  view = seen.replaced(
+    view, gradients={}, embeddings={}, averages={0: kept}, public=public
   )
   return view, labels
 
@@ -144,7 +144,7 @@ def test_batch_inversion_recovers_batches_of_one():
 def test_batch_inversion_through_a_code_that_it_knows():
   code = 0.05 + 0.85 * np.roll(np.eye(3), 1, axis=1)
   view, labels = averaged(1, code=code)
-  view = view._replace(code=jnp.asarray(code))
+  view = seen.replaced(view, code=jnp.asarray(code))
   blind, told = (
     attacks.build("batch_inversion", budget=200, code=known).infer(KEY, view)
     for known in (False, True)
@@ -158,9 +158,9 @@ def test_batch_inversion_through_a_code_that_it_knows():
 
 def test_batch_inversion_reads_a_few_rows_and_says_nothing_of_others():
   view, labels = averaged(2)
-  first = view.averages[0]
+  first = view.trial.recorded[0].averages
   half = jax.tree.map(lambda a: a[:15], first)
-  view = view._replace(averages={0: half})
+  view = seen.replaced(view, averages={0: half})
   found = attacks.build("batch_inversion", budget=300).infer(KEY, view)
   scores = np.asarray(found.train)
   assert np.isnan(scores[30:]).all()
@@ -217,7 +217,7 @@ def test_enumeration_needs_no_auxiliary_sample():
   x = 6 * np.eye(4)[labels] + generator.standard_normal((200, 4))
   h = generator.standard_normal((200, 4))
   view = victim(labels, h, softmax(h) - np.eye(4)[labels], train=x)
-  view = view._replace(aux_rows=np.arange(0), aux_labels=np.arange(0))
+  view = seen.replaced(view, aux_rows=np.arange(0), aux_labels=np.arange(0))
   found = attacks.build("enumeration", budget=1).infer(KEY, view)
   assert evaluation_metrics.score("accuracy", found.train, labels) > 0.98
 
@@ -254,7 +254,7 @@ def test_swaps_are_read_under_a_top_that_moves(drift):
     norm = np.where(sent < 0, 1.0, np.where(sent == labels, 0.3, 1.5))
     turns[turn] = (norm * drift**turn)[:, None].astype(np.float32)
   view = victim(labels, np.zeros((80, 1)), np.ones((80, 1)))
-  found = attack.infer(KEY, view._replace(gradients=turns))
+  found = attack.infer(KEY, seen.replaced(view, gradients=turns))
   assert (np.asarray(found.train).argmax(1) == labels).all()
 
 
@@ -268,7 +268,7 @@ def test_a_threshold_leaves_out_rows_whose_norm_never_falls():
     norm = np.where(np.asarray(sent) == labels, 0.1, 2.0)
     norm[:3] = 0.9  # of these nothing can be said
     turns[turn] = norm[:, None].astype(np.float32)
-  found = attack.infer(KEY, view._replace(gradients=turns))
+  found = attack.infer(KEY, seen.replaced(view, gradients=turns))
   scores = np.asarray(found.train)
   assert np.isnan(scores[:3]).all()
   assert (scores[3:].argmax(1) == labels[3:]).all()
@@ -357,8 +357,9 @@ def test_averaged_messages_hide_cut_gradients_and_can_be_inverted(tmp_path):
   view = experiment.load(tmp_path).federation.views(
     (0,), np.zeros((2, 1), int), np.zeros((2, 1), int)
   )
-  assert not view.gradients and not view.embeddings
-  kept = view.averages[1]
+  recorded = view.trial.recorded[1]
+  assert recorded.gradients is None and recorded.embeddings is None
+  kept = recorded.averages
   assert kept.rows.shape == (2, 3, 16)  # 40 rows: three batches of 16
   assert {a.shape[:2] for a in jax.tree.leaves(kept.gradients)} == {(2, 3)}
   table = tables.read(tmp_path, "attacks")
@@ -391,8 +392,8 @@ def test_a_coalition_sees_the_union_and_exposure_is_reported(tmp_path):
         np.testing.assert_array_equal(both[0][i], own[0])
       else:
         np.testing.assert_array_equal(both[i], own)
-  bottom = jax.tree.map(lambda a: a[0], view.bottom)
-  h, _ = view.public.bottom(bottom, view.train)
+  bottom = jax.tree.map(lambda a: a[0], view.trial.bottom)
+  h, _ = view.public.bottom(bottom, view.shared.train)
   for i, single in enumerate(alone):
     variables = jax.tree.map(lambda a: a[0], single.bottom)
     own, _ = single.public.bottom(variables, single.train)

@@ -81,14 +81,13 @@ def test_protocol_gradient_is_the_end_to_end_gradient(name, cut):
 
   @jax.jit
   def one_round(variables):
-    messages, pulls, top, _, (loss, _) = protocol.exchange(
-      net, variables, inputs, labels
-    )
+    done = protocol.exchange(net, variables, inputs, labels)
+    messages, pulls, top = done.messages, done.pulls, done.top_gradient
     if not cut:
       assert messages.gradients == (None, None)  # nothing comes down
-      return loss, {"bottoms": ({}, {}), "top": top}
+      return done.loss, {"bottoms": ({}, {}), "top": top}
     bottoms = tuple(p(g) for p, g in zip(pulls, messages.gradients))
-    return loss, {"bottoms": bottoms, "top": top}
+    return done.loss, {"bottoms": bottoms, "top": top}
 
   loss, gradients = one_round(variables)
   whole = jax.jit(lambda v: end_to_end(net, v, inputs, labels))
@@ -107,9 +106,10 @@ def test_any_number_of_parties(name, parties):
 
   @jax.jit
   def one_round(variables):
-    messages, pulls, top, *_ = protocol.exchange(net, variables, inputs, labels)
-    bottoms = tuple(p(g) for p, g in zip(pulls, messages.gradients))
-    return {"bottoms": bottoms, "top": top}
+    done = protocol.exchange(net, variables, inputs, labels)
+    down = done.messages.gradients
+    bottoms = tuple(pull(g) for pull, g in zip(done.pulls, down))
+    return {"bottoms": bottoms, "top": done.top_gradient}
 
   whole = jax.jit(lambda v: end_to_end(net, v, inputs, labels)[1])
   close(one_round(variables), whole(variables))
@@ -168,7 +168,7 @@ def test_the_top_alone_holds_the_labels():
   net = split.at(model, 2, 2)
   variables = examples.variables_of(net, inputs)
   up = [
-    protocol.exchange(net, variables, inputs, y)[0].embeddings
+    protocol.exchange(net, variables, inputs, y).messages.embeddings
     for y in (examples.labels(), examples.labels() * 0)
   ]
   jax.tree.map(np.testing.assert_array_equal, *up)

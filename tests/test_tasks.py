@@ -14,7 +14,7 @@ from vfl_jax.evaluation import trials
 from vfl_jax.experiments import experiment
 from vfl_jax.experiments.validation import validate
 from vfl_jax.federation import setup as federation_setup
-from vfl_jax.federation import train
+from vfl_jax.federation import loop
 from vfl_jax.federation import views
 from vfl_jax.models import heads
 from vfl_jax.results import tables
@@ -193,7 +193,7 @@ def _trained(name, order):
   layer = state["variables"]["top"]["params"][last]["Dense_0"]
   for part in layer:
     layer[part] = layer[part][..., order]
-  *_, (_, state, kept, _) = train.fit(
+  *_, (_, state, kept, _) = loop.fit(
     setup.learner,
     state,
     setup.inputs,

@@ -11,6 +11,7 @@ from vfl_jax.federation import optimizers
 from vfl_jax.federation import protocol
 from vfl_jax.federation import recording
 from vfl_jax.federation import split
+from vfl_jax.federation import loop
 from vfl_jax.federation import train
 from vfl_jax.runtime import compilation
 
@@ -125,8 +126,8 @@ def test_recorded_gradients_are_what_was_sent():
   )
   variables = jax.tree.map(lambda a: jnp.array(a[0]), state["variables"])
   start = jax.tree.map(jnp.array, state["variables"]["bottoms"][:1])
-  messages, *_ = protocol.exchange(net, variables, inputs, targets[0])
-  for _, after, kept, _ in train.fit(
+  messages = protocol.exchange(net, variables, inputs, targets[0]).messages
+  for _, after, kept, _ in loop.fit(
     learner,
     state,
     inputs,
@@ -137,12 +138,12 @@ def test_recorded_gradients_are_what_was_sent():
     kept=kept,
   ):
     recorded = kept["messages"]
-    assert len(recorded["0"]["sent"]) == 1  # the passive party only
+    assert len(recorded["0"]["parties"]) == 1  # the passive party only
     jax.tree.map(
       lambda kept, sent: np.testing.assert_allclose(
         kept[0], sent[np.array([1, 5, 20])], atol=1e-6
       ),
-      recorded["0"]["sent"][0],
+      recorded["0"]["parties"][0],
       {
         "gradients": messages.gradients[0],
         "embeddings": messages.embeddings[0],
@@ -179,12 +180,12 @@ def test_few_epochs_are_one_program(epochs, messages, wanted):
   learner = train.Learner(
     init=None,
     epoch=program("p", ()),
-    recording_epoch=program("r", ((),)),
+    recording_epoch=program("r", ({"parties": ()},)),
     predict=None,
   )
   state = {"variables": {"bottoms": ()}}
   kept = {"messages": {str(e): {} for e in messages}, "snapshots": {}}
-  for _ in train.fit(
+  for _ in loop.fit(
     learner, state, (), None, None, start=0, epochs=epochs, kept=kept
   ):
     pass

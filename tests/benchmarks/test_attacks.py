@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests import seen
 from vfl_jax import attacks
 from vfl_jax.attacks import base
 from vfl_jax.evaluation import metrics
@@ -26,15 +27,14 @@ def view(n=N):
   g = centres[labels] + generator.standard_normal((n, WIDTH))
   known = np.stack([np.flatnonzero(labels == c)[:4] for c in range(CLASSES)])
   seeds = lambda a: jnp.asarray(a)[None]
-  return labels, base.View(
+  return labels, seen.view(
     train=jnp.asarray(g, jnp.float32),
     test=jnp.asarray(g[:1000], jnp.float32),
     train_ids=np.arange(n),
     test_ids=np.arange(1000),
     bottom={"params": {}, "stats": {}},
-    bottoms={},
     gradients={0: seeds(g.astype(np.float32))},
-    gradient_rows=np.arange(n),
+    recorded_rows=np.arange(n),
     aux_rows=seeds(known.ravel()),
     aux_labels=seeds(labels[known.ravel()]),
     public=base.Public(CLASSES, 32, 1, ("planted",), passed_on),

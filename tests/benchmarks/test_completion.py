@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests import seen
 from vfl_jax import attacks
 from vfl_jax.attacks import base
 from vfl_jax.evaluation import trials
@@ -39,7 +40,7 @@ def view(name, seeds=1):
     [np.flatnonzero(y == c)[:PER_CLASS] for c in range(CLASSES)]
   )
   every = lambda a: np.stack([a] * seeds)
-  return base.View(
+  return seen.view(
     train=jnp.asarray(x),
     test=jnp.asarray(x[:10]),
     train_ids=np.arange(ROWS),
@@ -47,9 +48,8 @@ def view(name, seeds=1):
     bottom=jax.tree.map(
       lambda *a: jnp.asarray(np.stack(a)), *[d["bottoms"][0] for d in drawn]
     ),
-    bottoms={},
     gradients={},
-    gradient_rows=np.arange(0),
+    recorded_rows=np.arange(0),
     aux_rows=every(known),
     aux_labels=every(y[known]),
     public=base.Public(

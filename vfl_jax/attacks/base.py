@@ -48,6 +48,67 @@ class Averages(NamedTuple):
   rows: Array
 
 
+class Recorded(NamedTuple):
+  """What an adversary kept of one epoch; None for what it did not see.
+
+  Of a coalition these are tuples over its members, but for `pairs`.
+
+  Attributes:
+    bottom: variables of its bottom model after the epoch.
+    gradients: cut gradients, a row for each of `Shared.recorded_rows`; NaN
+      for a row that was in no batch of the epoch.
+    embeddings: what it had sent up when those gradients came down.
+    pairs: where a defence mixes samples, a `defenses.base.Pairs`: the training
+      row that each row was mixed with (-1 for one in no batch), and its own
+      share.
+    averages: an `Averages` instead of gradients and embeddings where messages
+      are averaged.
+  """
+
+  bottom: PyTree
+  gradients: PyTree = None
+  embeddings: PyTree = None
+  pairs: Any = None
+  averages: Averages | None = None
+
+
+class Shared(NamedTuple):
+  """What an adversary saw that is the same in all trials.
+
+  Attributes:
+    train: its features of the training rows, `[n, ...]`.
+    test: its features of the test rows.
+    train_ids: sample ids of the training rows.
+    test_ids: sample ids of the test rows.
+    recorded_rows: training rows whose messages are recorded, sorted.
+  """
+
+  train: PyTree
+  test: PyTree
+  train_ids: Array
+  test_ids: Array
+  recorded_rows: Array
+
+
+class Trial(NamedTuple):
+  """What an adversary saw in one trial: one seed, one draw of known labels.
+
+  Attributes:
+    bottom: variables of its bottom model after training.
+    aux_rows: training rows whose label it was given, grouped by class.
+    aux_labels: those labels.
+    recorded: by recorded epoch, what it kept of it.
+    code: what stands for each class in training, `[classes, classes]`, for an
+      attack that needs to know the "code" of a defence; else None.
+  """
+
+  bottom: PyTree
+  aux_rows: Array
+  aux_labels: Array
+  recorded: Mapping[int, Recorded] = {}
+  code: Array | None = None
+
+
 class View(NamedTuple):
   """Everything one adversary saw, and nothing else. It has no labels.
 
@@ -55,41 +116,15 @@ class View(NamedTuple):
   features, variables and messages are tuples over its members.
 
   Attributes:
-    train: its features of the training rows, `[n, ...]`.
-    test: its features of the test rows.
-    train_ids: sample ids of the training rows.
-    test_ids: sample ids of the test rows.
-    bottom: variables of its bottom model after training.
-    bottoms: the same at each recorded epoch.
-    gradients: recorded cut gradients by epoch, rows as in `gradient_rows`; NaN
-      for a row that was in no batch of that epoch.
-    gradient_rows: training rows the recorded gradients belong to.
-    aux_rows: training rows whose label it was given, grouped by class.
-    aux_labels: those labels.
     public: what everyone knows.
-    embeddings: by epoch, what it had sent up when the gradients came down.
-    averages: in the place of both where messages are averaged, by epoch.
-    code: what stands for each class in training, `[classes, classes]`, for an
-      attack that needs to know the "code" of a defence; else None.
-    pairs: by epoch, where a defence mixes samples: the training row that each
-      was mixed with (-1 for one in no batch), and its own share.
+    shared: what is the same in all trials.
+    trial: what differs between them; an attack that is mapped over trials
+      gets the arrays of one.
   """
 
-  train: PyTree
-  test: PyTree
-  train_ids: Array
-  test_ids: Array
-  bottom: PyTree
-  bottoms: Mapping[int, PyTree]
-  gradients: Mapping[int, PyTree]
-  gradient_rows: Array
-  aux_rows: Array
-  aux_labels: Array
   public: Public
-  embeddings: Mapping[int, PyTree] = {}
-  averages: Mapping[int, Averages] = {}
-  code: Array | None = None
-  pairs: Mapping[int, Any] = {}
+  shared: Shared
+  trial: Trial
 
 
 class Received(NamedTuple):

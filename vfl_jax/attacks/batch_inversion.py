@@ -14,6 +14,7 @@ import numpy as np
 import optax
 
 from vfl_jax.attacks import base
+from vfl_jax.attacks import views
 from vfl_jax.config import bounds
 from vfl_jax.models import perceptron
 from vfl_jax.runtime import rng
@@ -59,12 +60,12 @@ def batch_inversion(
   def infer(key: jax.Array, view: base.View) -> base.Inference:
     public = view.public
     kind = top or ("sum" if public.cut == len(public.stages) else "linear")
-    count = len(view.train_ids)
+    count = len(view.shared.train_ids)
     known = jnp.zeros((count, public.num_classes))
-    known = known.at[view.aux_rows].set(
-      jax.nn.one_hot(view.aux_labels, public.num_classes)
+    known = known.at[view.trial.aux_rows].set(
+      jax.nn.one_hot(view.trial.aux_labels, public.num_classes)
     )
-    stands = view.code if code else jnp.eye(public.num_classes)
+    stands = view.trial.code if code else jnp.eye(public.num_classes)
     labels, seen = _inverted(
       key, view, known, stands, kind == "sum", steps, learning_rate
     )
@@ -82,8 +83,9 @@ def _inverted(key, view, known, stands, summed, steps, learning_rate):
   """Label logits of all training rows, and which were in a batch."""
   public, count = view.public, len(known)
   parts, seen = [], jnp.zeros(count, bool)
-  for epoch in sorted(view.averages):
-    kept = view.averages[epoch]
+  for epoch in views.epochs(view):
+    kept = epoch.averages
+    assert kept is not None  # it is among the needs
     parts.append((kept, *_forward(view, kept)))
     seen = seen.at[kept.rows].set(True)
   classes = public.num_classes
@@ -147,7 +149,7 @@ def _forward(view, kept):
 
   def batches(params, stats):
     def one(params, stats, rows):
-      x = jax.tree.map(lambda a: jnp.asarray(a)[rows], view.train)
+      x = jax.tree.map(lambda a: jnp.asarray(a)[rows], view.shared.train)
       values = {"params": params, "stats": stats}
       return view.public.bottom(values, x, train=True)[0]
 

@@ -39,7 +39,7 @@ def spectral() -> base.Attack:
     )
     train, test = ((h - centre) @ axes.T for h in (train, test))
     distances, of_test = clusters(key, classes, train, test)
-    order = naming.classes_of(distances, view.aux_rows, view)
+    order = naming.classes_of(distances, view.trial.aux_rows, view)
     return base.Inference(-distances[:, order], -of_test[:, order])
 
   return base.Attack(
@@ -68,10 +68,10 @@ def gradient_clustering() -> base.Attack:
     if len(directions) >= classes:
       coordinates = leading(directions, classes, _number(key))
       (distances[covered],) = clusters(key, classes, coordinates)
-    known = np.asarray(views.recorded(view, view.aux_rows))
+    known = np.asarray(views.recorded(view, view.trial.aux_rows))
     order = naming.classes_of(distances, known, view)
     return base.Inference(
-      -distances[:, order], None, rows=np.asarray(view.gradient_rows)
+      -distances[:, order], None, rows=np.asarray(view.shared.recorded_rows)
     )
 
   return base.Attack(
@@ -151,7 +151,9 @@ def similarity(
     if covered is None:
       return base.Inference(answer, compare(test))
     answer = jnp.where(covered[:, None], answer, jnp.nan)
-    return base.Inference(answer, None, rows=jnp.asarray(view.gradient_rows))
+    return base.Inference(
+      answer, None, rows=jnp.asarray(view.shared.recorded_rows)
+    )
 
   def nearest(key: jax.Array, view: base.View) -> base.Inference:
     del key

@@ -119,7 +119,9 @@ def passive_completion(
       i for i, v in enumerate(variants) if tuned or v.bottom != _TUNED
     ]
     possible = possible or [*range(len(variants))]
-    text = all(np.issubdtype(a.dtype, np.integer) for a in _leaves(view.train))
+    text = all(
+      np.issubdtype(a.dtype, np.integer) for a in _leaves(view.shared.train)
+    )
     rule = semi_supervised.MIXMATCH
     if mixing == "mixtext" or (not mixing and text):
       rule = semi_supervised.MIXTEXT
@@ -128,7 +130,8 @@ def passive_completion(
       rule,
       steps=steps,
       batch=batch,
-      unlabelled=runtime_trees.rows(view.train) - len(view.aux_rows),
+      unlabelled=runtime_trees.rows(view.shared.train)
+      - len(view.trial.aux_rows),
     )
     training = {
       "rule": rule,
@@ -189,7 +192,7 @@ def _folds(view: base.View, folds: int) -> np.ndarray:
 
   The samples are grouped by class, so that taking every n-th is stratified.
   """
-  count = len(view.aux_labels)
+  count = len(view.trial.aux_labels)
   per_class = count // view.public.num_classes
   if per_class < 2:
     return np.ones((1, count), bool)
@@ -222,11 +225,11 @@ def _run(key, view, bottom, depth, weights, folds, training) -> _Run:
     jnp.tile(jnp.asarray(masks), (len(weights), 1)),
   )
   final, held = _scores(
-    network, found, rows, view.aux_rows, len(weights), len(masks) - 1
+    network, found, rows, view.trial.aux_rows, len(weights), len(masks) - 1
   )
-  count = runtime_trees.rows(view.train)
+  count = runtime_trees.rows(view.shared.train)
   return _Run(
-    _held_out_score(held, view.aux_labels, ~masks[:-1]),
+    _held_out_score(held, view.trial.aux_labels, ~masks[:-1]),
     final[:, :, :count],
     final[:, :, count:],
   )

@@ -17,7 +17,7 @@ ROWS = 500  # per block when embedding and predicting
 
 def tunable(view: base.View) -> bool:
   """Whether the bottom holds more than what makes vectors of ids."""
-  return view.public.cut > int(trees.has_ids(view.train))
+  return view.public.cut > int(trees.has_ids(view.shared.train))
 
 
 def on(
@@ -41,10 +41,12 @@ def on(
     The network, and its inputs: all training rows, then the test rows.
   """
   public = view.public
-  ids = trees.has_ids(view.train)
-  rows = jax.tree.map(lambda *a: jnp.concatenate(a), view.train, view.test)
+  ids = trees.has_ids(view.shared.train)
+  rows = jax.tree.map(
+    lambda *a: jnp.concatenate(a), view.shared.train, view.shared.test
+  )
   if finetuned and tunable(view):
-    variables = view.bottom
+    variables = view.trial.bottom
     # ids cannot be mixed: mix what their embedding gives, or what lies above
     places = [int(ids)]
     if not rule.squared:
@@ -63,7 +65,7 @@ def on(
     # at cut 0 there is no bottom: the raw slice itself, ids counted
     height = public.vocabulary if not public.cut and ids else 0
     rows = axes.chunked(
-      lambda x: trees.vectors(public.bottom(view.bottom, x)[0], height),
+      lambda x: trees.vectors(public.bottom(view.trial.bottom, x)[0], height),
       rows,
       ROWS,
     )

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from vfl_jax.attacks import base
+from vfl_jax.attacks import views
 from vfl_jax.runtime import trees
 
 
@@ -58,10 +59,10 @@ def embedding_swap(
   def infer(key: jax.Array, view: base.View) -> base.Inference:
     del key
     classes = view.public.num_classes
-    rows = jnp.asarray(view.gradient_rows)
+    rows = jnp.asarray(view.shared.recorded_rows)
     norms = [
-      jnp.linalg.norm(trees.vectors(view.gradients[e]), axis=1)
-      for e in sorted(view.gradients)
+      jnp.linalg.norm(trees.vectors(epoch.gradients), axis=1)
+      for epoch in views.epochs(view)
     ]
     honest = norms[0] / jnp.nanmean(norms[0])
     tested = jnp.full((len(rows), classes), jnp.nan)

@@ -51,7 +51,7 @@ def enumeration(
     else:
       train, test = (
         np.asarray(trees.vectors(x, view.public.vocabulary))
-        for x in (view.train, view.test)
+        for x in (view.shared.train, view.shared.test)
       )
     mean, scale = train.mean(0), train.std(0)
     scale = scale + 0.05 * np.sqrt((scale**2).mean()) + 1e-12
@@ -67,7 +67,7 @@ def enumeration(
         nothing[:1].repeat(len(test), 0),
         details={"cosine": np.asarray(np.nan)},
       )
-    found = distances.argmin(1)[np.asarray(view.gradient_rows)[covered]]
+    found = distances.argmin(1)[np.asarray(view.shared.recorded_rows)[covered]]
     order, cosine = named(found, h[covered], g[covered], largest)
     return base.Inference(
       -distances[:, order], -of_test[:, order], details={"cosine": cosine}
@@ -153,10 +153,10 @@ def _first_round(view):
 
   Every member of a coalition gets the same gradient, and their logits add up.
   """
-  first, classes = min(view.gradients), view.public.num_classes
+  first, classes = views.epochs(view)[0], view.public.num_classes
   g, h = (
-    np.asarray(trees.vectors(tree[first]))
-    for tree in (view.gradients, view.embeddings)
+    np.asarray(trees.vectors(tree))
+    for tree in (first.gradients, first.embeddings)
   )
   shape = len(g), -1, classes
   return g.reshape(shape).mean(1), h.reshape(shape).sum(1)

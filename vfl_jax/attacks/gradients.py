@@ -129,15 +129,15 @@ def direct(*, code: bool = False) -> base.Attack:
     del key
     found = views.gradients(view)
     g = jnp.stack(
-      [trees.vectors(view.gradients[e]) for e in sorted(view.gradients)]
+      [trees.vectors(epoch.gradients) for epoch in views.epochs(view)]
     )
     # every member of a coalition got the same
     g = g.reshape(*g.shape[:2], -1, view.public.num_classes).mean(2)
     g = jnp.where(jnp.isfinite(g), g, 0.0)
     if code:
-      assert view.code is not None  # it is among the needs
+      assert view.trial.code is not None  # it is among the needs
       # the loss is a mean over the batch
-      softmax = view.public.batch_size * g[:, :, None] + view.code
+      softmax = view.public.batch_size * g[:, :, None] + view.trial.code
       return _answer(view, softmax.min(3).sum(0), found)
     g = g.sum(0)
     silent = found.covered & (g.min(1) >= 0)
@@ -191,4 +191,6 @@ def _hunted(view, best):
 
 def _answer(view, scores, found) -> base.Inference:
   scores = jnp.where(found.covered[:, None], scores, jnp.nan)
-  return base.Inference(scores, None, rows=jnp.asarray(view.gradient_rows))
+  return base.Inference(
+    scores, None, rows=jnp.asarray(view.shared.recorded_rows)
+  )

@@ -17,7 +17,7 @@ def classes_of(distances, rows, view) -> np.ndarray:
   usable = np.isfinite(theirs).all(1)
   found = np.argmin(theirs[usable], axis=1)
   counts = np.zeros((view.public.num_classes, distances.shape[1]))
-  np.add.at(counts, (np.asarray(view.aux_labels)[usable], found), 1)
+  np.add.at(counts, (np.asarray(view.trial.aux_labels)[usable], found), 1)
   _, order = optimize.linear_sum_assignment(counts, maximize=True)
   return order
 
@@ -44,7 +44,7 @@ def calibrated(scores, rows, view) -> np.ndarray:
   if not spoken.any():
     return found
   found[spoken] = _levelled(scores[spoken])
-  rows, labels = np.asarray(rows), np.asarray(view.aux_labels)
+  rows, labels = np.asarray(rows), np.asarray(view.trial.aux_labels)
   labels, known = labels[spoken[rows]], found[rows[spoken[rows]]]
   wins = np.zeros((classes, classes))  # [class, column]
   np.add.at(wins, labels, known)

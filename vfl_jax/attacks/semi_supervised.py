@@ -145,8 +145,8 @@ def train(
   start, trees = vectors(network)
   keep = max(0.0, 1.0 - EMA_SHARE / steps)
   unlabelled = unknown(view)
-  known = jnp.asarray(view.aux_rows)
-  targets = jax.nn.one_hot(view.aux_labels, classes)
+  known = jnp.asarray(view.trial.aux_rows)
+  targets = jax.nn.one_hot(view.trial.aux_labels, classes)
   picks = picked(draws, mask)
   places = len(network.lower)
 
@@ -272,6 +272,6 @@ def picked(draws: Draws, mask: jax.Array) -> jax.Array:
 
 def unknown(view: base.View) -> jax.Array:
   """Training rows without a label, `[rows - m]`."""
-  labelled = jnp.zeros(runtime_trees.rows(view.train), bool)
-  labelled = labelled.at[jnp.asarray(view.aux_rows)].set(True)
-  return jnp.argsort(labelled)[: len(labelled) - len(view.aux_rows)]
+  labelled = jnp.zeros(runtime_trees.rows(view.shared.train), bool)
+  labelled = labelled.at[jnp.asarray(view.trial.aux_rows)].set(True)
+  return jnp.argsort(labelled)[: len(labelled) - len(view.trial.aux_rows)]

@@ -196,7 +196,7 @@ def _attack(needs, loss, read, plan: Plan) -> base.Attack:
     seen = views.replayed(view, plan.epoch)
     classes = view.public.num_classes
     scores = np.full((len(seen.covered), classes), np.nan)
-    rows = np.asarray(view.gradient_rows)
+    rows = np.asarray(view.shared.recorded_rows)
     if not len(seen.h):  # nothing came down
       nothing = {"misfit": np.asarray(np.nan)}
       return base.Inference(scores, None, rows=rows, details=nothing)
@@ -219,7 +219,7 @@ def _attack(needs, loss, read, plan: Plan) -> base.Attack:
     )
     best = int(np.argmin(np.nan_to_num(fits.misfit, nan=np.inf)))
     scores[seen.covered] = np.asarray(fits.scores[best])
-    known = np.asarray(views.recorded(view, view.aux_rows))
+    known = np.asarray(views.recorded(view, view.trial.aux_rows))
     return base.Inference(
       naming.calibrated(scores, known, view),
       None,

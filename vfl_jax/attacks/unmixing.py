@@ -19,24 +19,24 @@ def gradients(view: base.View) -> views.Gradients:
   another equation; each is in units of its mean norm.
   """
   looks = []
-  for epoch in sorted(view.gradients):
-    g = trees.vectors(view.gradients[epoch])
+  for epoch in views.epochs(view):
+    g = trees.vectors(epoch.gradients)
     there = jnp.isfinite(g).all(1)
     g = jnp.where(there[:, None], g, 0.0)
     unit = jnp.linalg.norm(g, axis=1).sum() / jnp.maximum(there.sum(), 1)
-    pairs = view.pairs[epoch]
+    pairs = epoch.pairs
     share = jnp.where(there, pairs.share, 0.0)
     rest = jnp.where(there, 1 - pairs.share, 0.0)
     looks.append((g / (unit + 1e-30), pairs.partner, share, rest, there))
   sent, partners, shares, rests, covered = map(jnp.stack, zip(*looks))
-  rows = jnp.asarray(view.gradient_rows)
+  rows = jnp.asarray(view.shared.recorded_rows)
 
   def mixed(u):
     """What comes down of rows `[n, d]`, by epoch."""
     own, other = u[rows][None], u[partners]
     return shares[..., None] * own + rests[..., None] * other
 
-  start = jnp.zeros((len(view.train_ids), sent.shape[-1]))
+  start = jnp.zeros((len(view.shared.train_ids), sent.shape[-1]))
   transpose = jax.linear_transpose(mixed, start)
   found, _ = jax.scipy.sparse.linalg.cg(
     lambda u: transpose(mixed(u))[0] + _RIDGE * u,

@@ -31,15 +31,20 @@ class Gradients(NamedTuple):
   covered: Bool[jax.Array, " rows"]
 
 
+def epochs(view: base.View) -> list[base.Recorded]:
+  """What was kept of each recorded epoch, the first one first."""
+  return [epoch for _, epoch in sorted(view.trial.recorded.items())]
+
+
 def gradients(view: base.View) -> Gradients:
-  """The gradients that came down, of the rows in `view.gradient_rows`.
+  """The gradients that came down, of the rows in `view.shared.recorded_rows`.
 
   Several epochs are several looks at the same labels; the size of gradients
   falls as the loss does, so that each epoch has its own unit.
   """
   parts, norms, seen = [], [], []
-  for epoch in sorted(view.gradients):
-    g = trees.vectors(view.gradients[epoch])
+  for epoch in epochs(view):
+    g = trees.vectors(epoch.gradients)
     there = jnp.isfinite(g).all(1)
     g = jnp.where(there[:, None], g, 0.0)
     norm = jnp.linalg.norm(g, axis=1)
@@ -61,11 +66,11 @@ def embeddings(
   """Vectors of what the trained bottom sends up: training and test rows."""
 
   def encode(x):
-    return trees.vectors(view.public.bottom(view.bottom, x)[0])
+    return trees.vectors(view.public.bottom(view.trial.bottom, x)[0])
 
   train, test = (
     axes.chunked(encode, jax.tree.map(jnp.asarray, x), ROWS)
-    for x in (view.train, view.test)
+    for x in (view.shared.train, view.shared.test)
   )
   return train, test
 
@@ -77,7 +82,7 @@ def known(view: base.View, per_class: int) -> Integer[jax.Array, "c k"]:
     view: its auxiliary samples are grouped by class.
     per_class: 0 for all of them.
   """
-  rows = jnp.asarray(view.aux_rows).reshape(view.public.num_classes, -1)
+  rows = jnp.asarray(view.trial.aux_rows).reshape(view.public.num_classes, -1)
   return rows[:, : per_class or rows.shape[1]]
 
 
@@ -97,7 +102,7 @@ def known_gradients(
 
 def recorded(view: base.View, rows) -> Integer[jax.Array, "..."]:
   """Where training rows are among the recorded ones (which are sorted)."""
-  return jnp.searchsorted(jnp.asarray(view.gradient_rows), rows)
+  return jnp.searchsorted(jnp.asarray(view.shared.recorded_rows), rows)
 
 
 def unit(vectors: Float[jax.Array, "rows width"]) -> jax.Array:
@@ -137,9 +142,9 @@ class Replayed(NamedTuple):
 
 def replayed(view: base.View, epoch: int) -> Replayed:
   """What went up and came down in a recorded epoch, counted as in a list."""
-  name = sorted(view.gradients)[epoch]
-  g = np.asarray(trees.vectors(view.gradients[name]), np.float32)
-  h = np.asarray(trees.vectors(view.embeddings[name]), np.float32)
+  kept = epochs(view)[epoch]
+  g = np.asarray(trees.vectors(kept.gradients), np.float32)
+  h = np.asarray(trees.vectors(kept.embeddings), np.float32)
   covered = np.isfinite(g).all(1) & np.isfinite(h).all(1)
   h, g = h[covered], g[covered]
   if not len(h):

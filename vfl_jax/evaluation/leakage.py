@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vfl_jax.attacks import base
+from vfl_jax.evaluation import cases
 from vfl_jax.evaluation import controls
 from vfl_jax.evaluation import scoring
 from vfl_jax.evaluation import seal
@@ -23,10 +24,6 @@ from vfl_jax.runtime import memo
 from vfl_jax.runtime import rng
 from vfl_jax.runtime import trees
 
-# by label of the attack, members of the adversary, and per seed its auxiliary
-# rows `[seeds, m]`: what was trained, or trained on, under an active attack
-Victims = Callable[[str, tuple[int, ...], np.ndarray], views.Federation]
-
 
 def measure(
   federation: views.Federation,
@@ -38,7 +35,7 @@ def measure(
   metric: str,
   label_prior: bool = False,
   coalitions: Sequence[Sequence[int]] = (),
-  victims: Victims | None = None,
+  victims: cases.Victims | None = None,
   advance: Callable[[str], None] = lambda what: None,
 ) -> list[dict[str, Any]]:
   """Every attack of every adversary beside its controls and ceiling.
@@ -67,90 +64,44 @@ def measure(
     n, detail. Where an attack offers choices (`Inference.choices`) it stands
     there again as "NAME (oracle)", the best of them by the true labels.
   """
-  f, net = federation, federation.net
-  closed = seal.close(f, attacks)
+  closed = seal.close(federation, attacks)
+  f = seal.under(closed, federation)
   shares = closed.shares()
-  f = seal.under(closed, f)
-  keys = _streams(f, draws, "auxiliary")
   gradients = any("gradients" in a.needs for a in attacks.values())
   among = f.recorder.rows if gradients else None
+  keys = cases.streams(f, draws, "auxiliary")
   drawn = [closed.auxiliary(k, aux_per_class, among) for k in keys]
   aux_rows, aux_labels = (np.stack(a) for a in zip(*drawn, strict=True))
+  case = cases.Case(
+    f=f,
+    closed=closed,
+    attacks=attacks,
+    aux_rows=aux_rows,
+    aux_labels=aux_labels,
+    prior=shares * label_prior,
+    draws=draws,
+    victims=victims,
+    advance=advance,
+  )
   adversaries = [(k,) for k in range(f.passive)] + [
     tuple(c) for c in coalitions
   ]
-  count = len(keys)
   answers: list[scoring.Answer] = []
   seen: dict[tuple[int, ...], base.View] = {}
   for members in adversaries:
     compilation.make_room()
-    party = named(members)
-    seen[members] = f.views(members, aux_rows, aux_labels)
-    view = _tried(seen[members], shares * label_prior, draws)
-    advance(f"party {party}: features only")
-    found = [_features_only(view, trial) for trial in range(count)]
-    *scores, details = zip(*found, strict=True)
-    inference = base.Inference(*map(np.stack, scores))
+    seen[members] = case.seen(members)
+    view = cases.tried(case, seen[members])
+    answers += _without_vfl(case, members, view)
+    fresh = functools.cache(functools.partial(_untrained, case, members))
     for name in attacks:
-      answers += _answers(f, name, "features only", party, inference, details)
-    fresh = None
-    for name, attack in attacks.items():
-      whose = (name, party) if len(members) == 1 else (f"{name} by {party}",)
-      keys = _streams(f, draws, *whose)
-      victim = view
-      if is_active(attack):
-        assert victims is not None
-        theirs = _under(victims, name, members, aux_rows, draws)
-        parts = [
-          seal.under(closed, own).views(members, aux_rows, aux_labels)
-          for own in theirs
-        ]
-        victim = _tried(parts[0], shares * label_prior, draws)
-        if len(parts) > 1:
-          victim = _interleaved(victim, parts)
-      if "code" not in attack.needs:
-        victim = victim._replace(code=None)
-      faced = {"attack": victim}
-      if not {"gradients", "averages"} & attack.needs:
-        if fresh is None:
-          fresh = _repeated(_untrained(f, members), draws)
-        # nothing but the bottom has come out of the federation
-        faced["no-VFL"] = view._replace(
-          bottom=fresh,
-          code=victim.code,
-          bottoms={},
-          gradients={},
-          embeddings={},
-          averages={},
-          pairs={},
-        )
-      for what, victim in faced.items():
-        advance(f"party {party}: {name}, {what}")
-        infer = trials.infer if what == "attack" else _infer
-        inference = infer(attack, keys, victim, _how(net))
-        details = _details(attack, inference, count)
-        answers += _answers(f, name, what, party, inference, details)
+      answers += _attacked(case, members, view, fresh, name)
   for name in attacks:
     closed.returned(name)
 
   labels = {s: closed.open(s) for s in ("train", "test")}
-  heads = [
-    n for n, a in attacks.items() if not {"gradients", "averages"} & a.needs
-  ]
-  for members in adversaries if heads else []:
-    party = named(members)
-    advance(f"party {party}: ceiling")
-    view, passive = seen[members], None
-    for name in heads:
-      if is_active(attacks[name]):
-        assert victims is not None
-        own = victims(name, members, aux_rows[::draws])
-        view = seal.under(closed, own).views(members, aux_rows, aux_labels)
-        found = _ceiling(f, view, labels["train"], steps)
-      else:
-        found = passive = passive or _ceiling(f, view, labels["train"], steps)
-      found = _repeated(found, draws)
-      answers += _answers(f, name, "ceiling", party, found, [""] * count)
+  for members, view in seen.items():
+    answers += _ceilings(case, members, view, labels["train"], steps)
   marked = {name + tables.ORACLE: a for name, a in attacks.items()}
   return scoring.table(
     answers,
@@ -164,80 +115,74 @@ def measure(
   )
 
 
-# what studies ask for again and again
-_infer = memo.remembered(trials.infer)
-_semi_supervised = memo.remembered(controls.features_only)
+def _without_vfl(case, members, view) -> list[scoring.Answer]:
+  """The control that needs no federation, beside every attack."""
+  party, count = cases.named(members), len(case.aux_rows)
+  case.advance(f"party {party}: features only")
+  found = [_features_only(view, trial) for trial in range(count)]
+  *scores, details = zip(*found, strict=True)
+  inference = base.Inference(*map(np.stack, scores))
+  return [
+    answer
+    for name in case.attacks
+    for answer in _answers(
+      case.f, name, "features only", party, inference, details
+    )
+  ]
 
 
-def named(members: Sequence[int]) -> int | str:
-  """An adversary in a table: a party, or "0+1"."""
-  return members[0] if len(members) == 1 else "+".join(map(str, members))
+def _attacked(case, members, view, fresh, name) -> list[scoring.Answer]:
+  """One attack of one adversary, beside its own control without VFL."""
+  f, attack, party = case.f, case.attacks[name], cases.named(members)
+  whose = (name, party) if len(members) == 1 else (f"{name} by {party}",)
+  keys = cases.streams(f, case.draws, *whose)
+  victim = cases.under(case, members, name) if cases.is_active(attack) else view
+  if "code" not in attack.needs:
+    victim = victim._replace(trial=victim.trial._replace(code=None))
+  faced = {"attack": victim}
+  if not cases.reads_messages(attack):
+    # nothing but the bottom has come out of the federation
+    faced["no-VFL"] = view._replace(
+      trial=victim.trial._replace(bottom=fresh(), recorded={})
+    )
+  answers = []
+  for what, seen in faced.items():
+    case.advance(f"party {party}: {name}, {what}")
+    infer = trials.infer if what == "attack" else _infer
+    inference = infer(attack, keys, seen, _how(f.net))
+    details = _details(attack, inference, len(keys))
+    answers += _answers(f, name, what, party, inference, details)
+  return answers
 
 
-def is_active(attack: base.Attack) -> bool:
-  """Whether it leaves the protocol, and so has a federation of its own."""
-  return attack.optimizer is not None or attack.send is not None
-
-
-def _under(victims, name, members, aux_rows, draws):
-  """Federations under an attack: one for all draws if none depends on them."""
-  found = []
-  for draw in range(draws):
-    own = victims(name, members, aux_rows[draw::draws])
-    if found and own is found[0]:
-      return found
-    found.append(own)
-  return found
-
-
-def _interleaved(view, parts):
-  """One view of all trials from one for every auxiliary draw."""
-
-  def joined(*arrays):
-    stacked = jnp.stack(arrays, axis=1)
-    return stacked.reshape(-1, *stacked.shape[2:])
-
-  fields = ("bottom", "bottoms", "gradients", "embeddings", "pairs")
-  return view._replace(
-    **{
-      field: jax.tree.map(joined, *(getattr(p, field) for p in parts))
-      for field in fields
-    }
-  )
-
-
-def _streams(f, draws, *names):
-  """A key per trial: per seed, and folded with the number of a later draw."""
-  keys = [rng.stream(key, *names) for key in f.keys]
-  return jnp.stack(
-    [rng.stream(k, "draw", i) if i else k for k in keys for i in range(draws)]
-  )
+def _ceilings(case, members, view, labels, steps) -> list[scoring.Answer]:
+  """What supervised heads read off the bottoms that attacks read."""
+  f, party, passive = case.f, cases.named(members), None
+  names = [n for n, a in case.attacks.items() if not cases.reads_messages(a)]
+  if names:
+    case.advance(f"party {party}: ceiling")
+  answers = []
+  for name in names:
+    if cases.is_active(case.attacks[name]):
+      assert case.victims is not None
+      own = case.victims(name, members, case.aux_rows[:: case.draws])
+      found = _ceiling(f, case.seen(members, own), labels, steps)
+    else:
+      passive = passive or _ceiling(f, view, labels, steps)
+      found = passive
+    found = cases.repeated(found, case.draws)
+    details = [""] * len(case.aux_rows)
+    answers += _answers(f, name, "ceiling", party, found, details)
+  return answers
 
 
 def _how(net):
   return axes.method(net.model.convolutional)
 
 
-def _repeated(tree, draws):
-  """Every seed as often as auxiliary samples are drawn for it."""
-  if draws == 1:
-    return tree
-  return jax.tree.map(lambda a: jnp.repeat(a, draws, axis=0), tree)
-
-
-def _tried(view: base.View, shares, draws) -> base.View:
-  """The view of all trials, with the class shares where they are public."""
-  prior = tuple(map(float, shares)) if shares.any() else None
-  return view._replace(
-    bottom=_repeated(view.bottom, draws),
-    bottoms=_repeated(view.bottoms, draws),
-    gradients=_repeated(view.gradients, draws),
-    embeddings=_repeated(view.embeddings, draws),
-    averages=_repeated(view.averages, draws),
-    code=_repeated(view.code, draws),
-    pairs=_repeated(view.pairs, draws),
-    public=view.public._replace(label_prior=prior),
-  )
+# what studies ask for again and again
+_infer = memo.remembered(trials.infer)
+_semi_supervised = memo.remembered(controls.features_only)
 
 
 def _answers(
@@ -283,22 +228,24 @@ def _details(attack, inference, count) -> list[str]:
 def _features_only(view: base.View, trial: int):
   vectors = [
     np.asarray(trees.vectors(x, view.public.vocabulary))
-    for x in (view.train, view.test)
+    for x in (view.shared.train, view.shared.test)
   ]
   return _semi_supervised(
     *vectors,
-    np.asarray(view.aux_rows[trial]),
-    np.asarray(view.aux_labels[trial]),
+    np.asarray(view.trial.aux_rows[trial]),
+    np.asarray(view.trial.aux_labels[trial]),
     view.public.num_classes,
   )
 
 
-def _untrained(f, members):
+def _untrained(case, members):
+  """Bottoms that took part in no federation, of all trials."""
+  f = case.f
   keys = jnp.stack([rng.stream(k, "no-vfl") for k in f.keys])
   drawn = [
     controls.untrained(f.net, k, keys, f.dataset.train.inputs) for k in members
   ]
-  return split.together(drawn)
+  return cases.repeated(split.together(drawn), case.draws)
 
 
 def _ceiling(f, view, labels, steps) -> base.Inference:
@@ -306,9 +253,14 @@ def _ceiling(f, view, labels, steps) -> base.Inference:
   height = view.public.vocabulary if not f.net.cut else 0
   train, test = (
     _embed(
-      view.public.bottom, how, height, np.arange(len(f.keys)), view.bottom, x
+      view.public.bottom,
+      how,
+      height,
+      np.arange(len(f.keys)),
+      view.trial.bottom,
+      x,
     )
-    for x in (view.train, view.test)
+    for x in (view.shared.train, view.shared.test)
   )
   keys = jnp.stack([rng.stream(k, "ceiling") for k in f.keys])
   found = controls.ceiling(

@@ -18,43 +18,24 @@ def infer(
   Args:
     attack: in one program if it can be traced, else one trial after another.
     keys: one per trial.
-    views: with a trial axis first where trials differ.
+    views: `views.trial` with a trial axis first.
     how: see `axes.over`.
   """
-  shared = {name: getattr(views, name) for name in _SHARED}
-  own = {name: getattr(views, name) for name in _OWN}
   if attack.compiled:
     program = _compiled(attack.infer, views.public, how)
-    return jax.tree.map(np.asarray, program(keys, shared, own))
+    return jax.tree.map(np.asarray, program(keys, views.shared, views.trial))
   found = [
-    attack.infer(
-      key,
-      base.View(public=views.public, **shared, **trees.take(own, trial)),
-    )
+    attack.infer(key, views._replace(trial=trees.take(views.trial, trial)))
     for trial, key in enumerate(keys)
   ]
   return jax.tree.map(lambda *a: np.stack(a), *found)
-
-
-_SHARED = ("train", "test", "gradient_rows", "train_ids", "test_ids")
-_OWN = (
-  "bottom",
-  "bottoms",
-  "gradients",
-  "embeddings",
-  "averages",
-  "aux_rows",
-  "aux_labels",
-  "code",
-  "pairs",
-)
 
 
 @functools.lru_cache
 def _compiled(infer, public, how):
   """One program per attack, shared by parties, victims and controls."""
 
-  def one(key, shared, own):
-    return infer(key, base.View(public=public, **shared, **own))
+  def one(key, shared, trial):
+    return infer(key, base.View(public, shared, trial))
 
   return jax.jit(axes.over(one, how, in_axes=(0, None, 0)))

@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vfl_jax.evaluation import leakage
+from vfl_jax.evaluation import cases
 from vfl_jax.evaluation import metrics
 from vfl_jax.federation import malicious
-from vfl_jax.federation import train as federation_train
+from vfl_jax.federation import loop
 from vfl_jax.federation import views
 
 
@@ -34,7 +34,7 @@ class Victims:
     reasons = {}
     for name, attack in self._active.items():
       for members in adversaries if attack.optimizer else ():
-        party = leakage.named(members)
+        party = cases.named(members)
         self._advance(f"party {party}: training under {name}")
         own, _ = malicious.attacked(
           self._config,
@@ -43,7 +43,7 @@ class Victims:
           attack.optimizer,
           record=bool({"gradients", "averages"} & attack.needs),
         )
-        sound = federation_train.finite(own.variables)
+        sound = loop.finite(own.variables)
         if not sound.all():
           reasons[name] = (
             f"the federation trained under it by party {party} diverged in "
@@ -59,7 +59,7 @@ class Victims:
       return self._known[name, members]
     key = name, members, aux_rows.tobytes()
     if key not in self._known:
-      party, attack = leakage.named(members), self._active[name]
+      party, attack = cases.named(members), self._active[name]
       self._advance(f"party {party}: turns of {name}")
       classes = self._f.dataset.num_classes
       own = malicious.swapped(
@@ -96,7 +96,7 @@ class Victims:
       self.rows.append(
         {
           "attack": name,
-          "party": leakage.named(members),
+          "party": cases.named(members),
           "seed": seed,
           "metric": metric,
           "value": value,

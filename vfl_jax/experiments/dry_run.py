@@ -8,7 +8,7 @@ from vfl_jax.experiments import experiment
 from vfl_jax.experiments import lifecycle
 from vfl_jax.federation import cost
 from vfl_jax.federation import setup as federation_setup
-from vfl_jax.federation import train
+from vfl_jax.federation import loop
 from vfl_jax.results import terminal
 from vfl_jax.runtime import compilation
 
@@ -36,7 +36,7 @@ def dry_run(config: Any) -> None:
   heard = sum(not silent(epoch / epochs) for epoch in range(epochs))
   learner = setup.learner
   program: Any = (
-    learner.recording_epoch if train.records(kept, epochs) else learner.epoch
+    learner.recording_epoch if loop.records(kept, epochs) else learner.epoch
   )
   compiled = program.lower(
     state, setup.inputs, setup.targets, setup.keys, 0

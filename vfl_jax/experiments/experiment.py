@@ -18,7 +18,7 @@ from vfl_jax.experiments import lifecycle
 from vfl_jax.experiments import measurements
 from vfl_jax.experiments.validation import recorded
 from vfl_jax.federation import setup as federation_setup
-from vfl_jax.federation import train
+from vfl_jax.federation import loop
 from vfl_jax.federation import views
 from vfl_jax.results import status
 from vfl_jax.results import tables
@@ -156,7 +156,7 @@ def _train(config, workdir, setup: federation_setup.Setup, progress):
     jax.tree.map(jnp.asarray, tuple(setup.dataset.validation.inputs))
   )
   truth = setup.dataset.validation.labels
-  for epoch, state, kept, metrics in train.fit(
+  for epoch, state, kept, metrics in loop.fit(
     setup.learner,
     state,
     layout.everywhere(setup.inputs),
@@ -167,7 +167,7 @@ def _train(config, workdir, setup: federation_setup.Setup, progress):
     kept=kept,
   ):
     metrics = layout.whole(metrics)
-    finite = layout.whole(train.finite(state["variables"]))
+    finite = layout.whole(loop.finite(state["variables"]))
     sound = np.isfinite(metrics["loss"]) & finite
     if not sound.all():
       bad = np.flatnonzero(~sound).tolist()

@@ -7,6 +7,7 @@ import numpy as np
 from vfl_jax.attacks import selection
 from vfl_jax.evaluation import compensation as evaluation_compensation
 from vfl_jax.evaluation import exposure
+from vfl_jax.evaluation import cases
 from vfl_jax.evaluation import leakage
 from vfl_jax.evaluation import privacy as evaluation_privacy
 from vfl_jax.evaluation import victims as evaluation_victims
@@ -69,7 +70,7 @@ def run(
   labels = {n: a for n, a in chosen.items() if not a.features}
   coalitions = [tuple(c) for c in options.coalitions]
   adversaries = [(k,) for k in range(f.passive)] + coalitions
-  active = {n: a for n, a in labels.items() if leakage.is_active(a)}
+  active = {n: a for n, a in labels.items() if cases.is_active(a)}
   progress.phase(
     "attack", len(adversaries) * (2 + 2 * len(chosen) + len(active))
   )
@@ -111,7 +112,7 @@ def run(
   answered = {(r["attack"], r["party"]) for r in scored}
   silent = {
     name: [
-      p for p in map(leakage.named, adversaries) if (name, p) not in answered
+      p for p in map(cases.named, adversaries) if (name, p) not in answered
     ]
     for name in labels
   }

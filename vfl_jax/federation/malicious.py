@@ -13,6 +13,7 @@ from vfl_jax.attacks import base
 from vfl_jax.federation import optimizers
 from vfl_jax.federation import recording
 from vfl_jax.federation import setup as federation_setup
+from vfl_jax.federation import loop
 from vfl_jax.federation import train
 from vfl_jax.federation import views
 
@@ -45,8 +46,8 @@ def attacked(
   setup = setup._replace(learner=setup.make(every))
   state, kept = federation_setup.initial(config, setup)
   if not record:
-    kept = recording.keep(state["variables"], ())
-  epochs = train.fit(
+    kept = recording.keep(state["variables"])
+  epochs = loop.fit(
     setup.learner,
     state,
     setup.inputs,
@@ -101,7 +102,9 @@ def swapped(
       state, setup.inputs, setup.targets, setup.keys, start + turn, known
     )
     messages[str(start + turn)] = {
-      "sent": [{"gradients": s["gradients"]} for s in sent],
+      # what was sent is not its embeddings
+      "parties": [{"gradients": s["gradients"]} for s in sent["parties"]],
+      "announced": {},
       "bottoms": f.variables["bottoms"][: f.passive],
     }
   return dataclasses.replace(

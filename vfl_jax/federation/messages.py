@@ -5,8 +5,6 @@ from typing import NamedTuple
 
 import jax
 
-from vfl_jax.defenses import base
-
 PyTree = Any
 
 
@@ -24,17 +22,20 @@ class Messages(NamedTuple):
 class Sent(NamedTuple):
   """What one step showed to the parties.
 
+  Each name is a field of `attacks.base.Recorded`, or of `Averages`.
+
   Attributes:
-    messages: as they were sent, defended.
-    gradients: per party, of its own weights.
-    bottoms: per party, its variables before the step.
-    pairs: where samples were mixed, a `base.Pairs` of training rows.
+    rows: per party, by name what has a row for each of the batch: the
+      "gradients" that came down, defended, and the "embeddings" it sent.
+    step: per party, by name what it knows of the whole step: the "gradients"
+      of its own weights, and "bottoms", its variables before the step.
+    announced: by name what all parties are told of each row of the batch:
+      "pairs", a `base.Pairs` of training rows, where samples were mixed.
   """
 
-  messages: Messages
-  gradients: tuple[PyTree, ...]
-  bottoms: tuple[PyTree, ...]
-  pairs: base.Pairs | None = None
+  rows: tuple[dict[str, PyTree], ...]
+  step: tuple[dict[str, PyTree], ...]
+  announced: dict[str, PyTree]
 
 
 class Release(NamedTuple):

@@ -6,7 +6,7 @@ nothing else crosses between parties.
 
 from collections.abc import Callable, Sequence
 import functools
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -54,37 +54,93 @@ def step(
   """
   variables = state["variables"]
   together = together or grouping.none(net.parties)
+  inputs, targets = _disguised(net, defense, variables, inputs, targets, moment)
+  release = _release(net, defense, targets, moment, passive)
+  done = exchange(
+    net, variables, inputs, targets, transmit, moment, release, together
+  )
+  down, defense_state = _defended(
+    net, defense, state["defense"], done, targets, moment, passive
+  )
+  if net.cut:
+    gradients = tuple(
+      pull(g) for pull, g in zip(done.pulls, together.stack(down), strict=True)
+    )
+  else:  # nothing came down, and there is nothing to train below
+    gradients = tuple(v["params"] for v in variables["bottoms"])
+  bottoms, top = _updated(rules, state, gradients, done, together)
+  if defense.silent:
+    assert moment is not None
+    quiet = defense.silent(moment.progress)
+    before = zip(
+      variables["bottoms"], state["optimizer"]["bottoms"], strict=True
+    )
+    bottoms = _unless(quiet, bottoms, list(before))
+    seen = (down, gradients)
+    nothing = jax.tree.map(lambda g: jnp.full_like(g, jnp.nan), seen)
+    down, gradients = _unless(quiet, seen, nothing)
+  sent = federation_messages.Sent(
+    rows=tuple(
+      {"gradients": g, "embeddings": h}
+      for g, h in zip(down, done.messages.embeddings, strict=True)
+    ),
+    step=tuple(
+      {"gradients": g, "bottoms": v}
+      for g, v in zip(
+        together.unstack(gradients),
+        together.unstack(variables["bottoms"]),
+        strict=True,
+      )
+    ),
+    announced=_announced(defense, moment, len(targets)),
+  )
+  state = {
+    "variables": {"bottoms": tuple(b[0] for b in bottoms), "top": top[0]},
+    "optimizer": {"bottoms": tuple(b[1] for b in bottoms), "top": top[1]},
+    "defense": defense_state,
+  }
+  hard = targets if targets.ndim == 1 else jnp.argmax(targets, -1)
+  correct = jnp.mean(jnp.argmax(done.logits, -1) == hard)
+  return state, {"loss": done.loss, "accuracy": correct}, sent
+
+
+def _disguised(net, defense, variables, inputs, targets, moment):
+  """Inputs and targets of a batch as the defence has them."""
   if defense.targets:
     codes = variables["top"]["stats"]["codes"]
     targets = defense.targets(codes, moment, targets)
   if defense.inputs:
     shares = split.one_hot(targets, net.model.num_classes)
     inputs, targets = defense.inputs(moment, inputs, shares)
-  release = None
-  if defense.release and net.cut:
-    assert moment is not None
-    shares = split.one_hot(targets, net.model.num_classes)
-    release = federation_messages.Release(
-      defense.release(moment, shares), passive
-    )
-  messages, pulls, top_gradient, stats, (loss, logits) = exchange(
-    net, variables, inputs, targets, transmit, moment, release, together
+  return inputs, targets
+
+
+def _release(net, defense, targets, moment, passive):
+  """The weights of the classes under which gradients go down, if any."""
+  if not (defense.release and net.cut):
+    return None
+  assert moment is not None
+  shares = split.one_hot(targets, net.model.num_classes)
+  weights = defense.release(moment, shares)
+  return federation_messages.Release(weights, passive)
+
+
+def _defended(net, defense, state, done, targets, moment, passive):
+  """What goes down instead of the gradients, and the defence's new state."""
+  down = done.messages.gradients
+  if defense.gradient is None or not net.cut:
+    return down, state
+  theirs, state = defense.gradient.update(
+    down[:passive],
+    state,
+    labels=split.one_hot(targets, net.model.num_classes),
+    rows=None if moment is None else moment.rows,
   )
-  down, defense_state = messages.gradients, state["defense"]
-  if defense.gradient is not None and net.cut:
-    theirs, defense_state = defense.gradient.update(
-      down[:passive],
-      defense_state,
-      labels=split.one_hot(targets, net.model.num_classes),
-      rows=None if moment is None else moment.rows,
-    )
-    down = (*theirs, *down[len(theirs) :])
-  if net.cut:
-    gradients = tuple(
-      pull(g) for pull, g in zip(pulls, together.stack(down), strict=True)
-    )
-  else:  # nothing came down, and there is nothing to train below
-    gradients = tuple(v["params"] for v in variables["bottoms"])
+  return (*theirs, *down[len(theirs) :]), state
+
+
+def _updated(rules, state, gradients, done, together):
+  """`(variables, optimiser state)` after the step, per group and of the top."""
 
   def updated(rule, values, gradient, optimizer_state, new_stats):
     change, optimizer_state = rule.update(
@@ -93,56 +149,56 @@ def step(
     params = optax.apply_updates(values["params"], change)
     return {"params": params, "stats": new_stats}, optimizer_state
 
+  variables, optimizer = state["variables"], state["optimizer"]
   bottoms = together.each(
     lambda k, *own: updated(rules.bottoms[k], *own),
     variables["bottoms"],
     gradients,
-    state["optimizer"]["bottoms"],
-    stats["bottoms"],
+    optimizer["bottoms"],
+    done.stats["bottoms"],
   )
-  top, top_state = updated(
+  top = updated(
     rules.top,
     variables["top"],
-    top_gradient,
-    state["optimizer"]["top"],
-    stats["top"],
+    done.top_gradient,
+    optimizer["top"],
+    done.stats["top"],
   )
-  if defense.silent:
-    before = zip(
-      variables["bottoms"], state["optimizer"]["bottoms"], strict=True
-    )
-    assert moment is not None
-    quiet = defense.silent(moment.progress)
-    bottoms = _unless(quiet, bottoms, list(before))
-    seen = (down, gradients)
-    nothing = jax.tree.map(lambda g: jnp.full_like(g, jnp.nan), seen)
-    down, gradients = _unless(quiet, seen, nothing)
-  state = {
-    "variables": {"bottoms": tuple(b[0] for b in bottoms), "top": top},
-    "optimizer": {"bottoms": tuple(b[1] for b in bottoms), "top": top_state},
-    "defense": defense_state,
-  }
-  hard = targets if targets.ndim == 1 else jnp.argmax(targets, -1)
-  metrics = {
-    "loss": loss,
-    "accuracy": jnp.mean(jnp.argmax(logits, -1) == hard),
-  }
-  pairs = None
-  if defense.pairs:
-    assert moment is not None
-    pairs = defense.pairs(moment, len(targets))
-    pairs = pairs._replace(partner=moment.rows[pairs.partner])
-  sent = federation_messages.Sent(
-    messages._replace(gradients=down),
-    together.unstack(gradients),
-    together.unstack(variables["bottoms"]),
-    pairs,
-  )
-  return state, metrics, sent
+  return bottoms, top
+
+
+def _announced(defense, moment, size):
+  """What all parties are told of the rows of a batch."""
+  if not defense.pairs:
+    return {}
+  assert moment is not None
+  pairs = defense.pairs(moment, size)
+  return {"pairs": pairs._replace(partner=moment.rows[pairs.partner])}
 
 
 def _unless(quiet, new, old):
   return jax.tree.map(lambda a, b: jnp.where(quiet, b, a), new, old)
+
+
+class Round(NamedTuple):
+  """One round of the protocol, up to the gradients coming down.
+
+  Attributes:
+    messages: what travelled.
+    pulls: per group of parties that run as one, the function that turns its
+      cut gradients into the gradient of its parameters.
+    top_gradient: of the top's parameters.
+    stats: new normalisation statistics, `{"bottoms", "top"}`, per group too.
+    loss: nats, mean of the batch.
+    logits: `[batch, classes]`.
+  """
+
+  messages: federation_messages.Messages
+  pulls: tuple[Callable[[PyTree], PyTree], ...]
+  top_gradient: PyTree
+  stats: dict[str, Any]
+  loss: jax.Array
+  logits: jax.Array
 
 
 def exchange(
@@ -154,7 +210,7 @@ def exchange(
   moment: base.Moment | None = None,
   release: federation_messages.Release | None = None,
   together: grouping.Alike | None = None,
-):
+) -> Round:
   """One round of the protocol, up to the gradients coming down.
 
   Args:
@@ -167,12 +223,6 @@ def exchange(
     moment: for a defence that draws.
     release: see `Release`; None sends down the gradients of the targets.
     together: parties that run as one.
-
-  Returns:
-    `(messages, pulls, top_gradient, stats, metrics)`: what travelled; per
-    group of parties that run as one the function that turns its cut gradients
-    into the gradient of its parameters; the top's gradient; new normalisation
-    statistics, also per group; the loss (nats) and the logits.
   """
   together = together or grouping.none(len(inputs))
   embeddings, pulls, bottom_stats = zip(
@@ -190,12 +240,17 @@ def exchange(
   sent = together.unstack(embeddings)
   if transmit is not None:
     sent = transmit(sent)
-  top_gradient, gradients, top_stats, metrics = active_step(
+  top_gradient, gradients, top_stats, (loss, logits) = active_step(
     net, variables["top"], sent, targets, moment, release
   )
-  messages = federation_messages.Messages(sent, gradients)
-  stats = {"bottoms": bottom_stats, "top": top_stats}
-  return messages, pulls, top_gradient, stats, metrics
+  return Round(
+    federation_messages.Messages(sent, gradients),
+    pulls,
+    top_gradient,
+    {"bottoms": bottom_stats, "top": top_stats},
+    loss,
+    logits,
+  )
 
 
 def party_forward(

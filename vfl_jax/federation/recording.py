@@ -48,11 +48,11 @@ def scan(
     total: training rows.
 
   Returns:
-    `(state, metrics by step, kept)`; `kept` is a tuple over parties of
-    `{"gradients", "embeddings"}`, both `[recorded rows, ...]` and NaN for rows
-    in no batch (a remainder is dropped), and "pairs" where samples were mixed
-    (-1 for such rows); or of `{"gradients", "bottoms", "rows"}` by step where
-    they are averaged.
+    `(state, metrics by step, kept)`; `kept["parties"]` is a tuple over parties
+    of what `Sent.rows` names, each `[recorded rows, ...]` and NaN for rows in
+    no batch (a remainder is dropped), and `kept["announced"]` what
+    `Sent.announced` names, -1 for such rows. Where messages are averaged,
+    parties have what `Sent.step` names by step, and the "rows" of its batch.
   """
   if recorder.averaged:
     return _averaged(recorder, body, state, batches)
@@ -61,14 +61,8 @@ def scan(
   slots = slots.at[recorder.rows].set(jnp.arange(count))
 
   def shown(sent):
-    return tuple(
-      {
-        "gradients": sent.messages.gradients[k],
-        "embeddings": sent.messages.embeddings[k],
-        **({} if sent.pairs is None else {"pairs": sent.pairs}),
-      }
-      for k in range(recorder.passive)
-    )
+    parties = sent.rows[: recorder.passive]
+    return {"parties": parties, "announced": sent.announced}
 
   first = jax.tree.map(lambda a: a[0], batches)
   shapes = jax.eval_shape(lambda *a: shown(body(*a)[2]), state, first)
@@ -103,11 +97,8 @@ def _averaged(recorder, body, state, batches):
   def step(state, batch):
     state, metrics, sent = body(state, batch)
     rows = batch[1]
-    seen = tuple(
-      {"gradients": sent.gradients[k], "bottoms": sent.bottoms[k], "rows": rows}
-      for k in range(recorder.passive)
-    )
-    return state, (metrics, seen)
+    parties = tuple({**s, "rows": rows} for s in sent.step[: recorder.passive])
+    return state, (metrics, {"parties": parties, "announced": {}})
 
   def unseen(state, batch):
     state, metrics, _ = body(state, batch)
@@ -122,7 +113,7 @@ def _averaged(recorder, body, state, batches):
 
 def keep(
   variables: PyTree,
-  shapes: PyTree,
+  shapes: PyTree = None,
   *,
   messages: Sequence[int] = (),
   snapshots: Sequence[int] = (),
@@ -131,23 +122,23 @@ def keep(
 
   Args:
     variables: before training.
-    shapes: of what `scan` keeps of an epoch, a tuple over parties; read only
-      where epochs are recorded.
+    shapes: of what `scan` keeps of an epoch; read only where epochs are
+      recorded.
     messages: epochs (from 0) whose messages are kept, and the bottoms behind
       them.
     snapshots: numbers of finished epochs after which all variables are
       copied; 0 is before training.
 
   Returns:
-    `{"messages": {epoch: {"sent", "bottoms"}}, "snapshots": {epoch:
-    variables}}`, in the shapes that a checkpoint restores.
+    `{"messages": {epoch: {"parties", "announced", "bottoms"}}, "snapshots":
+    {epoch: variables}}`, in the shapes that a checkpoint restores.
   """
   empty = lambda tree: jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), tree)
   return {
     "messages": {
       str(e): {
-        "sent": empty(shapes),
-        "bottoms": empty(variables["bottoms"][: len(shapes)]),
+        **empty(shapes),
+        "bottoms": empty(variables["bottoms"][: len(shapes["parties"])]),
       }
       for e in messages
     },

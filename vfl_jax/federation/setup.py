@@ -117,7 +117,7 @@ def prepare(config: Any) -> Setup:
 def initial(config: Any, setup: Setup) -> tuple[Any, Any]:
   """State before training, and room for what of it will be kept."""
   state = setup.learner.init(setup.keys, setup.inputs, setup.codes)
-  shapes = ()
+  shapes = None
   if config.record.epochs:
     args = (state, setup.inputs, setup.targets, setup.keys, 0)
     shapes = jax.eval_shape(setup.learner.recording_epoch, *args)[2]

@@ -1,11 +1,11 @@
 """Training a split model: the only place where labels and embeddings meet.
 
 One jit is one epoch of all seeds: the permutation is drawn inside, a scan runs
-over its batches, the state is donated. Logging, checkpoints and the check for
-non-finite losses happen between epochs.
+over its batches, the state is donated. `loop` has what happens in between.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -18,15 +18,13 @@ from vfl_jax.federation import optimizers
 from vfl_jax.federation import protocol
 from vfl_jax.federation import recording
 from vfl_jax.federation import split
-from vfl_jax.runtime import axes as runtime_axes
+from vfl_jax.runtime import axes
 from vfl_jax.runtime import mesh
 from vfl_jax.runtime import rng
 from vfl_jax.runtime import trees
 
 PyTree = Any
 EVALUATION_ROWS = 500
-# to compile a second program takes longer than to record as many epochs more
-RECORDED_MORE = 30
 
 
 class Learner(NamedTuple):
@@ -65,6 +63,31 @@ class Swap(NamedTuple):
   send: Callable[..., PyTree]
 
 
+class _Plan(NamedTuple):
+  """What `make` was asked for, and how it is mapped over seeds."""
+
+  net: split.Net
+  rules: optimizers.Optimizers
+  batch_size: int
+  steps: int
+  epochs: int
+  defense: base.Defense
+  passive: int | None
+  recorder: recording.Recorder
+  swap: Swap | None
+  layout: mesh.Layout
+
+  @property
+  def how(self) -> str:
+    if self.layout.mesh is not None:
+      return "vmap"  # in sequence, seeds on other devices would wait
+    return axes.method(self.net.model.convolutional)
+
+  @property
+  def seeds(self) -> str | None:
+    return None if self.layout.mesh is None else mesh.SEED
+
+
 def make(
   net: split.Net,
   rules: optimizers.Optimizers,
@@ -92,124 +115,161 @@ def make(
     swap: what malicious parties do in it.
     layout: where arrays live.
   """
-  how = runtime_axes.method(net.model.convolutional)
-  spread = layout.mesh is not None
-  if spread:
-    how = "vmap"  # in sequence, seeds on other devices would wait
-  seeds = mesh.SEED if spread else None
+  plan = _Plan(
+    net,
+    rules,
+    batch_size,
+    steps,
+    epochs,
+    defense,
+    passive,
+    recorder,
+    swap,
+    layout,
+  )
+  return Learner(
+    functools.partial(_init, plan),
+    _compiled(plan, record=False),
+    _compiled(plan, record=True),
+    jax.jit(functools.partial(_predict, plan)),
+  )
 
-  def init(keys, inputs, codes=()):
-    example = jax.tree.map(
-      lambda a: jax.ShapeDtypeStruct((2, *a.shape[1:]), a.dtype),
-      tuple(inputs),
+
+def _init(plan, keys, inputs, codes=()):
+  net, defense = plan.net, plan.defense
+  example = jax.tree.map(
+    lambda a: jax.ShapeDtypeStruct((2, *a.shape[1:]), a.dtype),
+    tuple(inputs),
+  )
+  drawn = [net.init(rng.stream(key, "init"), example) for key in keys]
+  variables = jax.tree.map(lambda *a: np.stack(a), *drawn)
+  if jax.tree.leaves(codes):
+    variables["top"]["stats"]["codes"] = jax.tree.map(jnp.asarray, codes)
+  total = jax.tree.leaves(inputs)[0].shape[0]
+
+  def states(key, variables):
+    own = ()
+    if defense.gradient is not None and net.cut:
+      messages = _message_shapes(plan, variables, inputs)
+      own = defense.gradient.init(
+        base.Start(rng.stream(key, "defense"), messages, total)
+      )
+    return {
+      "variables": variables,
+      "optimizer": plan.rules.init(variables),
+      "defense": own,
+    }
+
+  return plan.layout.seeds(jax.jit(jax.vmap(states))(keys, variables))
+
+
+def _message_shapes(plan, variables, inputs):
+  """Shapes of what passive parties send in a step."""
+  batch = jax.tree.map(
+    lambda a: jax.ShapeDtypeStruct((plan.batch_size, *a.shape[1:]), a.dtype),
+    tuple(inputs),
+  )
+  return tuple(
+    jax.eval_shape(plan.net.bottom, v, x)[0]
+    for v, x in zip(variables["bottoms"], batch, strict=True)
+  )[: plan.passive]
+
+
+def _alike(plan, variables, inputs):
+  """Parties whose bottoms run as one."""
+  # vmapped convolutions are grouped ones, a swap is of single parties, and
+  # messages that a defence takes apart are not worth stacking: an epoch of
+  # `ppdl` takes a tenth longer, of `gaussian` a quarter to a half
+  separate = plan.net.model.convolutional or plan.swap is not None
+  if separate or plan.defense.gradient is not None:
+    return grouping.none(plan.net.parties)
+  return grouping.find(inputs, variables["bottoms"], plan.rules.bottoms)
+
+
+def _compiled(plan, record):
+  """An epoch of all seeds; with `record`, its messages are a third result."""
+
+  def one(*args):
+    return _run_epoch(plan, record, *args)
+
+  in_axes = (0, None, 0, 0, None) + (0,) * (plan.swap is not None and record)
+  return jax.jit(
+    axes.over(one, plan.how, in_axes, plan.seeds), donate_argnums=0
+  )
+
+
+def _run_epoch(plan, record, state, inputs, targets, key, epoch, known=None):
+  """An epoch of one seed."""
+  inputs, total = tuple(inputs), targets.shape[0]
+  together = _alike(plan, state["variables"], inputs)
+  state = _bottoms(together.stack, state)
+  order = rng.permutation(rng.stream(key, "shuffle", epoch), total)
+  order = order[: plan.steps * plan.batch_size]
+  order = order.reshape(plan.steps, plan.batch_size)
+  numbers = epoch * plan.steps + jnp.arange(plan.steps)
+
+  def body(state, batch):
+    return _step(
+      plan, record, together, state, inputs, targets, key, batch, known
     )
-    drawn = [net.init(rng.stream(key, "init"), example) for key in keys]
-    variables = jax.tree.map(lambda *a: np.stack(a), *drawn)
-    if jax.tree.leaves(codes):
-      variables["top"]["stats"]["codes"] = jax.tree.map(jnp.asarray, codes)
-    total = jax.tree.leaves(inputs)[0].shape[0]
 
-    def states(key, variables):
-      own = ()
-      if defense.gradient is not None and net.cut:
-        own = defense.gradient.init(
-          base.Start(rng.stream(key, "defense"), sent(variables), total)
-        )
-      return {
-        "variables": variables,
-        "optimizer": rules.init(variables),
-        "defense": own,
-      }
-
-    def sent(variables):
-      """Shapes of the messages of a step."""
-      batch = jax.tree.map(
-        lambda a: jax.ShapeDtypeStruct((batch_size, *a.shape[1:]), a.dtype),
-        tuple(inputs),
-      )
-      return tuple(
-        jax.eval_shape(net.bottom, v, x)[0]
-        for v, x in zip(variables["bottoms"], batch, strict=True)
-      )[:passive]
-
-    return layout.seeds(jax.jit(jax.vmap(states))(keys, variables))
-
-  def alike_in(variables, inputs):
-    # vmapped convolutions are grouped ones, a swap is of single parties, and
-    # messages that a defence takes apart are not worth stacking: an epoch of
-    # `ppdl` takes a tenth longer, of `gaussian` a quarter to a half
-    separate = net.model.convolutional or swap is not None
-    if separate or defense.gradient is not None:
-      return grouping.none(net.parties)
-    return grouping.find(inputs, variables["bottoms"], rules.bottoms)
-
-  def run_epoch(record, state, inputs, targets, key, epoch, known=None):
-    inputs, total = tuple(inputs), targets.shape[0]
-    together = alike_in(state["variables"], inputs)
-    state = _bottoms(together.stack, state)
-    order = rng.permutation(rng.stream(key, "shuffle", epoch), total)
-    order = order[: steps * batch_size].reshape(steps, batch_size)
-    numbers = epoch * steps + jnp.arange(steps)
-
-    def body(state, batch):
-      number, rows = batch
-      transmit = None
-      if swap is not None and record:
-        transmit = _swapping(net, swap, state["variables"], inputs, rows, known)
-      moment = base.Moment(
-        rng.stream(key, "moment", number),
-        jnp.minimum(number / (epochs * steps), 1.0),
-        rows,
-      )
-      after, metrics, sent = protocol.step(
-        net,
-        rules,
-        defense,
-        state,
-        layout.rows(trees.take(inputs, rows)),
-        layout.rows(targets[rows]),
-        moment=moment,
-        passive=passive,
-        transmit=transmit,
-        together=together,
-      )
-      if swap is not None and transmit is not None:
-        after = _held(swap.parties, state, after)
-      return after, metrics, sent
-
-    if record:
-      state, metrics, kept = recording.scan(
-        recorder, body, state, (numbers, order), total
-      )
-      metrics = jax.tree.map(jnp.mean, metrics)
-      return _bottoms(together.unstack, state), metrics, kept
+  kept = ()
+  if record:
+    state, metrics, *kept = recording.scan(
+      plan.recorder, body, state, (numbers, order), total
+    )
+  else:
     state, metrics = jax.lax.scan(
       lambda s, batch: body(s, batch)[:2], state, (numbers, order)
     )
-    metrics = jax.tree.map(jnp.mean, metrics)
-    return _bottoms(together.unstack, state), metrics
+  metrics = jax.tree.map(jnp.mean, metrics)
+  return _bottoms(together.unstack, state), metrics, *kept
 
-  def compiled(record):
-    def one(*args):
-      return run_epoch(record, *args)
 
-    axes = (0, None, 0, 0, None) + (0,) * (swap is not None and record)
-    return jax.jit(runtime_axes.over(one, how, axes, seeds), donate_argnums=0)
+def _step(plan, record, together, state, inputs, targets, key, batch, known):
+  """A step on a batch, `(number of the step, rows)`."""
+  (number, rows), swap = batch, plan.swap
+  transmit = None
+  if swap is not None and record:
+    transmit = _swapping(
+      plan.net, swap, state["variables"], inputs, rows, known
+    )
+  moment = base.Moment(
+    rng.stream(key, "moment", number),
+    jnp.minimum(number / (plan.epochs * plan.steps), 1.0),
+    rows,
+  )
+  after, metrics, sent = protocol.step(
+    plan.net,
+    plan.rules,
+    plan.defense,
+    state,
+    plan.layout.rows(trees.take(inputs, rows)),
+    plan.layout.rows(targets[rows]),
+    moment=moment,
+    passive=plan.passive,
+    transmit=transmit,
+    together=together,
+  )
+  if swap is not None and transmit is not None:
+    after = _held(swap.parties, state, after)
+  return after, metrics, sent
 
-  def predict(variables, inputs):
-    def logits(variables, inputs):
-      def block(x):
-        h = tuple(
-          net.bottom(v, x_k)[0]
-          for v, x_k in zip(variables["bottoms"], x, strict=True)
-        )
-        return net.top(variables["top"], h)
 
-      return runtime_axes.chunked(block, tuple(inputs), EVALUATION_ROWS)
+def _predict(plan, variables, inputs):
+  net = plan.net
 
-    return runtime_axes.over(logits, how, (0, None), seeds)(variables, inputs)
+  def logits(variables, inputs):
+    def block(x):
+      h = tuple(
+        net.bottom(v, x_k)[0]
+        for v, x_k in zip(variables["bottoms"], x, strict=True)
+      )
+      return net.top(variables["top"], h)
 
-  return Learner(init, compiled(False), compiled(True), jax.jit(predict))
+    return axes.chunked(block, tuple(inputs), EVALUATION_ROWS)
+
+  return axes.over(logits, plan.how, (0, None), plan.seeds)(variables, inputs)
 
 
 def _bottoms(arrange, state):
@@ -245,68 +305,3 @@ def _held(parties, before, after):
     for k in range(len(after["variables"]["bottoms"]))
   )
   return {**after, "variables": {**after["variables"], "bottoms": bottoms}}
-
-
-def records(kept: PyTree, epochs: int) -> bool:
-  """Whether every epoch runs in the program that records; see `fit`."""
-  recorded = len(kept["messages"])
-  return recorded > 0 and epochs - recorded <= RECORDED_MORE
-
-
-def fit(
-  learner: Learner,
-  state: PyTree,
-  inputs: Sequence[PyTree],
-  targets: jax.Array,
-  keys: jax.Array,
-  *,
-  start: int,
-  epochs: int,
-  kept: PyTree,
-) -> Iterator[tuple[int, PyTree, PyTree, dict[str, jax.Array]]]:
-  """Train epoch by epoch, yielding `(epoch, state, kept, metrics)`.
-
-  Where few epochs are not to be kept they run in the program that records.
-
-  Args:
-    learner: from `make`.
-    state: from `learner.init` or a checkpoint.
-    inputs: features per party.
-    targets: labels or soft targets, `[seeds, n, ...]`.
-    keys: one key per seed.
-    start: epochs already done.
-    epochs: in all.
-    kept: to be filled, see `recording.keep`.
-  """
-  one_program = records(kept, epochs)
-  for epoch in range(start, epochs):
-    name = str(epoch)
-    messages, snapshots = kept["messages"], kept["snapshots"]
-    arguments, sent = (state, inputs, targets, keys, epoch), ()
-    if name in messages or one_program:
-      state, metrics, sent = learner.recording_epoch(*arguments)
-    else:
-      state, metrics = learner.epoch(*arguments)
-    if name in messages:
-      bottoms = _copied(state["variables"]["bottoms"][: len(sent)])
-      entry = {"sent": sent, "bottoms": bottoms}
-      messages = {**messages, name: entry}
-    if str(epoch + 1) in snapshots:
-      copied = _copied(state["variables"])
-      snapshots = {**snapshots, str(epoch + 1): copied}
-    kept = {"messages": messages, "snapshots": snapshots}
-    yield epoch, state, kept, metrics
-
-
-@jax.jit
-def finite(variables: PyTree) -> jax.Array:
-  """Per seed, whether every variable is finite."""
-  leaves = jax.tree.leaves(variables)
-  return jnp.isfinite(
-    jnp.concatenate([a.reshape(len(a), -1) for a in leaves], axis=1)
-  ).all(1)
-
-
-def _copied(tree):
-  """The state is donated to the next epoch."""
-  return jax.tree.map(jnp.copy, tree)

@@ -1,6 +1,5 @@
 """A trained federation, and what each of its parties has seen."""
 
-import collections
 from collections.abc import Sequence
 import dataclasses
 from typing import Any
@@ -45,45 +44,18 @@ class Federation:
   def views(
     self, members: Sequence[int], aux_rows, aux_labels
   ) -> attack_base.View:
-    """What an adversary saw in every seed (fields of a seed stacked).
+    """What an adversary saw in every seed; the fields of `Trial` stacked.
 
     Args:
       members: passive parties that act as one.
       aux_rows: training rows it knows the labels of, `[seeds, m]`.
       aux_labels: those labels.
     """
+    data, bottoms = self.dataset, self.variables["bottoms"]
     joined = tuple if len(members) > 1 else lambda found: next(iter(found))
     of = lambda parts: joined(parts[k] for k in members)
-    seen: dict[str, dict[int, Any]] = collections.defaultdict(dict)
-    for name, entry in self.kept["messages"].items():
-      epoch, sent = int(name), entry["sent"]
-      seen["bottoms"][epoch] = split.together(
-        [entry["bottoms"][k] for k in members]
-      )
-      if self.recorder.averaged:
-        seen["averages"][epoch] = attack_base.Averages(
-          of([s["gradients"] for s in sent]),
-          split.together([sent[k]["bottoms"] for k in members]),
-          sent[members[0]]["rows"],
-        )
-      else:
-        for field in sent[0]:  # gradients; embeddings and pairs if kept
-          parts = [s[field] for s in sent]
-          one = field == "pairs"  # the same for all parties
-          seen[field][epoch] = parts[0] if one else of(parts)
-    data, bottoms = self.dataset, self.variables["bottoms"]
     return attack_base.View(
-      train=of(data.train.inputs),
-      test=of(data.test.inputs),
-      train_ids=data.train.ids,
-      test_ids=data.test.ids,
-      bottom=split.together([bottoms[k] for k in members]),
-      bottoms=seen["bottoms"],
-      gradients=seen["gradients"],
-      gradient_rows=self.recorder.rows,
-      aux_rows=aux_rows,
-      aux_labels=aux_labels,
-      public=attack_base.Public(
+      attack_base.Public(
         num_classes=data.num_classes,
         batch_size=self.batch_size,
         cut=self.net.cut,
@@ -91,11 +63,38 @@ class Federation:
         bottom=split.joint(self.net.bottom, len(members)),
         vocabulary=max(data.vocabulary[k] for k in members),
       ),
-      embeddings=seen["embeddings"],
-      averages=seen["averages"],
-      pairs=seen["pairs"],
-      code=self.code,
+      attack_base.Shared(
+        train=of(data.train.inputs),
+        test=of(data.test.inputs),
+        train_ids=data.train.ids,
+        test_ids=data.test.ids,
+        recorded_rows=self.recorder.rows,
+      ),
+      attack_base.Trial(
+        bottom=split.together([bottoms[k] for k in members]),
+        aux_rows=aux_rows,
+        aux_labels=aux_labels,
+        recorded={
+          int(epoch): self._recorded(members, of, entry)
+          for epoch, entry in self.kept["messages"].items()
+        },
+        code=self.code,
+      ),
     )
+
+  def _recorded(self, members, of, entry) -> attack_base.Recorded:
+    """What an adversary kept of one epoch; `of` joins what its members have."""
+    parties = entry["parties"]
+    bottom = split.together([entry["bottoms"][k] for k in members])
+    if self.recorder.averaged:
+      averages = attack_base.Averages(
+        gradients=of([p["gradients"] for p in parties]),
+        bottoms=split.together([parties[k]["bottoms"] for k in members]),
+        rows=parties[members[0]]["rows"],
+      )
+      return attack_base.Recorded(bottom, averages=averages)
+    theirs = {name: of([p[name] for p in parties]) for name in parties[0]}
+    return attack_base.Recorded(bottom, **theirs, **entry["announced"])
 
 
 def trained(
