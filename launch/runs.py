@@ -10,22 +10,13 @@ import pandas as pd
 
 from vfl_jax.config import files
 from vfl_jax.config import identity
+from vfl_jax.results import collected
 from vfl_jax.results import files as result_files
 from vfl_jax.results import status
 from vfl_jax.results import tables
 
 MAIN = pathlib.Path(__file__).resolve().parent.parent / "main.py"
 STATES = ("done", "running", "waiting", "interrupted", "failed", "diverged")
-COLLECTED = (
-  "main",
-  "attacks",
-  "leakage",
-  "exposure",
-  "privacy",
-  "information",
-  "compensation",
-  "cost",
-)
 
 
 class Run(NamedTuple):
@@ -163,14 +154,9 @@ def collect(runs: Sequence[Run], workdir: str | os.PathLike[str]):
   for run in runs:
     if not status.finished(run.folder):
       continue
-    for name in COLLECTED:
-      frame = tables.read(run.folder, name)
-      front = {"run": run.name, **run.labels, "table": name}
-      clash = {k: f"own_{k}" for k in front if k in frame}
-      frame = frame.rename(columns=clash)
-      for place, (key, value) in enumerate(front.items()):
-        frame.insert(place, key, value)
-      frames.append(frame)
+    for name in collected.COLLECTED:
+      labels = {"run": run.name, **run.labels, "table": name}
+      frames.append(collected.labelled(tables.read(run.folder, name), labels))
   frames = [frame for frame in frames if len(frame)]
   if not frames:
     raise ValueError(f"no run in {workdir} is done: there is nothing to join.")

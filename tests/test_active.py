@@ -98,7 +98,8 @@ def test_only_the_malicious_party_trains_differently():
 
 
 def test_it_stands_in_the_report_with_what_it_does_to_the_task(tmp_path):
-  config = tiny(attacks=("passive_completion", "active_completion"))
+  # the active one first: what it trained is not what the passive one reads
+  config = tiny(attacks=("active_completion", "passive_completion"))
   experiment.run(validate.validate(config), tmp_path)
   table = tables.read(tmp_path, "attacks")
   assert set(table["attack"]) == {"passive_completion", "active_completion"}
@@ -113,7 +114,8 @@ def test_it_stands_in_the_report_with_what_it_does_to_the_task(tmp_path):
 
 
 def test_a_federation_that_diverges_under_it_is_said_and_not_scored(tmp_path):
-  config = tiny(attacks=("passive_completion", "active_completion"))
+  # the active one first: what it trained is not what the passive one reads
+  config = tiny(attacks=("active_completion", "passive_completion"))
   config.attacks = (
     "passive_completion",
     {"name": "active_completion", "largest": 1e30, "gamma": 1e30},

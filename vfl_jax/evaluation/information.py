@@ -1,5 +1,6 @@
-"""What is measured on a trained federation, table by table."""
+"""What the layers of a federation say about labels and inputs, in nats."""
 
+from collections.abc import Callable
 import functools
 import itertools
 from typing import Any
@@ -14,33 +15,39 @@ from vfl_jax.federation import views
 from vfl_jax.information import estimate
 from vfl_jax.information import input_information
 from vfl_jax.information import probe
-from vfl_jax.results import status
-from vfl_jax.results import tables
 from vfl_jax.runtime import axes
 from vfl_jax.runtime import rng
 from vfl_jax.runtime import trees
 
 
-def information(config: Any, workdir, f: views.Federation, progress):
+def impossible(config: Any, f: views.Federation) -> str:
+  """Why nothing can be estimated on held-out samples; empty if it can."""
+  _, labels = samples.held_out(f, config.information.samples, f.keys[0])
+  return estimate.too_few(labels)
+
+
+def measure(
+  config: Any, f: views.Federation, advance: Callable[[str], None]
+) -> list[dict[str, Any]]:
   """Information at every layer, on rows trained on and rows held out.
 
   At the end of the training by every estimator; after each epoch of
   `information.epochs` by the first one.
+
+  Args:
+    config: of the experiment.
+    f: the federation as it was trained.
+    advance: called with a few words before each piece of work.
+
+  Returns:
+    Tidy rows: quantity ("I(T;Y)", "I(X;T)"), samples, epoch, cut, and those of
+    `probe.probe`.
   """
   options = config.information
   estimators = entries.labelled(options.estimators)
-  progress.phase(
-    "information", 2 + 2 * len({*options.epochs} - {config.train.epochs})
-  )
-  if tables.exists(workdir, "information") or not estimators:
-    return
   held = samples.held_out(f, options.samples, f.keys[0])
   # as many of both, so that n is not what tells the two curves apart
   trained = samples.trained_on(f, len(held[1]), f.keys[0])
-  reason = estimate.too_few(held[1])
-  if reason:
-    status.set_status(workdir, "running", no_information=reason)
-    return
   last, rows = config.train.epochs, []
   on_host = functools.partial(jax.tree.map, np.asarray)
   stages = [(last, on_host(f.variables), estimators)]
@@ -53,7 +60,7 @@ def information(config: Any, workdir, f: views.Federation, progress):
     stages, (("trained on", *trained), ("held out", *held))
   )
   for (epoch, variables, chosen), (which, inputs, labels) in work:
-    progress.advance(f"{len(labels)} samples {which}, epoch {epoch}")
+    advance(f"{len(labels)} samples {which}, epoch {epoch}")
     seeds = (  # made when asked for, so that one seed's layers are held
       _places(f, trees.take(variables, seed), inputs)
       for seed in range(len(f.keys))
@@ -80,7 +87,7 @@ def information(config: Any, workdir, f: views.Federation, progress):
     ]
     if options.noise and epoch == last and which == "held out":
       rows += _input_information(config, f, inputs)
-  tables.write(workdir, "information", rows)
+  return rows
 
 
 def _input_information(config, f, inputs):

@@ -1,24 +1,31 @@
-"""How well a federation does its own task, and what that costs."""
+"""How well a federation does its own task."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import numpy as np
 
 from vfl_jax.evaluation import metrics
-from vfl_jax.federation import cost
+from vfl_jax.federation import views
 from vfl_jax.results import intervals
-from vfl_jax.results import tables
 
 
-def main_task(config: Any, workdir, federation, predict) -> None:
-  """Main accuracy (and, for two classes, AUC) on every split, and the cost.
+def measure(
+  federation: views.Federation, predict: Callable[..., Any], primary: str
+) -> list[dict[str, Any]]:
+  """Main accuracy (and, for two classes, AUC) on every split.
 
-  Beside each score is that of the class shares, "guess".
+  Args:
+    federation: as it was trained.
+    predict: `predict(variables, inputs) -> logits [seeds, n, classes]`.
+    primary: the metric by which the task is judged.
+
+  Returns:
+    Tidy rows: rows, metric, primary, mean, low, high (95 % over seeds), guess
+    (the same of the class shares), seeds, n, and the value of each seed.
   """
-  if tables.exists(workdir, "main") and tables.exists(workdir, "cost"):
-    return
-  measures = {"accuracy", "balanced_accuracy", config.evaluate.metric}
+  measures = {"accuracy", "balanced_accuracy", primary}
   if federation.dataset.num_classes == 2:
     measures.add("auc")
   rows = []
@@ -44,7 +51,7 @@ def main_task(config: Any, workdir, federation, predict) -> None:
         {
           "rows": name,
           "metric": metric,
-          "primary": metric == config.evaluate.metric,
+          "primary": metric == primary,
           "mean": mean,
           "low": low,
           "high": high,
@@ -54,12 +61,4 @@ def main_task(config: Any, workdir, federation, predict) -> None:
           **{f"seed{i}": v for i, v in enumerate(values)},
         }
       )
-  tables.write(workdir, "main", rows)
-  inputs = tuple(federation.dataset.test.inputs)
-  tables.write(
-    workdir,
-    "cost",
-    cost.table(
-      federation.net, inputs, config.train.batch_size, federation.passive
-    ),
-  )
+  return rows

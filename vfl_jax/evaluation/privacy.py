@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax
+import numpy as np
 
 from vfl_jax.config import entries
 from vfl_jax import defenses
@@ -15,7 +16,12 @@ _PRIVATE = ("inputs", "guard", "release", "gradient")
 
 
 def privacy(config: Any, setup: federation_setup.Setup) -> list[dict[str, Any]]:
-  """What is proved of label privacy, a row per statement."""
+  """What is proved of label privacy.
+
+  Returns:
+    Rows: defense, options, scope, epsilon, delta; a scope alone says that
+    there is no guarantee.
+  """
   pieces = entries.pieces(config.defenses)
   built = [defenses.build(name, **options) for name, options in pieces]
   steps = federation_setup.steps_per_epoch(config, len(setup.targets[0]))
@@ -51,7 +57,17 @@ def _normalises(setup) -> bool:
   return bool(jax.tree.leaves(drawn))
 
 
-def said(defense, state):
+def reported(defense: base.Defense, state: Any) -> list[dict[str, Any]]:
+  """What the defences measured of themselves in training.
+
+  Returns:
+    Tidy rows: quantity, party, seed, value.
+  """
   if defense.report is None:
-    return {}
-  return defense.report(state["defense"])
+    return []
+  return [
+    {"quantity": quantity, "party": party, "seed": seed, "value": float(value)}
+    for quantity, values in defense.report(state["defense"]).items()
+    for seed, parties in enumerate(np.asarray(values))
+    for party, value in enumerate(np.atleast_1d(parties))
+  ]

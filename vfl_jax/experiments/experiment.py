@@ -10,9 +10,6 @@ import ml_collections
 import numpy as np
 
 from vfl_jax.config import identity
-from vfl_jax.evaluation import alignment
-from vfl_jax.evaluation import information
-from vfl_jax.evaluation import main_task
 from vfl_jax.experiments import checkpoints as experiment_checkpoints
 from vfl_jax.experiments import lifecycle
 from vfl_jax.experiments import measurements
@@ -21,7 +18,6 @@ from vfl_jax.federation import setup as federation_setup
 from vfl_jax.federation import loop
 from vfl_jax.federation import views
 from vfl_jax.results import status
-from vfl_jax.results import tables
 from vfl_jax.runtime import hosts
 
 
@@ -128,15 +124,9 @@ def _work(config, workdir, progress):
       for s in ("train", "validation", "test")
     },
   )
-  measurements.report(config, workdir, setup, state)
-  if config.evaluate.alignment and not tables.exists(workdir, "alignment"):
-    rows = alignment.measure(setup, config.evaluate.metric)
-    tables.write(workdir, "alignment", rows)
-  predict = setup.learner.predict
-  main_task.main_task(config, workdir, f, predict)
-  information.information(config, workdir, f, progress)
-  measurements.compensation(config, workdir, setup, f, predict, progress)
-  measurements.run(config, workdir, setup, f, state, progress)
+  measurements.run(
+    measurements.Bench(config, workdir, setup, f, state, progress)
+  )
 
 
 def alone(config):

@@ -1,104 +1,193 @@
-"""The attacks a config names: chosen, carried out, written to tables."""
+"""What is measured of a trained federation: one table of measurements."""
 
-from typing import Any
+from collections.abc import Callable
+import pathlib
+from typing import Any, NamedTuple
 
-import numpy as np
-
+from vfl_jax.attacks import base
 from vfl_jax.attacks import selection
-from vfl_jax.evaluation import compensation as evaluation_compensation
-from vfl_jax.evaluation import exposure
+from vfl_jax.evaluation import alignment
 from vfl_jax.evaluation import cases
+from vfl_jax.evaluation import compensation
+from vfl_jax.evaluation import exposure
+from vfl_jax.evaluation import information
 from vfl_jax.evaluation import leakage
-from vfl_jax.evaluation import privacy as evaluation_privacy
+from vfl_jax.evaluation import main_task
+from vfl_jax.evaluation import privacy
 from vfl_jax.evaluation import victims as evaluation_victims
 from vfl_jax.experiments import setting
+from vfl_jax.federation import cost
 from vfl_jax.federation import setup as federation_setup
 from vfl_jax.federation import views
 from vfl_jax.results import advantage
 from vfl_jax.results import status
 from vfl_jax.results import tables
 
+Tables = dict[str, list[dict[str, Any]]]
 
-def report(
-  config: Any, workdir: Any, setup: federation_setup.Setup, state: Any
-) -> None:
-  """Two tables, for the defences that have something to say.
 
-  "privacy": defense, options, scope, epsilon, delta; a scope alone says that
-  there is no guarantee. "defenses": defense, quantity, party, seed, value.
+class Bench(NamedTuple):
+  """A trained federation on which measurements are made.
+
+  Attributes:
+    config: of the experiment.
+    workdir: where tables and facts go.
+    setup: data and compiled functions.
+    federation: as it was trained.
+    state: where the training ended, for attacks that go on from there.
+    progress: a `progress.Progress`.
   """
-  if not config.defenses or tables.exists(workdir, "privacy"):
-    return
-  rows = [
-    {
-      "quantity": quantity,
-      "party": party,
-      "seed": seed,
-      "value": float(value),
-    }
-    for quantity, values in evaluation_privacy.said(
-      setup.defense, state
-    ).items()
-    for seed, parties in enumerate(np.asarray(values))
-    for party, value in enumerate(np.atleast_1d(parties))
-  ]
-  if rows:
-    tables.write(workdir, "defenses", rows)
-  # last: where it is, the other is too
-  tables.write(workdir, "privacy", evaluation_privacy.privacy(config, setup))
+
+  config: Any
+  workdir: pathlib.Path
+  setup: federation_setup.Setup
+  federation: views.Federation
+  state: Any
+  progress: Any
+
+  def note(self, **facts: Any) -> None:
+    """Facts for status.json, which the report reads."""
+    status.set_status(self.workdir, "running", **facts)
 
 
-def run(
-  config: Any,
-  workdir,
-  setup: federation_setup.Setup,
-  f: views.Federation,
-  state: Any,
-  progress,
-) -> None:
-  """Every attack the config names, beside its controls.
+class Measurement(NamedTuple):
+  """One measurement of a trained federation.
+
+  Attributes:
+    table: the one that says that it is done; written last.
+    asked: `asked(config)`, whether it is to be made.
+    measure: `measure(bench) -> {table: rows}`; empty where there turns out to
+      be nothing to measure.
+  """
+
+  table: str
+  asked: Callable[[Any], bool]
+  measure: Callable[[Bench], Tables]
+
+
+def run(bench: Bench) -> None:
+  """Make every measurement that is asked for and not done, in their order."""
+  for measurement in MEASUREMENTS:
+    gate = measurement.table
+    if not measurement.asked(bench.config) or tables.exists(
+      bench.workdir, gate
+    ):
+      continue
+    measured = measurement.measure(bench)
+    for name in sorted(measured, key=lambda name: name == gate):
+      tables.write(bench.workdir, name, measured[name])
+
+
+def _privacy(bench) -> Tables:
+  """What defences prove ("privacy") and report ("defenses")."""
+  proved = privacy.privacy(bench.config, bench.setup)
+  reported = privacy.reported(bench.setup.defense, bench.state)
+  found = {"privacy": proved}
+  return {**found, "defenses": reported} if reported else found
+
+
+def _alignment(bench) -> Tables:
+  metric = bench.config.evaluate.metric
+  return {"alignment": alignment.measure(bench.setup, metric)}
+
+
+def _main(bench) -> Tables:
+  predict, metric = bench.setup.learner.predict, bench.config.evaluate.metric
+  return {"main": main_task.measure(bench.federation, predict, metric)}
+
+
+def _cost(bench) -> Tables:
+  f = bench.federation
+  inputs, size = tuple(f.dataset.test.inputs), bench.config.train.batch_size
+  return {"cost": cost.table(f.net, inputs, size, f.passive)}
+
+
+def _information(bench) -> Tables:
+  config, f, progress = bench.config, bench.federation, bench.progress
+  stages = {*config.information.epochs, config.train.epochs}
+  progress.phase("information", 2 * len(stages))
+  reason = information.impossible(config, f)
+  if reason:
+    bench.note(no_information=reason)
+    return {}
+  return {"information": information.measure(config, f, progress.advance)}
+
+
+def _compensation(bench) -> Tables:
+  config, progress = bench.config, bench.progress
+  progress.phase("compensation", len(config.compensation) + 1)
+  accuracy, probes = compensation.run(
+    config,
+    bench.setup,
+    bench.federation,
+    bench.setup.learner.predict,
+    progress.advance,
+  )
+  return {"compensation": accuracy, "probes": probes}
+
+
+class _Attacks(NamedTuple):
+  """The attacks of a config, by label; why those in `skipped` cannot run."""
+
+  labels: dict[str, base.Attack]
+  features: dict[str, base.Attack]
+  rules: dict[str, str]
+  skipped: dict[str, str]
+
+
+def _attacks(bench) -> _Attacks:
+  """The attacks that can run here; status.json gets budgets and reasons."""
+  config, setup, net = bench.config, bench.setup, bench.federation.net
+  offered = setting.of(config, setup.defense, net.cut, len(net.model.stages))
+  chosen, rules, skipped = selection.chosen(
+    config, offered, setup.defense.adaptive
+  )
+  budgets = {name: a.budget for name, a in chosen.items()}
+  bench.note(skipped=skipped, budgets=budgets)
+  features = {n: a for n, a in chosen.items() if a.features}
+  labels = {n: a for n, a in chosen.items() if not a.features}
+  return _Attacks(labels, features, rules, skipped)
+
+
+def _exposure(bench) -> Tables:
+  """What the active party can rebuild of features."""
+  attacks, f = _attacks(bench).features, bench.federation
+  if not attacks:
+    return {}
+  asked = bench.config.evaluate.exposure
+  count = f.passive * len(asked) * len(attacks) * len(f.keys)
+  bench.progress.phase("exposure", count)
+  rows = exposure.measure(f, attacks, asked, bench.progress.advance)
+  return {"exposure": [{"cut": f.net.cut, **r} for r in rows]}
+
+
+def _leakage(bench) -> Tables:
+  """Every attack on labels, beside its controls.
 
   For an active attack the federation is trained again for each adversary, or
-  goes on from `state`, where the training ended.
+  goes on from where the training ended.
   """
-  options = config.evaluate
-  chosen, rules, skipped = selection.chosen(
-    config,
-    setting.of(config, setup.defense, f.net.cut, len(f.net.model.stages)),
-    setup.defense.adaptive,
-  )
-  labels = {n: a for n, a in chosen.items() if not a.features}
+  config, f, progress = bench.config, bench.federation, bench.progress
+  options, found = config.evaluate, _attacks(bench)
+  attacks, skipped = found.labels, dict(found.skipped)
+  if not attacks:
+    return {}
   coalitions = [tuple(c) for c in options.coalitions]
   adversaries = [(k,) for k in range(f.passive)] + coalitions
-  active = {n: a for n, a in labels.items() if cases.is_active(a)}
-  progress.phase(
-    "attack", len(adversaries) * (2 + 2 * len(chosen) + len(active))
-  )
-  status.set_status(
-    workdir,
-    "running",
-    skipped=skipped,
-    budgets={name: a.budget for name, a in chosen.items()},
-  )
-  if len(labels) < len(chosen) and not tables.exists(workdir, "exposure"):
-    features = {n: a for n, a in chosen.items() if a.features}
-    asked = config.evaluate.exposure
-    rows = exposure.measure(f, features, asked, progress.advance)
-    rows = [{"cut": f.net.cut, **r} for r in rows]
-    tables.write(workdir, "exposure", rows)
-  if tables.exists(workdir, "leakage") or not labels:
-    return
+  active = {n: a for n, a in attacks.items() if cases.is_active(a)}
+  count = len(adversaries) * (2 + 2 * len(attacks) + len(active))
+  progress.phase("attack", count)
   victims = evaluation_victims.Victims(
-    config, setup, f, state, active, progress.advance
+    config, bench.setup, f, bench.state, active, progress.advance
   )
-  skipped.update(victims.train(adversaries))
-  labels = {n: a for n, a in labels.items() if n not in skipped}
-  status.set_status(workdir, "running", skipped=skipped)
-  if not labels:
-    return
+  skipped |= victims.train(adversaries)
+  attacks = {n: a for n, a in attacks.items() if n not in skipped}
+  bench.note(skipped=skipped)
+  if not attacks:
+    return {}
   rows = leakage.measure(
     f,
-    labels,
+    attacks,
     aux_per_class=options.aux_per_class,
     draws=options.aux_draws,
     steps=max(options.attack_steps, options.ceiling_steps),
@@ -108,24 +197,8 @@ def run(
     victims=victims,
     advance=progress.advance,
   )
-  scored = [r for r in rows if r["primary"] and r["what"] == "attack"]
-  answered = {(r["attack"], r["party"]) for r in scored}
-  silent = {
-    name: [
-      p for p in map(cases.named, adversaries) if (name, p) not in answered
-    ]
-    for name in labels
-  }
-  skipped |= {
-    name: "it had nothing to say about any row"
-    + (f" to parties {parties}" if len(parties) < len(adversaries) else "")
-    + _why(labels[name])
-    for name, parties in silent.items()
-    if parties
-  }
-  status.set_status(workdir, "running", skipped=skipped)
-  if victims.rows:
-    tables.write(workdir, "active", victims.rows)
+  bench.note(skipped=skipped | _silent(attacks, adversaries, rows))
+  rules = found.rules
   rows = [
     {
       "cut": f.net.cut,
@@ -134,8 +207,27 @@ def run(
     }
     for r in rows
   ]
-  tables.write(workdir, "attacks", rows)
-  tables.write(workdir, "leakage", advantage.advantage(rows))
+  measured = {"attacks": rows, "leakage": advantage.advantage(rows)}
+  return {"active": victims.rows, **measured} if victims.rows else measured
+
+
+def _silent(attacks, adversaries, rows):
+  """Attacks without an answer for some adversary, and why."""
+  scored = [r for r in rows if r["primary"] and r["what"] == "attack"]
+  answered = {(r["attack"], r["party"]) for r in scored}
+  reasons = {}
+  for name, attack in attacks.items():
+    parties = [
+      p for p in map(cases.named, adversaries) if (name, p) not in answered
+    ]
+    if parties:
+      some = len(parties) < len(adversaries)
+      reasons[name] = (
+        "it had nothing to say about any row"
+        + (f" to parties {parties}" if some else "")
+        + _why(attack)
+      )
+  return reasons
 
 
 def _why(attack):
@@ -147,15 +239,15 @@ def _why(attack):
   return ""
 
 
-def compensation(
-  config: Any, workdir, setup, f: views.Federation, predict, progress
-):
-  """Who does what, bottoms or top: see `evaluation.compensation`."""
-  progress.phase("compensation", len(config.compensation) + 1)
-  if tables.exists(workdir, "probes") or not config.compensation:
-    return
-  accuracy, probes = evaluation_compensation.run(
-    config, setup, f, predict, progress.advance
-  )
-  tables.write(workdir, "compensation", accuracy)
-  tables.write(workdir, "probes", probes)
+MEASUREMENTS = (
+  Measurement("privacy", lambda c: bool(c.defenses), _privacy),
+  Measurement("alignment", lambda c: c.evaluate.alignment, _alignment),
+  Measurement("main", lambda c: True, _main),
+  Measurement("cost", lambda c: True, _cost),
+  Measurement(
+    "information", lambda c: bool(c.information.estimators), _information
+  ),
+  Measurement("probes", lambda c: bool(c.compensation), _compensation),
+  Measurement("exposure", lambda c: bool(c.attacks), _exposure),
+  Measurement("leakage", lambda c: bool(c.attacks), _leakage),
+)

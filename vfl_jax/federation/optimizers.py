@@ -46,6 +46,24 @@ class Optimizers(NamedTuple):
     }
 
 
+SCHEDULES: dict[str, Callable[..., Any]] = {
+  "constant": lambda rate, steps, boundaries: rate,
+  "cosine": lambda rate, steps, boundaries: optax.cosine_decay_schedule(
+    rate, steps
+  ),
+  "steps": lambda rate, steps, boundaries: optax.piecewise_constant_schedule(
+    rate, {int(b * steps): 0.1 for b in boundaries}
+  ),
+}
+OPTIMIZERS: dict[str, Callable[..., optax.GradientTransformation]] = {
+  "sgd": lambda rate, momentum, decay: optax.chain(
+    optax.add_decayed_weights(decay),
+    optax.sgd(rate, momentum=momentum or None),
+  ),
+  "adam": lambda rate, momentum, decay: optax.adamw(rate, weight_decay=decay),
+}
+
+
 def build(
   name: str,
   *,
@@ -73,14 +91,8 @@ def build(
   Raises:
     ValueError: unknown optimiser or schedule, or `local` without momentum.
   """
-  schedules = {
-    "constant": lambda: learning_rate,
-    "cosine": lambda: optax.cosine_decay_schedule(learning_rate, steps),
-    "steps": lambda: optax.piecewise_constant_schedule(
-      learning_rate, {int(b * steps): 0.1 for b in boundaries}
-    ),
-  }
-  rate = registry.lookup(schedules, "train.schedule", schedule)()
+  scheduled = registry.lookup(SCHEDULES, "train.schedule", schedule)
+  rate = scheduled(learning_rate, steps, boundaries)
   if local is not None:
     if name != "sgd":
       raise ValueError(
@@ -92,14 +104,8 @@ def build(
       local(momentum),
       optax.scale_by_learning_rate(rate),
     )
-  optimizers = {
-    "sgd": lambda: optax.chain(
-      optax.add_decayed_weights(weight_decay),
-      optax.sgd(rate, momentum=momentum or None),
-    ),
-    "adam": lambda: optax.adamw(rate, weight_decay=weight_decay),
-  }
-  return registry.lookup(optimizers, "train.optimizer", name)()
+  optimizer = registry.lookup(OPTIMIZERS, "train.optimizer", name)
+  return optimizer(rate, momentum, weight_decay)
 
 
 def restarted(state: Any) -> Any:
@@ -141,10 +147,6 @@ def rules(
 
   bottoms = tuple(of(f"party {k}", local.get(k)) for k in range(parties))
   return Optimizers(bottoms, of("top"))
-
-
-OPTIMIZERS = ("sgd", "adam")
-SCHEDULES = ("constant", "cosine", "steps")
 
 
 def local_optimizer(config, passive):

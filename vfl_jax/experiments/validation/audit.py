@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vfl_jax.config import entries
-
-PROTECT = ("labels", "features", "both")
+from vfl_jax.results.answers import recommendation
 
 
 def audit(
@@ -30,10 +29,10 @@ def audit(
       )
   if len(set(section["cuts"])) < len(section["cuts"]):
     raise ValueError(f"audit.cuts is {section['cuts']}; name each once.")
-  if section["protect"] not in PROTECT:
+  if section["protect"] not in recommendation.PROTECT:
     raise ValueError(
       f"audit.protect is {section['protect']!r}; take one of "
-      f"{', '.join(PROTECT)}."
+      f"{', '.join(recommendation.PROTECT)}."
     )
   for name in ("max_utility_loss", "max_leakage", "max_exposed"):
     if not 0 <= section[name] <= 1:

@@ -6,15 +6,7 @@ import ml_collections
 
 from vfl_jax.config import registry
 from vfl_jax.experiments.validation import keys as validation_keys
-
-# `vfl_jax.results.answers.READINGS` answers them
-QUESTIONS = (
-  "tradeoff",
-  "reassignment",
-  "cuts",
-  "information",
-  "compensation",
-)
+from vfl_jax.results import answers
 
 
 def study(config, reference):
@@ -30,7 +22,7 @@ def study(config, reference):
       raise ValueError(
         f"bases.{name} is of kind {base.get('kind')!r}; take an experiment."
       )
-  registry.lookup(dict.fromkeys(QUESTIONS), "question", config.question)
+  registry.lookup(answers.READINGS, "question", config.question)
   if config.workers < 0:
     raise ValueError(
       f"workers is {config.workers}; take at least 1, or 0 for one per core."
