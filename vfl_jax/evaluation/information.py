@@ -15,6 +15,7 @@ from vfl_jax.federation import views
 from vfl_jax.information import estimate
 from vfl_jax.information import input_information
 from vfl_jax.information import probe
+from vfl_jax.results import intervals
 from vfl_jax.runtime import axes
 from vfl_jax.runtime import rng
 from vfl_jax.runtime import trees
@@ -113,7 +114,7 @@ def _input_information(config, f, inputs):
           "width": vectors.shape[1],
           "estimator": "noise",
           "nats": nats,
-          "interval": 1.96 * error,
+          "interval": intervals.NORMAL * error,
           "floor": 0.0,
           "ceiling": float(np.log(len(vectors))),
           "n": len(vectors),

@@ -11,6 +11,7 @@ from vfl_jax.information import base
 from vfl_jax.information import caveats
 from vfl_jax.information import fitting as information_fitting
 from vfl_jax.information import projection
+from vfl_jax.results import intervals
 from vfl_jax.runtime import rng
 
 FEWEST = 40  # samples
@@ -143,7 +144,7 @@ def mutual_information(
 
 def _half_width(values):
   """Of the 95 % interval of the mean of every row."""
-  return 1.96 * values.std(1, ddof=1) / np.sqrt(values.shape[1])
+  return intervals.NORMAL * values.std(1, ddof=1) / np.sqrt(values.shape[1])
 
 
 def _checked(features, targets):

@@ -132,7 +132,7 @@ def probe(
           "estimator": label,
           "nats": float(estimate.nats[i]),
           "interval": float(estimate.interval[i]),
-          "fold_interval": intervals.over_folds(estimate.folds[i]),
+          "fold_interval": intervals.half_width(estimate.folds[i]),
           "floor": float(estimate.floor[i]),
           "fitted": float(estimate.fitted[i]),
           "ceiling": estimate.ceiling,

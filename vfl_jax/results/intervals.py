@@ -1,49 +1,54 @@
-"""Intervals of means."""
+"""Intervals of means: the only place where their width is decided."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-import pandas as pd
-from scipy import stats
+
+NORMAL = 1.96  # half-width in standard errors, over many samples
 
 
-def interval(values: Sequence[float]) -> tuple[float, float, float]:
-  """Mean and 95 % Student t interval over seeds; NaN bounds for one seed.
+def half_width(values: Any, share: float = 0.95) -> float:
+  """Half-width of the Student t interval of a mean, over seeds or folds.
 
-  >>> [round(v, 3) for v in interval([1.0, 2.0, 3.0])]
-  [2.0, -0.484, 4.484]
+  Args:
+    values: one per seed, `[n]`; seeds are taken as independent.
+    share: of samples whose interval holds the mean.
+
+  Returns:
+    NaN for fewer than two values: one seed allows no interval.
+
+  >>> round(half_width([1.0, 2.0, 3.0]), 3), half_width([1.0])
+  (2.484, nan)
   """
   from scipy import stats
 
   array = np.asarray(values, float)
-  mean = float(array.mean())
-  if len(array) < 2:
-    return mean, float("nan"), float("nan")
-  error = array.std(ddof=1) / np.sqrt(len(array))
-  half = float(stats.t.ppf(0.975, len(array) - 1) * error)
+  n = len(array)
+  if n < 2:
+    return float("nan")
+  error = array.std(ddof=1) / np.sqrt(n)
+  return float(stats.t.ppf((1 + share) / 2, n - 1) * error)
+
+
+def interval(values: Sequence[float]) -> tuple[float, float, float]:
+  """Mean and 95 % Student t interval; NaN bounds for one value.
+
+  >>> [round(v, 3) for v in interval([1.0, 2.0, 3.0])]
+  [2.0, -0.484, 4.484]
+  """
+  mean, half = float(np.mean(np.asarray(values, float))), half_width(values)
   return mean, mean - half, mean + half
 
 
-def spread(values: pd.Series) -> float:
-  """Half-width of the 95 % t interval over seeds; 0 for one seed."""
-  n = len(values)
-  if n < 2:
-    return 0.0
-  error = float(values.std(ddof=1)) / np.sqrt(n)
-  return float(stats.t.ppf(0.975, n - 1)) * error
+def at_once(n: int, count: int) -> float:
+  """How much wider `count` intervals must be to hold all at once (Bonferroni).
 
+  Args:
+    n: values in each mean.
+    count: number of intervals that one is picked from.
+  """
+  from scipy import stats
 
-def half_width(values: pd.Series) -> float:
-  """Of the 95 % Student t interval of a mean; NaN for one value."""
-  if len(values) < 2:
-    return float("nan")
-  error = float(values.std()) / len(values) ** 0.5
-  return float(stats.t.ppf(0.975, len(values) - 1)) * error
-
-
-def over_folds(values):
-  n = len(values)
-  if n < 2:
-    return float("nan")
-  error = float(np.std(values, ddof=1)) / np.sqrt(n)
-  return float(stats.t.ppf(0.975, n - 1)) * error
+  rule = stats.t(n - 1)
+  return float(rule.ppf(1 - 0.025 / count) / rule.ppf(0.975))

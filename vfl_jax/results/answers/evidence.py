@@ -10,7 +10,6 @@ SEEDS = 3  # fewer say nothing about chance
 WIDE = 0.1  # of the interval of what leaks
 SMALL = 0.02  # leaks that nobody minds
 COARSE = 5  # times the loss allowed: rows that know a share no better are few
-_Z = 1.96
 
 
 class Option(NamedTuple):
@@ -116,7 +115,9 @@ def thin(base, constraints, evidence) -> tuple[str, ...]:
 
 def _row_error(score: float, rows: int) -> float:
   """Half the 95 % interval of a share of so many rows."""
-  return _Z * float(np.sqrt(max(score * (1 - score), 0.0) / max(rows, 1)))
+  return intervals.NORMAL * float(
+    np.sqrt(max(score * (1 - score), 0.0) / max(rows, 1))
+  )
 
 
 def doubts(option, base, constraints, evidence) -> tuple[str, ...]:

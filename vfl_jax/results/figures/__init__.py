@@ -18,10 +18,9 @@ from vfl_jax.results.figures import reassignment
 from vfl_jax.results.figures import style
 from vfl_jax.results.figures import tradeoff
 from vfl_jax.results.figures import training
-from vfl_jax.results.intervals import spread
 from vfl_jax.results import tables
 
-__all__ = ["FIGURES", "final", "spread", "write"]
+__all__ = ["FIGURES", "final", "write"]
 
 # figure: the table it is drawn from, and how
 FIGURES = {

@@ -38,7 +38,7 @@ def attacks(frame: pd.DataFrame) -> figures.Figure:
         axis.errorbar(
           values["value"].mean(),
           line - offset,
-          xerr=intervals.spread(values.groupby("seed")["value"].mean()),
+          xerr=intervals.half_width(values.groupby("seed")["value"].mean()),
           color=colour,
           marker=marker,
           markersize=6,

@@ -17,7 +17,7 @@ def compensation(frame: pd.DataFrame) -> figures.Figure:
     axis.errorbar(
       values.mean(),
       line,
-      xerr=intervals.spread(values),
+      xerr=intervals.half_width(values),
       color=style.INK if name == "federation" else style.COLOURS[0],
       marker="o",
       capsize=2.5,
@@ -61,7 +61,7 @@ def probes(frame: pd.DataFrame) -> figures.Figure:
         axis.errorbar(
           own.mean(),
           line + offset,
-          xerr=intervals.spread(own),
+          xerr=intervals.half_width(own),
           color=colour,
           marker="o",
           markersize=5,

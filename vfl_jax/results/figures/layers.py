@@ -58,7 +58,7 @@ def _curves(axis, part, references=True):
       by_layer = own[own["form"] == form].groupby("layer")["nats"]
       if not by_layer.ngroups or (form == "pooled" and not joint):
         continue
-      mean, half = by_layer.mean(), by_layer.apply(intervals.spread)
+      mean, half = by_layer.mean(), by_layer.apply(intervals.half_width)
       axis.errorbar(
         mean.index,
         mean,

@@ -15,7 +15,7 @@ def training(frame: pd.DataFrame) -> figures.Figure:
     for colour, quantity in zip(style.COLOURS, quantities):
       part = frame[frame["quantity"] == quantity]
       by_epoch = part.groupby("epoch")["value"]
-      mean, half = by_epoch.mean(), by_epoch.apply(intervals.spread)
+      mean, half = by_epoch.mean(), by_epoch.apply(intervals.half_width)
       label = {"accuracy": "training batches"}.get(quantity, quantity)
       axis.plot(mean.index + 1, mean, color=colour, label=label)
       axis.fill_between(

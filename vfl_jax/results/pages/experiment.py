@@ -165,7 +165,7 @@ def _layers(frame: pd.DataFrame) -> list[dict[str, Any]]:
     for samples, part in group.groupby("samples", sort=False):
       name = str(samples).replace(" ", "_")
       row[name] = part["nats"].mean()
-      row[f"{name}_half"] = figures.spread(part["nats"])
+      row[f"{name}_half"] = intervals.half_width(part["nats"])
       row[f"{name}_floor"] = part["floor"].mean()
       row[f"{name}_fitted"] = part["fitted"].mean()
       row[f"{name}_marks"] = "".join(
@@ -230,9 +230,9 @@ def _compensation(frame: pd.DataFrame) -> list[dict[str, Any]]:
       {
         "what": what,
         "accuracy": group["accuracy"].mean(),
-        "accuracy_half": figures.spread(group["accuracy"]),
+        "accuracy_half": intervals.half_width(group["accuracy"]),
         "share": group["share"].mean(),
-        "share_half": figures.spread(group["share"]),
+        "share_half": intervals.half_width(group["share"]),
         "prior": group["prior"].iloc[0],
       }
     )
@@ -252,7 +252,7 @@ def _probes(frame: pd.DataFrame) -> list[dict[str, Any]]:
         "party": party,
         "what": what,
         "nats": group["nats"].mean(),
-        "half": figures.spread(group["nats"]),
+        "half": intervals.half_width(group["nats"]),
         "ceiling": group["ceiling"].iloc[0],
         "n": int(group["n"].iloc[0]),
       }
@@ -284,7 +284,7 @@ def compensation_findings(
     joint = probes[(probes["party"] == "joint") & (probes["family"] == "mlp")]
     table = joint.pivot(index="seed", columns="what", values="nats")
     gap = table["federation"] - table["central twin"]
-    half = figures.spread(gap)
+    half = intervals.half_width(gap)
     if len(gap) < 2 or abs(gap.mean()) <= half:
       text = "Bottoms and the same stages trained centrally are not told apart"
     elif gap.mean() < 0:

@@ -3,7 +3,6 @@
 from typing import Any
 
 import pandas as pd
-from scipy import stats
 
 from vfl_jax.results import advantage
 from vfl_jax.results import intervals
@@ -110,8 +109,7 @@ def strongest(leakage: pd.DataFrame) -> list[dict[str, Any]]:
     count = sum(other["party"] == party for other in rows)
     wider = 1.0
     if r["seeds"] > 1:  # an interval for each of them at once (Bonferroni)
-      rule = stats.t(r["seeds"] - 1)
-      wider = float(rule.ppf(1 - 0.025 / count) / rule.ppf(0.975))
+      wider = intervals.at_once(r["seeds"], count)
     half = wider * (r["high"] - r["low"]) / 2
     low, high = r["advantage"] - half, r["advantage"] + half
     cards.append({**r, "of": count, "low": low, "high": high})
