@@ -8,7 +8,7 @@ import jaxtyping
 import pytest
 import threadpoolctl
 
-from tests import unoptimised
+from tests.helpers import unoptimised
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "data"

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests import seen
+from tests.helpers import seen
 from vfl_jax import attacks
 from vfl_jax.attacks import base
 from vfl_jax.evaluation import trials
