@@ -14,7 +14,6 @@ import sys
 import time
 
 CONFIGS = pathlib.Path("configs")
-SHARED = ("__init__", "common", "ranges", "studies")  # not configs themselves
 BUNDLED = ("digits", "breast_cancer")
 FILES = {
   "adult": "tables/adult.parquet",
@@ -50,7 +49,11 @@ def run(path: pathlib.Path, folder: pathlib.Path, data: pathlib.Path) -> str:
 def main() -> None:
   folder, data = map(pathlib.Path, sys.argv[1:])
   sys.path.insert(0, os.getcwd())
-  paths = sorted(p for p in CONFIGS.rglob("*.py") if p.stem not in SHARED)
+  paths = sorted(
+    p
+    for p in CONFIGS.rglob("*.py")
+    if p.stem != "__init__" and p.parent.name != "shared"
+  )
   context = multiprocessing.get_context("spawn")
   with futures.ProcessPoolExecutor(2, context) as processes:
     pending = [processes.submit(run, path, folder, data) for path in paths]

@@ -6,7 +6,7 @@
 docs/attacks has a page on each of them, with what it got at every cut.
 """
 
-from configs import common
+from configs.shared import common
 
 
 def get_config(arg: str = ""):

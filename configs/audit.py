@@ -10,7 +10,7 @@ digits. What you want of it: `audit.protect`, `audit.max_utility_loss`,
 every cut besides: `audit.defenses`. `:cpu` is the same in minutes on two cores.
 """
 
-from configs import common
+from configs.shared import common
 from vfl_jax.config import schema
 
 

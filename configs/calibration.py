@@ -12,7 +12,7 @@ minutes of one core.
 
 import ml_collections
 
-from configs import common
+from configs.shared import common
 from vfl_jax.config import schema
 
 _CPU = {

@@ -8,7 +8,7 @@ only), advantage -0.027 [-0.053, -0.001]; party 1 0.145 against 0.173
 (features only), advantage -0.028 [-0.082, +0.026].
 """
 
-from configs import common
+from configs.shared import common
 
 
 def get_config(arg: str = ""):

@@ -10,7 +10,7 @@ spreading on the raw pixels reaches 0.747 and 0.806, so that no leak is shown on
 test rows.
 """
 
-from configs import common
+from configs.shared import common
 
 
 def get_config(arg: str = ""):

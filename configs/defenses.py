@@ -3,10 +3,10 @@
 python main.py --config=configs/defenses.py:cpu
 """
 
-from configs import credit_default_mlp
+from configs.baselines import credit_default_mlp
 from configs import default
-from configs import fashion_mnist_lenet
-from configs import ranges
+from configs.baselines import fashion_mnist_lenet
+from configs.shared import strengths
 
 _BASES = {
   "digits": (default, 10),
@@ -18,7 +18,7 @@ _CPU = {
   "credit_default": {"train.epochs": 10},
   "fashion_mnist": {
     "seeds": 5,
-    "attacks": ranges.FROZEN_ATTACKS,
+    "attacks": strengths.FROZEN_ATTACKS,
     "train.epochs": 5,
     "data.train_size": 5000,
     "data.test_size": 3000,
@@ -31,4 +31,4 @@ _CPU = {
 
 
 def get_config(arg: str = ""):
-  return ranges.study("defenses", arg, _BASES, _CPU)
+  return strengths.study("defenses", arg, _BASES, _CPU)

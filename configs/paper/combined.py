@@ -6,10 +6,10 @@ One strength of each defence, the middle one; `configs/defenses.py` has all of
 them.
 """
 
-from configs import breast_cancer_mlp
-from configs import digits_lenet
-from configs import fashion_mnist_mlp
-from configs import ranges
+from configs.baselines import breast_cancer_mlp
+from configs.baselines import digits_lenet
+from configs.baselines import fashion_mnist_mlp
+from configs.shared import strengths
 
 _BASES = {
   "digits": (digits_lenet, 10),
@@ -29,6 +29,6 @@ _CPU = {
 
 
 def get_config(arg: str = ""):
-  return ranges.study(
+  return strengths.study(
     "combined", arg, _BASES, _CPU, advances=(0, 3), middle=True
   )

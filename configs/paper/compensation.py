@@ -3,10 +3,10 @@
 python main.py --config=configs/paper/compensation.py:cpu
 """
 
-from configs import credit_default_mlp
+from configs.baselines import credit_default_mlp
 from configs import default
-from configs import fashion_mnist_lenet
-from configs import studies
+from configs.baselines import fashion_mnist_lenet
+from configs.shared import studies
 
 # by name: the module and its stages
 _BASES = {

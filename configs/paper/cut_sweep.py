@@ -3,11 +3,11 @@
 python main.py --config=configs/paper/cut_sweep.py:cpu
 """
 
-from configs import credit_default_mlp
+from configs.baselines import credit_default_mlp
 from configs import default
-from configs import fashion_mnist_lenet
-from configs import studies
-from configs import trec_transformer
+from configs.baselines import fashion_mnist_lenet
+from configs.shared import studies
+from configs.baselines import trec_transformer
 
 # by name: the module, its stages, its reference cut
 _BASES = {

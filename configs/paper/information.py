@@ -3,19 +3,19 @@
 python main.py --config=configs/paper/information.py:cpu
 """
 
-from configs import breast_cancer_deepfm
-from configs import breast_cancer_mlp
-from configs import cifar10_lenet
-from configs import credit_default_deepfm
-from configs import credit_default_mlp
+from configs.baselines import breast_cancer_deepfm
+from configs.baselines import breast_cancer_mlp
+from configs.baselines import cifar10_lenet
+from configs.baselines import credit_default_deepfm
+from configs.baselines import credit_default_mlp
 from configs import default
-from configs import digits_lenet
-from configs import digits_resnet20
-from configs import digits_vgg
-from configs import fashion_mnist_lenet
-from configs import fashion_mnist_mlp
-from configs import studies
-from configs import trec_transformer
+from configs.baselines import digits_lenet
+from configs.baselines import digits_resnet20
+from configs.baselines import digits_vgg
+from configs.baselines import fashion_mnist_lenet
+from configs.baselines import fashion_mnist_mlp
+from configs.shared import studies
+from configs.baselines import trec_transformer
 
 _PAIRS = {
   ("digits", "mlp"): default,

@@ -3,12 +3,12 @@
 python main.py --config=configs/paper/reassignment.py:cpu
 """
 
-from configs import breast_cancer_mlp
-from configs import credit_default_mlp
+from configs.baselines import breast_cancer_mlp
+from configs.baselines import credit_default_mlp
 from configs import default
-from configs import fashion_mnist_mlp
-from configs import studies
-from configs import trec_transformer
+from configs.baselines import fashion_mnist_mlp
+from configs.shared import studies
+from configs.baselines import trec_transformer
 
 _BASES = {
   "digits": default,

@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from configs import common
+from configs.shared import common
 from tests.helpers import seen
 from vfl_jax import attacks
 from vfl_jax.attacks import active_completion

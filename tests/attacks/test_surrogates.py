@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from configs import common
+from configs.shared import common
 from tests.helpers import seen
 from vfl_jax import attacks
 from vfl_jax.attacks import base

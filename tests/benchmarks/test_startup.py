@@ -38,8 +38,8 @@ def first_step(config, workdir, environment):
   "config",
   [
     f"configs/default.py:{ONE_STEP}",
-    f"configs/digits_resnet20.py:{ONE_STEP}",
-    f"configs/cifar10_resnet20.py:{ONE_STEP}",
+    f"configs/baselines/digits_resnet20.py:{ONE_STEP}",
+    f"configs/baselines/cifar10_resnet20.py:{ONE_STEP}",
   ],
 )
 def test_first_step(benchmark, config, tmp_path):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from configs import common
+from configs.shared import common
 from vfl_jax import attacks
 from vfl_jax.config import schema
 from vfl_jax.data import base

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from configs import common
+from configs.shared import common
 from vfl_jax.config import registry
 from vfl_jax.config import schema
 from vfl_jax.experiments import experiment

@@ -20,7 +20,7 @@ def test_tables_in_the_documents_are_those_of_the_files(name):
 
 
 def test_every_defence_is_in_the_file_at_every_strength():
-  from configs import ranges
+  from configs.shared import strengths
 
   cells, _ = documented.defended()
   page = (ROOT / "docs/results/defenses.md").read_text("utf-8")
@@ -32,7 +32,7 @@ def test_every_defence_is_in_the_file_at_every_strength():
     own = cells[cells["data"] == data]
     wanted = {
       (c["labels"]["defense"], c["labels"]["strength"])
-      for c in ranges.defended({data: classes})
+      for c in strengths.defended({data: classes})
     }
     there = set(zip(own["defense"], own["strength"], strict=True))
     for name, strength in wanted - there:  # those that diverged are named

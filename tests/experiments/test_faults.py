@@ -12,7 +12,7 @@ import time
 import pandas as pd
 import pytest
 
-from configs import common
+from configs.shared import common
 from vfl_jax.config import files
 from vfl_jax.config import schema
 from vfl_jax.experiments import experiment

@@ -8,7 +8,7 @@ import tempfile
 import numpy as np
 import pandas as pd
 import pytest
-from configs import common
+from configs.shared import common
 from vfl_jax import attacks as the_attacks
 from vfl_jax.config import files as config_files
 from vfl_jax.config import schema

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
-from configs import common
+from configs.shared import common
 from tests.helpers import seen
 from vfl_jax import attacks as the_attacks
 from vfl_jax.config import files as config_files

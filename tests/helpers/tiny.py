@@ -4,7 +4,7 @@ import os
 import pathlib
 import runpy
 import sys
-from configs import common
+from configs.shared import common
 from vfl_jax.config import schema
 from vfl_jax.experiments.validation import validate
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from configs import common
+from configs.shared import common
 from vfl_jax.config import schema
 from vfl_jax.experiments import study
 from vfl_jax.experiments.validation import validate

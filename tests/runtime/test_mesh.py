@@ -22,7 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 # two processes' worth of code: devices are counted when jax starts
 COMPARED = """
 import jax, numpy as np
-from configs import common
+from configs.shared import common
 from vfl_jax import config as configs
 from vfl_jax.config import files
 from vfl_jax.experiments import experiment

@@ -1,6 +1,6 @@
 """Fu et al. (2022), CIFAR-10: resnet20 halves, top 20-20-10-10-10.
 
-  python main.py --config=configs/fu_cifar10.py
+  python main.py --config=configs/published/fu_cifar10.py
 
 Profile cpu (not the full experiment), 3 seeds: test accuracy 0.382 [0.322,
 0.441]. Passive completion on test rows: party 0 0.275 against 0.172 (features
@@ -8,7 +8,7 @@ only), advantage +0.103 [+0.014, +0.191]; party 1 0.215 against 0.173
 (features only), advantage +0.042 [-0.037, +0.121].
 """
 
-from configs import common
+from configs.shared import common
 
 
 def get_config(arg: str = ""):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from configs import common
+from configs.shared import common
 from vfl_jax.config import files
 from vfl_jax.config import schema
 

@@ -1,6 +1,6 @@
 """Criteo click logs (your file) in two halves, deepfm, reference cut.
 
-  python main.py --config=configs/criteo_deepfm.py \
+  python main.py --config=configs/baselines/criteo_deepfm.py \
     --config.data.path=YOUR.parquet
 
 Profile cpu (not the full experiment), 5 seeds: test auc 0.613 [0.572, 0.655].
@@ -9,7 +9,7 @@ advantage +0.050 [-0.054, +0.154]; party 1 0.534 against 0.510 (features
 only), advantage +0.024 [-0.039, +0.087].
 """
 
-from configs import common
+from configs.shared import common
 
 
 def get_config(arg: str = ""):

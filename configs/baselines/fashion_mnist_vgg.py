@@ -1,6 +1,6 @@
 """Fashion-MNIST in two halves, vgg, reference cut.
 
-  python main.py --config=configs/fashion_mnist_vgg.py
+  python main.py --config=configs/baselines/fashion_mnist_vgg.py
 
 Profile cpu (not the full experiment), 3 seeds: test accuracy 0.857 [0.837,
 0.877]. Passive completion on test rows: party 0 0.677 against 0.585 (no-VFL),
@@ -8,7 +8,7 @@ advantage +0.093 [+0.067, +0.118]; party 1 0.720 against 0.541 (features
 only), advantage +0.179 [-0.054, +0.412].
 """
 
-from configs import common
+from configs.shared import common
 
 
 def get_config(arg: str = ""):

@@ -1,6 +1,6 @@
 """TREC questions, 6 classes: two segments, a small transformer.
 
-  python main.py --config=configs/trec_transformer.py
+  python main.py --config=configs/baselines/trec_transformer.py
 
 Profile cpu (not the full experiment), 3 seeds: test accuracy 0.607 [0.407,
 0.806]. Passive completion on test rows: party 0 0.584 against 0.318 (features
@@ -8,7 +8,7 @@ only), advantage +0.266 [+0.041, +0.491]; party 1 0.233 against 0.188 (prior),
 advantage +0.045 [-0.237, +0.326].
 """
 
-from configs import common
+from configs.shared import common
 
 
 def get_config(arg: str = ""):

@@ -1,6 +1,6 @@
 """Credit card default (OpenML) in two halves, mlp, reference cut.
 
-  python main.py --config=configs/credit_default_mlp.py
+  python main.py --config=configs/baselines/credit_default_mlp.py
 
 Profile cpu (not the full experiment), 5 seeds: test auc 0.744 [0.739, 0.749].
 Passive completion on test rows: party 0 0.716 against 0.680 (features only),
@@ -8,7 +8,7 @@ advantage +0.036 [+0.013, +0.059]; party 1 0.522 against 0.559 (features
 only), advantage -0.037 [-0.093, +0.019].
 """
 
-from configs import common
+from configs.shared import common
 
 
 def get_config(arg: str = ""):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from configs import studies
+from configs.shared import studies
 from vfl_jax.config import adaptive
 
 # the weakest first

@@ -1,6 +1,6 @@
 """Fu et al. (2022), Criteo: hashed to 2^13, halves-64-16-4, top 8-8-4-2.
 
-  python main.py --config=configs/fu_criteo.py \
+  python main.py --config=configs/published/fu_criteo.py \
     --config.data.path=YOUR.parquet
 
 Profile cpu (not the full experiment), 5 seeds: test auc 0.571 [0.536, 0.607].
@@ -10,7 +10,7 @@ advantage -0.011 [-0.042, +0.020]. docs/results/fu.md has the active attack
 beside the published numbers.
 """
 
-from configs import common
+from configs.shared import common
 
 
 def get_config(arg: str = ""):

@@ -1,6 +1,6 @@
 """Fu et al. (2022), breast cancer: halves-20-20-2, top 4-4-2.
 
-  python main.py --config=configs/fu_breast_cancer.py
+  python main.py --config=configs/published/fu_breast_cancer.py
 
 Profile cpu (not the full experiment), 5 seeds: test accuracy 0.968 [0.951,
 0.985]. Passive completion on test rows: party 0 0.897 against 0.910 (features
@@ -8,7 +8,7 @@ only), advantage -0.013 [-0.086, +0.061]; party 1 0.915 against 0.915
 (features only), advantage +0.000 [-0.080, +0.080].
 """
 
-from configs import common
+from configs.shared import common
 
 
 def get_config(arg: str = ""):

@@ -1,6 +1,6 @@
 """Criteo click logs (your file) in two halves, mlp, reference cut.
 
-  python main.py --config=configs/criteo_mlp.py \
+  python main.py --config=configs/baselines/criteo_mlp.py \
     --config.data.path=YOUR.parquet
 
 Profile cpu (not the full experiment), 5 seeds: test auc 0.665 [0.649, 0.681].
@@ -9,7 +9,7 @@ advantage +0.066 [+0.005, +0.127]; party 1 0.595 against 0.540 (no-VFL),
 advantage +0.055 [-0.020, +0.129].
 """
 
-from configs import common
+from configs.shared import common
 
 
 def get_config(arg: str = ""):

@@ -1,0 +1,1 @@
+"""Settings of published attacks, to hold our numbers against theirs."""

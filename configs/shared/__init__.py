@@ -1,0 +1,1 @@
+"""What config files are written with: experiments, studies, strengths."""
