@@ -322,3 +322,61 @@ def test_a_stage_whose_module_cannot_be_hashed_works():
     net.bottom(v, a)[0] for v, a in zip(variables["bottoms"], x, strict=True)
   ]
   assert net.top(variables["top"], h).shape == (5, 3)
+
+
+def test_a_module_of_the_user_has_its_own_initialisers():
+  """Fields that name a law are obeyed, whatever a parameter is called."""
+  parts = model_stages
+
+  class Attention(nn.Module):
+    @nn.compact
+    def __call__(self, x, train):
+      given = self.param("own", nn.initializers.constant(0.5), (2,))
+      return nn.MultiHeadDotProductAttention(num_heads=8)(x) + given.sum()
+
+  class Given(nn.Module):
+    @nn.compact
+    def __call__(self, x, train):
+      zeros, ones = nn.initializers.zeros, nn.initializers.ones
+      return nn.Dense(3, kernel_init=zeros, bias_init=ones, name="inner")(x)
+
+  x = jax.ShapeDtypeStruct((2, 5, 256), np.float32)
+  stage = parts.Stage("own", lambda party: Given(), parts.features)
+  drawn, output = parts.init(stage, jax.random.key(0), x)
+  assert (drawn["params"]["inner"]["kernel"] == 0).all()
+  assert (drawn["params"]["inner"]["bias"] == 1).all()
+  assert output.shape == (2, 5, 3)
+  stage = parts.Stage("own", lambda party: Attention(), parts.features)
+  params = parts.init(stage, jax.random.key(0), x)[0]["params"]
+  assert (params["own"] == 0.5).all()
+  query = params["MultiHeadDotProductAttention_0"]["query"]["kernel"]
+  assert query.shape == (256, 8, 32)
+  assert query.std() == pytest.approx(256**-0.5, rel=0.03)  # of its fan-in
+
+
+@pytest.mark.parametrize("name", ["mlp", "lenet", "resnet20", "transformer"])
+def test_what_the_host_draws_has_the_law_of_the_module(name):
+  """Ours are drawn by names: their own initialisers say the same."""
+  model, inputs = examples.build(name)
+  x, key = inputs[0], jax.random.key(3)
+  described = lambda x: jax.tree.map(
+    lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), x
+  )
+  for stage in model.stages[:3]:
+    module = stage.module(0)
+    drawn, output = model_stages.init(stage, key, x, 0)
+    own = module.lazy_init(key, described(x), train=False)
+    own = {"params": {}, "batch_stats": {}, **own}
+
+    def alike(a, b):
+      a, b = np.asarray(a), np.asarray(b)
+      assert a.shape == b.shape
+      if a.std() == 0 or b.std() == 0:
+        np.testing.assert_array_equal(a, b)
+      else:  # the error of a standard deviation, four times
+        assert a.std() / b.std() == pytest.approx(1, abs=4 / a.size**0.5)
+        assert abs(a.mean()) < 4 * b.std() / a.size**0.5
+
+    jax.tree.map(alike, drawn["params"], own["params"])
+    jax.tree.map(alike, drawn["stats"], own["batch_stats"])
+    x = output

@@ -9,7 +9,7 @@ from vfl_jax.models import layers
 from vfl_jax.models import stages
 
 
-class Embed(nn.Module):
+class Embed(stages.Drawn):
   """A vector and a weight per field; a numeric field scales its own vector.
 
   Input: `{"numeric": [n, a] float, "category": [n, b] int}`; output
@@ -42,7 +42,7 @@ class Embed(nn.Module):
     }
 
 
-class Interact(nn.Module):
+class Interact(stages.Drawn):
   """First- and second-order terms beside the flattened fields."""
 
   @nn.compact
@@ -55,7 +55,7 @@ class Interact(nn.Module):
     return {"deep": fields.reshape(len(fields), -1), "fm": linear + pairs}
 
 
-class Deep(nn.Module):
+class Deep(stages.Drawn):
   """A dense stage on the deep branch; the machine's term passes beside it."""
 
   width: int
@@ -67,7 +67,7 @@ class Deep(nn.Module):
     return {"deep": deep, "fm": inputs["fm"]}
 
 
-class Join(nn.Module):
+class Join(stages.Drawn):
   """Linear stage over both branches; it ends the reference bottom."""
 
   width: int
@@ -76,7 +76,7 @@ class Join(nn.Module):
   def __call__(self, inputs, train):
     del train
     both = jnp.concatenate([inputs["deep"], inputs["fm"]], -1)
-    return nn.Dense(self.width)(both)
+    return layers.dense(self.width)(both)
 
 
 def _branches(outputs):

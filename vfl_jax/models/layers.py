@@ -1,6 +1,7 @@
 """The few layers every architecture is made of."""
 
 from collections.abc import Sequence
+import functools
 
 from flax import linen as nn
 import jax
@@ -11,6 +12,8 @@ from vfl_jax.models import normalization
 from vfl_jax.models import stages
 
 NORMS = ("batch", "group", "none", "passport")
+HE = nn.initializers.variance_scaling(2.0, "fan_in", "normal")
+dense = functools.partial(nn.Dense, kernel_init=HE)
 
 
 def table(module: nn.Module, name: str, shape: tuple[int, ...]) -> jax.Array:
@@ -20,7 +23,8 @@ def table(module: nn.Module, name: str, shape: tuple[int, ...]) -> jax.Array:
   """
   name = f"{name}_table"
   if module.is_initializing():
-    return module.param(name, nn.initializers.zeros, shape)
+    law = nn.initializers.normal(shape[-1] ** -0.5)
+    return module.param(name, law, shape)
   return module.get_variable("params", name)
 
 
@@ -64,13 +68,17 @@ class Passport(nn.Module):
       kernel = jnp.eye(self.channels)
     # a map that is the same everywhere, but for what lies at its rim
     kernel = kernel.reshape(-1, *kernel.shape[-2:]).sum(0)
-    secret = self.variable(
-      "batch_stats", "passport", jnp.zeros, (self.copies, kernel.shape[0])
-    )
-    code = nn.Dense(max(4, self.channels // 4), name="encoder")(
+    shape = self.copies, kernel.shape[0]
+    secret = self.variable("batch_stats", "passport", self._secret, shape)
+    code = dense(max(4, self.channels // 4), name="encoder")(
       secret.value @ kernel
     )
-    return nn.Dense(self.channels, name="decoder")(nn.leaky_relu(code)).mean(0)
+    return dense(self.channels, name="decoder")(nn.leaky_relu(code)).mean(0)
+
+  def _secret(self, shape):
+    key = self.make_rng("params")
+    means = jax.random.uniform(key, (shape[0], 1), minval=-1.0, maxval=1.0)
+    return means + jax.random.normal(jax.random.fold_in(key, 1), shape)
 
 
 class Conv(nn.Module):
@@ -84,7 +92,7 @@ class Conv(nn.Module):
   @nn.compact
   def __call__(self, x):
     shape = (self.size, self.size, x.shape[-1], self.channels)
-    kernel = self.param("kernel", nn.initializers.zeros, shape)
+    kernel = self.param("kernel", HE, shape)
     y = convolution.conv(x, kernel, self.stride)
     if self.bias:
       y = y + self.param("bias", nn.initializers.zeros, (self.channels,))
@@ -97,7 +105,7 @@ def normed(layer: nn.Module, norm: str, x: jax.Array, train: bool) -> jax.Array:
   return Norm(norm)(y, train, layer.variables["params"]["kernel"])
 
 
-class ConvBlock(nn.Module):
+class ConvBlock(stages.Drawn):
   """Convolution-norm-ReLU once per entry of `channels`, then 2x2 pooling."""
 
   channels: Sequence[int]
@@ -113,7 +121,7 @@ class ConvBlock(nn.Module):
     return convolution.pool(x, self.pool)
 
 
-class Dense(nn.Module):
+class Dense(stages.Drawn):
   """Flatten if need be, dense, norm, ReLU."""
 
   width: int
@@ -122,10 +130,10 @@ class Dense(nn.Module):
   @nn.compact
   def __call__(self, x, train):
     x = x.reshape(len(x), -1)
-    return nn.relu(normed(nn.Dense(self.width), self.norm, x, train))
+    return nn.relu(normed(dense(self.width), self.norm, x, train))
 
 
-class Linear(nn.Module):
+class Linear(stages.Drawn):
   """Flatten if need be, then a dense layer: how a reference bottom ends."""
 
   width: int
@@ -133,10 +141,10 @@ class Linear(nn.Module):
   @nn.compact
   def __call__(self, x, train):
     del train
-    return nn.Dense(self.width)(x.reshape(len(x), -1))
+    return dense(self.width)(x.reshape(len(x), -1))
 
 
-class Top(nn.Module):
+class Top(stages.Drawn):
   """Norm-ReLU-dense: the unit of the reference top."""
 
   width: int
@@ -144,7 +152,7 @@ class Top(nn.Module):
 
   @nn.compact
   def __call__(self, x, train):
-    return nn.Dense(self.width)(nn.relu(Norm(self.norm)(x, train)))
+    return dense(self.width)(nn.relu(Norm(self.norm)(x, train)))
 
 
 def tail(

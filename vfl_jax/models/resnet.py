@@ -15,7 +15,7 @@ _LAYOUT = {  # blocks per group
 }
 
 
-class Block(nn.Module):
+class Block(stages.Drawn):
   """Two 3x3 convolutions and a shortcut (1x1 where the shape changes)."""
 
   channels: int
@@ -35,7 +35,7 @@ class Block(nn.Module):
     return nn.relu(x + y)
 
 
-class Pool(nn.Module):
+class Pool(stages.Drawn):
   """Global average over the map."""
 
   @nn.compact

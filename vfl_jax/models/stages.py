@@ -77,12 +77,19 @@ def raw(inputs: Sequence[Any]) -> Any:
   return maps(inputs) if np.ndim(inputs[0]) == 4 else features(inputs)
 
 
+class Drawn(nn.Module):
+  """A module whose parameters are drawn on the host, so nothing is compiled.
+
+  They follow the laws of its own initialisers, which must be those that their
+  names stand for, see `_draw`. Any other flax module is initialised by itself.
+  """
+
+
 def init(stage: Stage, key: jax.Array, x: Any, party: int | None = None):
   """Variables of one stage for inputs shaped like `x`, and its output shape.
 
-  Shapes come from abstract evaluation; numbers are drawn on the host (He
-  normal kernels, zero biases, unit scales, N(0, 1/d) tables), so nothing is
-  compiled.
+  Shapes come from abstract evaluation. Numbers are those of the module's own
+  initialisers; a `Drawn` one has them from the host.
 
   Returns:
     `({"params": ..., "stats": ...}, output)` with numpy leaves and the output
@@ -90,10 +97,18 @@ def init(stage: Stage, key: jax.Array, x: Any, party: int | None = None):
   """
   module = stage.module(party)
   output, shapes = _remembering(_shapes, module)(module, *_described(x))
-  generator = rng.generator(key)
-  filled = jax.tree_util.tree_map_with_path(
-    lambda path, leaf: _draw(generator, path[-1].key, leaf), shapes
-  )
+  if isinstance(module, Drawn):
+    generator = rng.generator(key)
+    filled = jax.tree_util.tree_map_with_path(
+      lambda path, leaf: _draw(generator, path[-1].key, leaf), shapes
+    )
+  else:
+    described = jax.tree.map(
+      lambda a: jax.ShapeDtypeStruct(np.shape(a), a.dtype), x
+    )
+    filled = jax.tree.map(
+      np.asarray, module.lazy_init(key, described, train=False)
+    )
   variables = {
     "params": filled.get("params", {}),
     "stats": filled.get("batch_stats", {}),
@@ -148,6 +163,7 @@ def _shapes(module, structure, leaves):
 
 
 def _draw(generator, name: str, leaf) -> np.ndarray:
+  """He normal kernels, zero biases, unit scales, N(0, 1/d) tables."""
   if name == "kernel":
     scale = np.sqrt(2.0 / max(1, np.prod(leaf.shape[:-1])))
     values = scale * generator.standard_normal(leaf.shape, np.float32)
@@ -163,7 +179,8 @@ def _draw(generator, name: str, leaf) -> np.ndarray:
     values = np.zeros(leaf.shape)
   else:
     raise ValueError(
-      f"no initialisation is known for a parameter called {name!r}; use "
-      "kernel, *table, passport, scale, var, bias or mean."
+      f"no law is known for a parameter called {name!r} of a module that is "
+      "drawn on the host; use kernel, *table, passport, scale, var, bias or "
+      "mean, or derive the module from flax's."
     )
   return np.asarray(values, leaf.dtype)

@@ -10,7 +10,7 @@ from vfl_jax.models import layers
 from vfl_jax.models import stages
 
 
-class Embed(nn.Module):
+class Embed(stages.Drawn):
   """Token plus position embeddings, and the mask of real tokens (id > 0).
 
   Each party's position table covers its own segment, so that the positions of
@@ -29,7 +29,7 @@ class Embed(nn.Module):
     return {"x": table[ids] + position[None], "mask": mask}
 
 
-class Layer(nn.Module):
+class Layer(stages.Drawn):
   """Self-attention and a two-layer perceptron, each behind a layer norm."""
 
   heads: int
@@ -43,7 +43,7 @@ class Layer(nn.Module):
     y = nn.LayerNorm()(x)
 
     def project(name):
-      out = nn.Dense(width, name=name)(y)
+      out = layers.dense(width, name=name)(y)
       return out.reshape(n, length, self.heads, width // self.heads)
 
     logits = jnp.einsum("nqhd,nkhd->nhqk", project("query"), project("key"))
@@ -52,12 +52,12 @@ class Layer(nn.Module):
     mixed = jnp.einsum(
       "nhqk,nkhd->nqhd", jax.nn.softmax(logits), project("value")
     )
-    x = x + nn.Dense(width, name="out")(mixed.reshape(n, length, width))
-    y = nn.gelu(nn.Dense(self.expansion * width)(nn.LayerNorm()(x)))
-    return {"x": x + nn.Dense(width)(y), "mask": inputs["mask"]}
+    x = x + layers.dense(width, name="out")(mixed.reshape(n, length, width))
+    y = nn.gelu(layers.dense(self.expansion * width)(nn.LayerNorm()(x)))
+    return {"x": x + layers.dense(width)(y), "mask": inputs["mask"]}
 
 
-class Pool(nn.Module):
+class Pool(stages.Drawn):
   """Mean over the real tokens."""
 
   @nn.compact
