@@ -1,10 +1,12 @@
 """Bad input: a sentence with value, range and fix, and exit code 2."""
 
+import contextlib
 import os
 import pathlib
 import subprocess
 import sys
 
+import ml_collections
 import numpy as np
 import pandas as pd
 import pytest
@@ -87,8 +89,8 @@ BAD = [
 ]
 
 
-def with_value(path, value):
-  config = schema.defaults()
+def with_value(path, value, kind="experiment"):
+  config = schema.defaults(kind)
   *sections, key = path.split(".")
   target = config
   for section in sections:
@@ -104,6 +106,47 @@ def test_refused_before_anything_is_compiled(path, value, words):
     validate.validate(with_value(path, value))
   assert words in str(error.value)
   assert "\n" not in str(error.value)
+
+
+# of a wrong kind nearly everywhere, and of a wrong shape where they are not
+ODD = (
+  *(None, 3, 0.5, "x", True, (), ("x",), (None,), ({},), ((0, "1"),), ([],)),
+  *({"a": 1}, ({"name": ["x"]},), ({"name": "norm", "steps": [1]},)),
+)
+
+
+def keys(section, prefix=""):
+  for key, value in section.items():
+    yield prefix + key
+    if isinstance(value, ml_collections.ConfigDict):
+      yield from keys(value, f"{prefix}{key}.")
+
+
+@pytest.mark.parametrize("kind", ["experiment", "calibration", "audit"])
+def test_odd_values_are_refused_in_a_sentence_wherever_they_stand(kind):
+  """Not by catching TypeErrors, which would hide our own."""
+  for path in keys(schema.defaults(kind)):
+    for value in ODD:
+      config = with_value(path, value, kind)
+      with contextlib.suppress(ValueError, FileNotFoundError):
+        validate.validate(config)
+
+
+def test_a_fault_of_a_user_s_builder_is_shown_as_it_is(tmp_path, monkeypatch):
+  """Its TypeError is neither reworded nor raised by a second call."""
+  (tmp_path / "faulty.py").write_text(
+    "calls = []\n"
+    "def build(num_classes, *, norm: str = '', width: int = 3):\n"
+    "  calls.append(width)\n"
+    "  return None + width\n"
+  )
+  monkeypatch.syspath_prepend(tmp_path)
+  config = with_value("model.name", "faulty:build")
+  with pytest.raises(TypeError, match="unsupported operand"):
+    validate.validate(config)
+  import faulty  # pyright: ignore
+
+  assert faulty.calls == [3]
 
 
 def test_validating_twice_changes_nothing():

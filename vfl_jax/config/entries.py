@@ -15,6 +15,9 @@ def pieces(entries: Any) -> list[tuple[str, dict[str, Any]]]:
 
   >>> pieces(("cut", {"name": "gaussian", "scale": 0.1}))
   [('cut', {}), ('gaussian', {'scale': 0.1})]
+
+  Raises:
+    ValueError: an entry that is neither, or whose name is not a text.
   """
   found = []
   for entry in entries:
@@ -26,6 +29,10 @@ def pieces(entries: Any) -> list[tuple[str, dict[str, Any]]]:
     entry = dict(entry)
     if "name" not in entry:
       raise ValueError(f"entry {entry} needs a 'name'.")
+    if not isinstance(entry["name"], str):
+      raise ValueError(
+        f"entry {entry} has the name {entry['name']!r}; a name is a text."
+      )
     found.append((entry.pop("name"), entry))
   return found
 

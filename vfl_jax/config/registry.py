@@ -46,10 +46,12 @@ def build(kind: str, entries: Mapping[str, Any], name: str, *args, **keywords):
       raise ValueError(
         f"{kind} {name!r}: {key} is {value!r}; it takes {_said(hint)}."
       )
+  key = builder, args, tuple(sorted(map(_frozen, keywords.items())))
   try:
-    return _built(builder, args, tuple(sorted(map(_frozen, keywords.items()))))
-  except TypeError:  # something that cannot be a key
+    hash(key)
+  except TypeError:  # a value that cannot be remembered by
     return builder(*args, **keywords)
+  return _built(*key)
 
 
 def _frozen(value: Any) -> Any:
@@ -78,18 +80,25 @@ def lookup(entries: Mapping[str, Any], kind: str, name: str) -> Any:
   ...
   ValueError: unknown model 'mpl'; did you mean 'mlp'? Known: mlp.
   """
+  if not isinstance(name, str):
+    raise ValueError(unknown(kind, name, entries))
   if name in entries:
     return entries[name]
-  if isinstance(name, str) and ":" in name:
+  if ":" in name:
     module, _, attribute = name.partition(":")
     _announce(kind, name)
     try:
-      return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+      found = importlib.import_module(module)
+    except ImportError as error:
       raise ValueError(
         f"{kind} {name!r} could not be loaded ({error}); a name with a "
         "colon is package.module:builder and must be importable."
       ) from error
+    if not hasattr(found, attribute):
+      raise ValueError(
+        f"{kind} {name!r} could not be loaded: {module} has no {attribute!r}."
+      )
+    return getattr(found, attribute)
   raise ValueError(unknown(kind, name, entries))
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from vfl_jax.config import registry
 from vfl_jax.data import base
 from vfl_jax.data import raw
 from vfl_jax.data import table
@@ -80,8 +81,21 @@ def blocks(
 
 
 def parsed(rule: Any) -> Any:
-  """A rule written as a string, as on the command line."""
-  if not isinstance(rule, str) or rule in ("contiguous", "random"):
+  """A rule, written as a string as on the command line or as tuples.
+
+  Raises:
+    ValueError: neither a known word, nor sizes, nor names or columns by party.
+  """
+  if not isinstance(rule, str):
+    sizes = registry.fits(rule, tuple[int, ...])
+    blocks = tuple[tuple[int | str, ...], ...]
+    if not rule or not (sizes or registry.fits(rule, blocks)):
+      raise ValueError(
+        f"data.partition is {rule!r}; take 'contiguous', 'random', sizes like "
+        "(1, 4), or columns by party like (('a', 'b'), ('c',))."
+      )
+    return rule
+  if rule in ("contiguous", "random"):
     return rule
   if "|" in rule:
     blocks = [block.split(",") for block in rule.split("|")]

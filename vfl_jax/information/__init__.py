@@ -4,7 +4,6 @@
 Nothing here knows of parties, `attacks` or `defenses`.
 """
 
-import functools
 from typing import Any
 
 from vfl_jax.config import registry
@@ -62,10 +61,6 @@ def split(name, options, classes):
       f"estimator {name!r}: folds is {fitting['folds']}; take 1 to "
       f"{information_fitting.BLOCKS}."
     )
-  return _cached(name, classes, tuple(sorted(own.items()))), fitting
-
-
-@functools.lru_cache
-def _cached(name, classes, options):
-  """One estimator per setting, so that its compiled program is found again."""
-  return registry.build("estimator", ESTIMATORS, name, classes, **dict(options))
+  # one estimator per setting: its compiled program is found again
+  estimator = registry.build("estimator", ESTIMATORS, name, classes, **own)
+  return estimator, fitting

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-
 from vfl_jax.config import entries
 from vfl_jax.config import registry
 from vfl_jax.config import schema
@@ -33,7 +32,9 @@ def grid(config):
     for value in values:
       if name == "shapes":
         registry.lookup(problems.SHAPES, "shape", value)
-      elif name == "levels" and not 0 <= value < 1:
+      elif name == "levels" and not (
+        isinstance(value, (int, float)) and 0 <= value < 1
+      ):
         raise ValueError(f"grid.levels has {value!r}; shares in [0, 1).")
       elif low and (not isinstance(value, int) or value < low):
         raise ValueError(

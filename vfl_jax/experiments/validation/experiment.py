@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import ml_collections
+
 from vfl_jax import attacks
 from vfl_jax.attacks import selection
 from vfl_jax.config import entries
@@ -23,6 +25,8 @@ from vfl_jax import models
 
 def experiment(config: Any) -> Any:
   """One of kind "experiment", its cut resolved; see `validate.validate`."""
+  if not isinstance(config.get("model"), ml_collections.ConfigDict):
+    raise ValueError(f"model is {config.get('model')!r}; it is a section.")
   if not isinstance(config.model.get("name"), str):
     raise ValueError(f"model.name is {config.model.get('name')!r}; a name.")
   known = schema.defaults()

@@ -63,9 +63,15 @@ def ranges(config):
       raise ValueError(
         f"data.{path} is {config.data[path]}; a share in ({low}, {high}]."
       )
+  paths = config.data.path
+  paths = (paths,) if isinstance(paths, str) else paths
+  if not paths or not all(isinstance(path, str) for path in paths):
+    raise ValueError(
+      f"data.path is {config.data.path!r}; a file, or a tuple of one per party."
+    )
   optimizer(config.train, "train.")
   asked = config.evaluate.exposure
-  if not asked or set(asked) - {"test", "validation"}:
+  if not asked or any(rows not in ("test", "validation") for rows in asked):
     raise ValueError(
       f"evaluate.exposure is {asked!r}; a tuple of 'test', 'validation'."
     )
