@@ -10,6 +10,7 @@ import pytest
 
 from tests.helpers import examples
 from vfl_jax.models import convolution
+from vfl_jax.models import convolution_cpu
 
 pytestmark = pytest.mark.numbers
 
@@ -74,7 +75,7 @@ def test_gradients_of_a_batch_in_parts(monkeypatch):
   (whole,) = pull(g)
   one_row = (5 + 2) * 4 * 3 * (3 + 2)
   for room in (0, one_row, 2 * one_row, 4 * one_row):  # 6, 6, 3 and 2 parts
-    monkeypatch.setattr(convolution, "_CACHED", room)
+    monkeypatch.setattr(convolution_cpu, "_CACHED", room)
     _, pull = jax.vjp(lambda k: convolution.conv(x, k, 1, "canonical"), kernel)
     # float32 sums of 120 products in another order
     np.testing.assert_allclose(pull(g)[0], whole, atol=1e-5)

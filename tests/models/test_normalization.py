@@ -8,6 +8,7 @@ import pytest
 
 from tests.helpers import examples
 from vfl_jax.models import normalization
+from vfl_jax.models import normalization_cpu
 
 pytestmark = pytest.mark.numbers
 
@@ -103,3 +104,38 @@ def test_a_constant_channel_teaches_nothing(constant):
   params, to_x = jax.jit(jax.grad(loss, (0, 1)))(variables["params"], x)
   assert abs(float(params["scale"][0])) < 1e-7
   assert jnp.isfinite(to_x).all()
+
+
+@pytest.mark.parametrize("own", [normalization.batch, normalization_cpu.batch])
+def test_the_gradient_by_hand_is_only_for_the_cpu_and_equals_the_derived(own):
+  """Whichever a backend takes, values and gradients are the same."""
+  x, weights = examples.normal(0, (8, 4, 3, 6)), examples.normal(1, (6,))
+  loss = lambda f: lambda x, s, b: jnp.sum(jnp.sin(f(x, s, b)))
+  both = [
+    jax.value_and_grad(loss(f), argnums=(0, 1, 2))(x, weights, 2 * weights)
+    for f in (own, normalization.batch)
+  ]
+  jax.tree.map(
+    lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4), *both
+  )
+
+
+@pytest.mark.parametrize("backend", ["cpu", "gpu"])
+def test_statistics_are_float32_whatever_the_input_is(backend, monkeypatch):
+  """In bfloat16 the variance around a mean of 100 would be lost."""
+  monkeypatch.setattr(jax, "default_backend", lambda: backend)
+  x = (100 + 2 * examples.normal(0, (4096, 3))).astype(jnp.bfloat16)
+  module = normalization.BatchNorm()
+  variables = module.init(jax.random.key(0), x, True)
+
+  def run(x):
+    y, changed = module.apply(variables, x, True, mutable=["batch_stats"])
+    return y, changed["batch_stats"]
+
+  y, stats = run(x)
+  whole = np.asarray(x, np.float64)
+  expected = 0.9 + 0.1 * whole.var(0)
+  np.testing.assert_allclose(stats["var"], expected, rtol=2e-2)
+  assert stats["var"].dtype == jnp.float32 and y.dtype == jnp.bfloat16
+  gradient = jax.grad(lambda x: jnp.sum(run(x)[0].astype(jnp.float32) ** 2))(x)
+  assert gradient.dtype == jnp.bfloat16

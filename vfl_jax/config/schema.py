@@ -12,6 +12,7 @@ EXPERIMENT: dict[str, Any] = {
   "profile": "full",
   "seed": 0,
   "seeds": 3,
+  # of matrix products and convolutions; everything else is float32
   "precision": "float32",
   # devices that rows and seeds are split over, and the hosts that they are on
   "mesh": {"data": 1, "seed": 1, "hosts": 1},

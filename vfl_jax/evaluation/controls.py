@@ -18,6 +18,7 @@ import optax
 
 from vfl_jax.federation import split
 from vfl_jax.models import heads
+from vfl_jax.models import normalization
 from vfl_jax.runtime import axes
 from vfl_jax.runtime import rng
 from vfl_jax.runtime import trees
@@ -64,7 +65,7 @@ def _calibrated(bottom, how):
     drawn = rng.integers(key, (_CALIBRATION, batch), trees.rows(x))
     after, _ = jax.lax.scan(body, variables, drawn)
     # running averages still hold a share of their initial values: removed
-    left = heads.DECAY**_CALIBRATION
+    left = normalization.DECAY**_CALIBRATION
     stats = jax.tree.map(
       lambda new, old: (new - left * old) / (1 - left),
       after["stats"],

@@ -177,11 +177,13 @@ def _message_shapes(plan, variables, inputs):
 
 def _alike(plan, variables, inputs):
   """Parties whose bottoms run as one."""
-  # vmapped convolutions are grouped ones, a swap is of single parties, and
-  # messages that a defence takes apart are not worth stacking: an epoch of
-  # `ppdl` takes a tenth longer, of `gaussian` a quarter to a half
-  separate = plan.net.model.convolutional or plan.swap is not None
-  if separate or plan.defense.gradient is not None:
+  if plan.swap is not None:  # it is of single parties
+    return grouping.none(plan.net.parties)
+  # on a CPU vmapped convolutions are grouped ones, and messages that a defence
+  # takes apart are not worth stacking: an epoch of `ppdl` takes a tenth longer,
+  # of `gaussian` a quarter to a half
+  slow = plan.net.model.convolutional or plan.defense.gradient is not None
+  if slow and jax.default_backend() == "cpu":
     return grouping.none(plan.net.parties)
   return grouping.find(inputs, variables["bottoms"], plan.rules.bottoms)
 

@@ -1,4 +1,4 @@
-"""Small networks everyone may use: heads and critics; features as vectors."""
+"""Heads that complete a bottom: from embeddings to the classes."""
 
 import functools
 
@@ -7,8 +7,6 @@ import jax
 
 from vfl_jax.models import normalization
 from vfl_jax.models import perceptron
-
-DECAY = 0.9  # per batch, of batch normalisation's running averages
 
 
 class Head(nn.Module):
