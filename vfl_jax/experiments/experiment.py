@@ -10,7 +10,7 @@ import ml_collections
 import numpy as np
 
 from vfl_jax.config import identity
-from vfl_jax.experiments import checkpoints as experiment_checkpoints
+from vfl_jax.experiments import journal
 from vfl_jax.experiments import lifecycle
 from vfl_jax.experiments import measurements
 from vfl_jax.experiments.validation import recorded
@@ -73,14 +73,12 @@ def load(workdir: str | os.PathLike[str]) -> Run:
   config = alone(config)  # there may be fewer devices here
   setup = prepared(config)
   state, kept = federation_setup.initial(config, setup)
-  checkpoints = experiment_checkpoints.Checkpoints(workdir / "checkpoints")
-  restored = checkpoints.restore({"state": state, "kept": kept})
-  checkpoints.close()
+  restored = journal.load(workdir, state, kept)
   if restored is None:
     raise FileNotFoundError(f"{workdir} holds no checkpoint to load.")
-  contents = restored[1]
-  variables = contents["state"]["variables"]
-  federation = views.trained(config, setup, variables, contents["kept"])
+  _, state, kept = restored
+  variables = state["variables"]
+  federation = views.trained(config, setup, variables, kept)
   return Run(
     config,
     federation,
@@ -137,45 +135,61 @@ def alone(config):
 
 def _train(config, workdir, setup: federation_setup.Setup, progress):
   """Train to the end, from where it was left."""
-  layout, predict = setup.layout, setup.learner.predict
-  written = experiment_checkpoints.Journal(workdir, layout)
-  done, state, kept = written.resume(*federation_setup.initial(config, setup))
-  epochs = config.train.epochs
-  progress.phase("train", epochs, done)
-  validation = layout.everywhere(
-    jax.tree.map(jnp.asarray, tuple(setup.dataset.validation.inputs))
-  )
-  truth = setup.dataset.validation.labels
-  for epoch, state, kept, metrics in loop.fit(
-    setup.learner,
-    state,
-    layout.everywhere(setup.inputs),
-    layout.seeds(setup.targets),
-    layout.seeds(setup.keys),
-    start=done,
-    epochs=epochs,
-    kept=kept,
-  ):
-    metrics = layout.whole(metrics)
-    finite = layout.whole(loop.finite(state["variables"]))
-    sound = np.isfinite(metrics["loss"]) & finite
-    if not sound.all():
-      bad = np.flatnonzero(~sound).tolist()
-      raise lifecycle.Diverged(
-        f"the loss or the weights of seeds {bad} were not finite in epoch "
-        f"{epoch}; lower "
-        f"train.learning_rate={config.train.learning_rate} or clip. "
-        "Checkpoints up to the epoch before are intact."
-      )
-    logits = layout.whole(predict(state["variables"], validation))
-    correct = (logits.argmax(-1) == truth).mean(1)
-    line = {
-      "epoch": epoch,
-      "loss": metrics["loss"].tolist(),
-      "accuracy": metrics["accuracy"].tolist(),
-      "validation": correct.tolist(),
-    }
-    written.write(line, state, kept)
-    progress.epoch(line)
-  written.close()
+  layout = setup.layout
+  written = journal.Journal(workdir, layout)
+  try:
+    done, state, kept = written.resume(*federation_setup.initial(config, setup))
+    epochs = config.train.epochs
+    progress.phase("train", epochs, done)
+    measured = _validation(setup)
+    for epoch, state, kept, metrics in loop.fit(
+      setup.learner,
+      state,
+      layout.everywhere(setup.inputs),
+      layout.seeds(setup.targets),
+      layout.seeds(setup.keys),
+      start=done,
+      epochs=epochs,
+      kept=kept,
+    ):
+      metrics = layout.whole(metrics)
+      _sound(config, layout, epoch, state, metrics)
+      line = {
+        "epoch": epoch,
+        "loss": metrics["loss"].tolist(),
+        "accuracy": metrics["accuracy"].tolist(),
+        "validation": measured(state["variables"]).tolist(),
+      }
+      written.write(line, state, kept, last=epoch + 1 == epochs)
+      progress.epoch(line)
+  finally:
+    written.close()
+  written.table()
   return layout.gathered(state), layout.gathered(kept)
+
+
+def _validation(setup):
+  """`measured(variables)`, accuracies on validation rows by seed."""
+  layout, validation = setup.layout, setup.dataset.validation
+  inputs = layout.everywhere(
+    jax.tree.map(jnp.asarray, tuple(validation.inputs))
+  )
+
+  def measured(variables):
+    logits = layout.whole(setup.learner.predict(variables, inputs))
+    return (logits.argmax(-1) == validation.labels).mean(1)
+
+  return measured
+
+
+def _sound(config, layout, epoch, state, metrics):
+  """Refuse to go on from a loss or weights that are not finite."""
+  finite = layout.whole(loop.finite(state["variables"]))
+  bad = np.flatnonzero(~(np.isfinite(metrics["loss"]) & finite)).tolist()
+  if bad:
+    raise lifecycle.Diverged(
+      f"the loss or the weights of seeds {bad} were not finite in epoch "
+      f"{epoch}; lower "
+      f"train.learning_rate={config.train.learning_rate} or clip. "
+      "Checkpoints of epochs before are intact."
+    )

@@ -1,0 +1,197 @@
+"""The journal of a training: its metrics, its state, what was recorded.
+
+The state is saved as often as costs three hundredths of the training, and at its
+end; what is recorded of an epoch once, when the epoch is done.
+"""
+
+import functools
+import pathlib
+import time
+from typing import Any
+
+import jax
+
+from vfl_jax.experiments import checkpoints
+from vfl_jax.experiments import lifecycle
+from vfl_jax.results import log
+from vfl_jax.results import tables
+from vfl_jax.runtime import hosts
+from vfl_jax.runtime import mesh
+
+PyTree = Any
+SHARE = 0.03  # of the time spent on training, for saving the state
+# what a first save is taken to cost: seconds, and bytes a second
+_LEAST, _SPEED = 0.1, 1e8
+
+
+class Journal:
+  """The journal of one training, in its workdir.
+
+  Args:
+    workdir: of the run.
+    layout: where arrays live.
+  """
+
+  def __init__(self, workdir: pathlib.Path, layout: mesh.Layout):
+    self._workdir = workdir
+    self._layout = layout
+    self._cost: float | None = None  # of a save, in seconds
+    self._saved = time.monotonic()
+    self._files = _Files(workdir) if hosts.leads() else None
+
+  def resume(self, state: PyTree, kept: PyTree) -> tuple[int, PyTree, PyTree]:
+    """The epochs done and what they left, from the newest whole checkpoint.
+
+    Args:
+      state: before training.
+      kept: before training.
+
+    Raises:
+      Refused: the checkpoint belongs to another program or other data.
+    """
+    done, found = 0, None
+    if self._files is not None:
+      try:
+        found = self._files.restore(state, kept)
+      except ValueError as error:
+        raise lifecycle.Refused(
+          f"workdir {self._workdir} cannot be resumed, {error} Have the data "
+          "changed? Give another --workdir, or remove it."
+        ) from error
+      done = found[0] if found else 0
+      lines = log.read_metrics(self._workdir)
+      log.write_metrics(self._workdir, [m for m in lines if m["epoch"] < done])
+    done = int(hosts.agreed(done))
+    if done:
+      before = done, self._layout.whole(state), kept
+      _, state, kept = found or before
+      state = self._layout.seeds(hosts.agreed(state))
+    self._saved = time.monotonic()
+    return done, state, kept
+
+  def write(
+    self, line: dict[str, Any], state: PyTree, kept: PyTree, last: bool
+  ) -> None:
+    """An epoch that is done.
+
+    Args:
+      line: its metrics, by seed, and the number of the "epoch".
+      state: after it.
+      kept: after it.
+      last: whether it is the last one; its state is saved.
+    """
+    done = line["epoch"] + 1
+    if self._files is not None:
+      log.append_metrics(self._workdir, line)
+    fresh = due(kept, done)
+    if jax.tree.leaves(fresh):
+      fresh = self._layout.whole(fresh)
+      if self._files is not None:
+        self._files.recorded.save(done, fresh)
+    if last or hosts.agreed(self._worth_it(state)):
+      self._save(done, state)
+
+  def _save(self, done, state):
+    begun = time.monotonic()
+    whole = self._layout.whole(state)
+    if self._files is not None:
+      self._files.save(done, whole)
+      if self._cost is None:
+        self._files.states.wait()
+        self._cost = time.monotonic() - begun
+    self._saved = time.monotonic()
+
+  def _worth_it(self, state) -> bool:
+    """Whether a save would cost no more than its share of the time."""
+    guess = _LEAST + checkpoints.size(state) / _SPEED
+    cost = guess if self._cost is None else self._cost
+    return time.monotonic() - self._saved >= cost / SHARE
+
+  def close(self) -> None:
+    """Wait until everything is on disk."""
+    if self._files is not None:
+      self._files.close()
+
+  def table(self) -> None:
+    """The metrics of all epochs as a table."""
+    if self._files is None:
+      return
+    rows = [
+      {"epoch": m["epoch"], "seed": seed, "quantity": quantity, "value": v}
+      for m in log.read_metrics(self._workdir)
+      for quantity in m
+      if quantity != "epoch"
+      for seed, v in enumerate(m[quantity])
+    ]
+    tables.write(self._workdir, "training", rows)
+
+
+def due(kept: PyTree, done: int) -> PyTree:
+  """What of the kept is complete once so many epochs are done, not before."""
+  recorded = {"messages": str(done - 1), "snapshots": str(done)}
+  return {
+    kind: {name: kept[kind][name]} if name in kept[kind] else {}
+    for kind, name in recorded.items()
+  }
+
+
+def load(
+  workdir: pathlib.Path, state: PyTree, kept: PyTree
+) -> tuple[int, PyTree, PyTree] | None:
+  """The newest state of a run and what was recorded; None without any.
+
+  Args:
+    workdir: of the run.
+    state: before training.
+    kept: before training.
+
+  Raises:
+    ValueError: the checkpoint belongs to another structure.
+  """
+  files = _Files(workdir)
+  try:
+    return files.restore(state, kept)
+  finally:
+    files.close()
+
+
+class _Files:
+  """The checkpoints of a run: states, and what was recorded by epochs done."""
+
+  def __init__(self, workdir):
+    self.states = checkpoints.Checkpoints(workdir / "checkpoints")
+    self._workdir = workdir
+
+  @functools.cached_property
+  def recorded(self) -> checkpoints.Checkpoints:
+    """Opened where something is recorded."""
+    return checkpoints.Checkpoints(self._workdir / "recorded", keep=None)
+
+  def save(self, done, state):
+    if "recorded" in self.__dict__:
+      self.recorded.wait()  # a state stands on what was recorded before
+    self.states.save(done, state)
+
+  def restore(self, state, kept):
+    for done, found in self.states.restored(state):
+      whole = self._recorded(kept, done)
+      if whole is not None:
+        return done, found, whole
+    return None
+
+  def _recorded(self, kept, done):
+    """What is kept after so many epochs; None if some of it is damaged."""
+    for step in range(1, done + 1):
+      like = due(kept, step)
+      if not jax.tree.leaves(like):
+        continue
+      fresh = self.recorded.read(step, like)
+      if fresh is None:
+        return None
+      kept = {kind: {**kept[kind], **fresh[kind]} for kind in kept}
+    return kept
+
+  def close(self):
+    self.states.close()
+    if "recorded" in self.__dict__:
+      self.recorded.close()
