@@ -26,6 +26,7 @@ FIRST = [
 ]
 LAST = [
   {"Adding your own": "extending.md"},
+  {"Architecture": "architecture.md"},
   {"Theory": "theory.md"},
   {
     "Results": [

@@ -10,7 +10,7 @@ class Header(NamedTuple):
 
   Attributes:
     name: as in the config.
-    modality: "image", "table" or "text".
+    modality: one of `partition.MODALITIES`: "image", "table" or "text".
     rows: number of samples in the training file (before validation is carved).
     columns: units a vertical partition can hand out (image columns, table
       columns, tokens).

@@ -1,7 +1,7 @@
 """The vertical partition: which party holds which features of every sample."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -118,7 +118,7 @@ def apply(
 ) -> base.Dataset:
   """Encode and hand out: the data set with inputs as tuples over parties."""
   whole, dataset = loaded
-  parts = {"image": _images, "table": _table, "text": _text}[whole.modality]
+  parts = MODALITIES[whole.modality].hand_out
   splits = (dataset.train, dataset.validation, dataset.test)
   inputs, vocabulary = parts(
     [s.inputs for s in splits], whole, config, generator
@@ -216,3 +216,23 @@ def _text(splits, whole, config, generator):
   )
   inputs = [tuple(a[:, list(b)] for b in held) for a in arrays]
   return inputs, (size,) * len(held)
+
+
+class Modality(NamedTuple):
+  """How data of one kind are handed out.
+
+  Attributes:
+    hand_out: `hand_out(splits, whole, config, generator) -> (inputs of each
+      split, a tuple over parties, and the vocabulary of each party)`.
+    reads: what a model must read, see `models.stages.Model`.
+  """
+
+  hand_out: Callable[..., tuple[list[tuple], tuple[int, ...]]]
+  reads: str
+
+
+MODALITIES = {
+  "image": Modality(_images, "image"),
+  "table": Modality(_table, "rows"),
+  "text": Modality(_text, "tokens"),
+}

@@ -1,7 +1,7 @@
 """The journal of a training: its metrics, its state, what was recorded.
 
-The state is saved as often as costs three hundredths of the training, and at its
-end; what is recorded of an epoch once, when the epoch is done.
+The state is saved at a rate that costs three hundredths of the training, and at
+its end; what is recorded of an epoch once, when the epoch is done.
 """
 
 import functools

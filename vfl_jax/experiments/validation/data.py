@@ -48,6 +48,6 @@ def data(config, header):
 
 def kind(config: Mapping[str, Any], modality: str) -> str:
   """What the model gets to read: "image", "tokens", "fields" or "rows"."""
-  if modality != "table":
-    return {"image": "image", "text": "tokens"}[modality]
-  return "fields" if config["data"]["encoding"] == "fields" else "rows"
+  if modality == "table" and config["data"]["encoding"] == "fields":
+    return "fields"
+  return partition.MODALITIES[modality].reads
