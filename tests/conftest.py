@@ -34,11 +34,11 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 # shapes in signatures are checked in tests, and only there
 jaxtyping.install_import_hook(
   [
-    "vfl_jax.models.convolution",
-    "vfl_jax.federation.split",
-    "vfl_jax.models.heads",
-    "vfl_jax.models.perceptron",
-    "vfl_jax.models.readout",
+    "vfl_jax.models",
+    "vfl_jax.attacks",
+    "vfl_jax.defenses",
+    "vfl_jax.information",
+    "vfl_jax.federation",
     "vfl_jax.runtime.trees",
     "vfl_jax.evaluation.metrics",
     "vfl_jax.evaluation.scoring",

@@ -1,6 +1,5 @@
 """Completion attacks: heads, variants, semi-supervised training."""
 
-from types import SimpleNamespace
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +7,7 @@ import pytest
 from scipy import stats
 from tests.helpers import seen
 from vfl_jax import attacks
+from vfl_jax.attacks import base
 from vfl_jax.attacks import completion
 from vfl_jax.attacks import semi_supervised
 from vfl_jax.evaluation import controls
@@ -280,12 +280,15 @@ def test_rows_without_a_label_are_all_others():
 
 def test_statistics_that_change_their_names_are_refused():
   """Vectors of one length would take one for the other."""
-  view = SimpleNamespace(
-    shared=SimpleNamespace(train=jnp.ones((8, 2))),
-    trial=SimpleNamespace(
-      aux_rows=jnp.arange(4), aux_labels=jnp.array([0, 0, 1, 1])
-    ),
-    public=SimpleNamespace(num_classes=2),
+  view = seen.view(
+    public=base.Public(2, 4, 1, ("planted",), planted.identity),
+    train=jnp.ones((8, 2)),
+    test=jnp.ones((1, 2)),
+    train_ids=np.arange(8),
+    test_ids=np.arange(1),
+    bottom={},
+    aux_rows=jnp.arange(4),
+    aux_labels=jnp.array([0, 0, 1, 1]),
   )
 
   def upper(parameters, stats, hidden, train):

@@ -199,13 +199,14 @@ def epochs(written, clock, seconds, count, kept):
   return saved
 
 
-def test_saving_takes_a_twentieth_of_the_training_and_the_end_is_saved(
+def test_saving_takes_its_share_of_the_training_and_the_end_is_saved(
   tmp_path, monkeypatch
 ):
   clock = [0.0]
   monkeypatch.setattr(journal.time, "monotonic", lambda: clock[0])
   kept = {"messages": {}, "snapshots": {}}
   written = journal.Journal(tmp_path, mesh.Layout())
+  monkeypatch.setattr(journal, "SHARE", 0.05)
   written._cost = 0.5  # seconds a save: one in ten seconds of training
   saved = epochs(written, clock, 1.0, 35, kept)
   assert saved == [10, 20, 30, 35]

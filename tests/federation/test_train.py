@@ -185,8 +185,9 @@ def test_few_epochs_are_one_program(epochs, messages, wanted):
   )
   state = {"variables": {"bottoms": ()}}
   kept = {"messages": {str(e): {} for e in messages}, "snapshots": {}}
+  nothing = jnp.zeros(())
   for _ in loop.fit(
-    learner, state, (), None, None, start=0, epochs=epochs, kept=kept
+    learner, state, (), nothing, nothing, start=0, epochs=epochs, kept=kept
   ):
     pass
   assert "".join(used) == wanted

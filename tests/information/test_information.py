@@ -198,7 +198,7 @@ def test_copula_knows_gaussians_through_any_monotone_map():
   few = estimate("copula", t[:40], y[:40, :1].repeat(20, 1))
   assert np.isnan(few.nats[0]) and "more than half of 40" in few.warnings[0][0]
   unbiased = [
-    estimate("copula", *problems.gaussians(s, n=100, d=8, rho=0)[:2]).nats[0]
+    estimate("copula", *problems.gaussians(s, n=100, d=8, rho=0.0)[:2]).nats[0]
     for s in range(40)
   ]
   assert abs(np.mean(unbiased)) < 4 * np.std(unbiased) / np.sqrt(40)
@@ -564,7 +564,7 @@ def test_input_information_of_a_wide_layer_with_little_noise():
 
 def test_caveats_name_what_is_wrong():
   found = estimate(
-    "mine", np.random.default_rng(0).random((40, 60)), [0, 1] * 20
+    "mine", np.random.default_rng(0).random((40, 60)), np.arange(40) % 2
   )
   assert any("n too small" in w for w in found.warnings[0])
   quiet = base.MIEstimate(

@@ -105,10 +105,12 @@ def recorded(view: base.View, rows) -> Integer[jax.Array, "..."]:
   return jnp.searchsorted(jnp.asarray(view.shared.recorded_rows), rows)
 
 
-def unit(vectors: Float[jax.Array, "rows width"]) -> jax.Array:
+def unit(
+  vectors: Float[jax.Array | np.ndarray, "rows width"],
+) -> Float[jax.Array, "rows width"]:
   """Rows of length one; rows of zeros stay."""
   length = jnp.linalg.norm(vectors, axis=1, keepdims=True)
-  return vectors / jnp.maximum(length, 1e-30)
+  return jnp.divide(vectors, jnp.maximum(length, 1e-30))
 
 
 def positive(view: base.View) -> int:

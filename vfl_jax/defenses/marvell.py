@@ -5,7 +5,7 @@ each class is along the difference of the means and isotropic across, and is
 chosen to minimise the symmetric divergence of what is sent.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -129,7 +129,7 @@ def statistics(g: jax.Array, positive: jax.Array) -> tuple[Statistics, tuple]:
   return Statistics(share, gap, tuple(spreads), g.shape[1]), tuple(means)
 
 
-def divergence(about: Statistics, noise: Noise) -> jax.Array:
+def divergence(about: Statistics, noise: Noise) -> Any:
   """Symmetric Kullback-Leibler divergence (sumKL, nats) of what is sent."""
   u, v = about.spread
   a0, a1 = noise.along[0] + u, noise.along[1] + v
@@ -140,7 +140,7 @@ def divergence(about: Statistics, noise: Noise) -> jax.Array:
   return 0.5 * (across + along)
 
 
-def power(about: Statistics, noise: Noise) -> jax.Array:
+def power(about: Statistics, noise: Noise) -> Any:
   """Expected squared norm of the noise on a row."""
   of = [
     along + (about.width - 1) * across

@@ -72,7 +72,7 @@ def walked(
   size: jax.Array,
   gate: jax.Array,
   gates: jax.Array,
-  count: int,
+  count: int | jax.Array,
 ) -> jax.Array:
   """Which elements pass the gate that stands when they come, one after another.
 

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float
+from jaxtyping import Int
 import optax
 
 from vfl_jax.defenses import base
@@ -17,17 +19,20 @@ from vfl_jax.federation import grouping
 from vfl_jax.federation import messages as federation_messages
 from vfl_jax.federation import optimizers
 from vfl_jax.federation import split
+from vfl_jax.models import base as models
 
 PyTree = Any
+# labels, or a distribution over classes for each row
+Targets = Int[jax.Array, " rows"] | Float[jax.Array, "rows classes"]
 
 
 def step(
   net: split.Net,
   rules: optimizers.Optimizers,
   defense: base.Defense,
-  state: PyTree,
-  inputs: tuple,
-  targets: jax.Array,
+  state: dict[str, Any],
+  inputs: tuple[PyTree, ...],
+  targets: Targets,
   *,
   moment: base.Moment | None = None,
   passive: int | None = None,
@@ -197,15 +202,15 @@ class Round(NamedTuple):
   pulls: tuple[Callable[[PyTree], PyTree], ...]
   top_gradient: PyTree
   stats: dict[str, Any]
-  loss: jax.Array
-  logits: jax.Array
+  loss: Float[jax.Array, ""]
+  logits: models.Logits
 
 
 def exchange(
   net: split.Net,
-  variables: PyTree,
+  variables: models.Variables,
   inputs: Sequence[PyTree],
-  targets: jax.Array,
+  targets: Targets,
   transmit: Callable[[tuple], tuple] | None = None,
   moment: base.Moment | None = None,
   release: federation_messages.Release | None = None,
@@ -254,8 +259,8 @@ def exchange(
 
 
 def party_forward(
-  net: split.Net, variables: PyTree, x: PyTree, together: bool = False
-):
+  net: split.Net, variables: models.Variables, x: PyTree, together: bool = False
+) -> tuple[PyTree, Callable[[PyTree], PyTree], PyTree]:
   """A party's half of a round: `(h, pull, stats)`; h is all that leaves it.
 
   With `together` it is that of several parties, everything stacked.
@@ -272,12 +277,17 @@ def party_forward(
 
 def active_step(
   net: split.Net,
-  variables: PyTree,
-  embeddings,
-  targets,
-  moment=None,
+  variables: models.Variables,
+  embeddings: tuple[models.Embeddings, ...],
+  targets: Targets,
+  moment: base.Moment | None = None,
   release: federation_messages.Release | None = None,
-):
+) -> tuple[
+  PyTree,
+  tuple[models.CutGradients, ...],
+  PyTree,
+  tuple[Float[jax.Array, ""], models.Logits],
+]:
   """The active party's half: its gradient, the messages down, its metrics.
 
   At cut 0 raw slices came up and nothing goes down: a tuple of None.
