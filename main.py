@@ -12,7 +12,7 @@ from absl import logging
 _CONFIG = flags.DEFINE_string(
   "config",
   f"{sys.path[0]}/configs/default.py",
-  "The experiment's file and, behind a colon, its argument.",
+  "The experiment's file and, after a colon, its argument.",
 )
 _WORKDIR = flags.DEFINE_string("workdir", "", "Default runs/NAME-DIGEST.")
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print shapes and costs only.")

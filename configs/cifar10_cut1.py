@@ -1,4 +1,4 @@
-"""CIFAR-10 in two halves, resnet20 cut behind its first stage.
+"""CIFAR-10 in two halves, resnet20 cut after its first stage.
 
   python main.py --config=configs/cifar10_cut1.py
 

@@ -140,7 +140,7 @@ def last_lines(run: Run, count: int = 5) -> list[str]:
 def collect(runs: Sequence[Run], workdir: str | os.PathLike[str]):
   """All tables of all finished runs in one Parquet file, `collected.parquet`.
 
-  A row is a measurement, behind the run's name, its labels (a label that is a
+  A row is a measurement, after the run's name, its labels (a label that is a
   column of the table too is that of the run, the column is `own_NAME`) and the
   name of the table.
 

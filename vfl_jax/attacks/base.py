@@ -145,10 +145,10 @@ class Inference(NamedTuple):
   """What an attack answers: scores `[rows, classes]` (higher: more likely).
 
   Attributes:
-    train: of training rows, or None; NaN for a row it says nothing about,
+    train: of training rows, or None; NaN for a row it does not cover,
       which is then not scored.
     test: of all test rows, or None.
-    rows: the training rows that `train` is about; None for all of them.
+    rows: the training rows that `train` covers; None for all of them.
     details: small arrays worth reporting (the variant chosen, say).
     choices: `(train, test)`, each `[k, rows, classes]`: what an oracle that
       sees the labels may choose from, where the config asks for one.
@@ -191,11 +191,11 @@ class Attack(NamedTuple):
   Attributes:
     needs: what it uses besides the party's features: any of "auxiliary",
       "gradients", "averages" (of weight gradients), "bottom", "label_prior",
-      "logits" (a cut behind the last stage, where every party sends up
+      "logits" (a cut after the last stage, where every party sends up
       logits), "code" (that of a defence), "pairs" (that a defence mixes), and
       "first epoch" (its messages).
     epochs: number of recorded epochs it cannot do without.
-    abstains: it speaks only of rows it is sure of: precision and recall are
+    abstains: it covers only rows it is sure of: precision and recall are
       reported too, over all recorded rows.
     infer: `infer(key, view) -> Inference`, pure; with `compiled` it can be
       traced and mapped over seeds, else it gets numpy arrays of one seed.

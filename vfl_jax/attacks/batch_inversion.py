@@ -38,10 +38,10 @@ def batch_inversion(
   Args:
     steps: of Adam.
     learning_rate: of Adam.
-    top: "sum" of logits, or "linear"; empty: the sum behind the last stage,
+    top: "sum" of logits, or "linear"; empty: the sum after the last stage,
       where it is the true one, else linear.
     code: the attacker knows what stands for each class in the training, and
-      looks for the classes behind it.
+      looks for the classes it stands for.
 
   Raises:
     ValueError: a value out of its range.

@@ -27,7 +27,7 @@ def embedding_swap(
     every: one row in so many is swapped in an epoch; after this many epochs
       times the number of classes every row has met every class.
     ratio: a class is accepted where the norm falls to this share of the
-      honest one; rows without an accepted class are not spoken of. 0: every
+      honest one; rows without an accepted class get no answer. 0: every
       row is given the class with the smallest norm.
     largest: a class is accepted where the norm is at most this many times the
       mean honest norm; 0: no such condition.

@@ -22,7 +22,7 @@ def enumeration(
 
   Every map of clusters to classes says what gradient each row should have
   got; the map whose gradients have the highest cosine with those that came
-  down is kept. No auxiliary sample is used: behind the last stage, where
+  down is kept. No auxiliary sample is used: after the last stage, where
   logits are summed, a party's own logits have the names of the classes. Under
   a trained top they have none, and under another order of the classes the
   same gradients would have come down.
@@ -36,7 +36,7 @@ def enumeration(
     ValueError: `largest` outside 0 to 9.
 
   Source: LEA, arXiv:2603.03777, 2026. Of its binary version we had what the
-  abstract says: n^3 trials in the place of n!; which trials is our reading.
+  abstract says: n^3 trials instead of n!; which trials is our reading.
   """
   if not 0 <= largest <= _MOST:
     raise ValueError(

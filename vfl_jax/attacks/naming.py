@@ -32,7 +32,7 @@ def calibrated(scores, rows, view) -> np.ndarray:
   auxiliary samples (logistic regression).
 
   Args:
-    scores: `[n, classes]`, NaN for rows not spoken of.
+    scores: `[n, classes]`, NaN for rows without an answer.
     rows: of the auxiliary samples in it.
     view: for their labels.
   """

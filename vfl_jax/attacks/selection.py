@@ -75,7 +75,7 @@ def missing(attack: base.Attack, setting: base.Setting) -> str:
   if "logits" in needs and setting.cut < setting.stages:
     return (
       "it reads the gradient of summed logits; take model.cut="
-      f"{setting.stages}, behind the last stage"
+      f"{setting.stages}, after the last stage"
     )
   if "code" in needs and not setting.code:
     return "no defence trains on a code of the labels; take 'cae', say"

@@ -227,7 +227,7 @@ def build(config: Mapping[str, Any], num_classes: int) -> Task:
 def reassign(
   dataset: base.Dataset, task: Task, generator: np.random.Generator
 ) -> tuple[base.Dataset, Natural]:
-  """The data set under a task, and the natural classes that were behind it.
+  """The data set under a task, and the natural classes it was made from.
 
   Raises:
     ValueError: the task does not fit the data.

@@ -127,7 +127,7 @@ def _readings(epsilon, norm, about: base.Releases):
     ]
   if about.after:
     names = ", ".join(about.after)
-    return [_spoilt(f"{names} reads labels behind the noise; put it before")]
+    return [_spoilt(f"{names} reads labels after the noise; put it before")]
   coupled = about.normalised or about.mixed
   changed = about.batch_size if coupled else 1
   of = "the gradients of its batch" if coupled else "its gradient"

@@ -29,7 +29,7 @@ def cut(*, advance: int = 1) -> base.Defense:
 
 
 def fedpass() -> base.Defense:
-  """Scale and shift behind every layer from passports that parties keep.
+  """Scale and shift after every layer from passports that parties keep.
 
   Each layer's output is normalised, then scaled by gamma and shifted by beta,
   which small trained networks compute from the layer's weights and from fixed

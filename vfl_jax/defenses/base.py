@@ -42,7 +42,7 @@ class Secrets(NamedTuple):
 
 
 class Prepared(NamedTuple):
-  """What a defence trains on in the place of the labels.
+  """What a defence trains on instead of the labels.
 
   Attributes:
     targets: labels `[n]` or distributions `[n, classes]`.
@@ -58,7 +58,7 @@ class Pairs(NamedTuple):
 
   Attributes:
     partner: for each, the place of the other one in the batch.
-    share: of itself in the mixture; the rest is the partner's.
+    share: weight of the sample itself; the partner has the rest.
   """
 
   partner: Array
@@ -154,7 +154,7 @@ class Defense(NamedTuple):
     gradient: an `optax.GradientTransformationExtraArgs` over the tuple of
       messages going down to passive parties. It starts from a `Start`; extra
       arguments are `labels` (`[n, classes]`) and `rows` (of the batch).
-    reads: whether the gradient port reads labels: behind noise it would undo
+    reads: whether the gradient port reads labels: after noise it would undo
       what the noise proves.
     silent: `silent(progress) -> bool`, whether nothing goes down any more; the
       bottoms then stay as they are.

@@ -141,7 +141,7 @@ def _prepared(defenses):
 
 
 def _guards(guards):
-  """One behind the other; every penalty is on what the parties sent."""
+  """One after the other; every penalty is on what the parties sent."""
 
   def init(key, embeddings, num_classes):
     return [

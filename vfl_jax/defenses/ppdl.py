@@ -81,7 +81,7 @@ def walked(
     size: `[n]`, what is compared.
     gate: the first one.
     gates: `[n]`, the one that stands once this element has passed.
-    count: behind so many that passed there is no gate.
+    count: once so many have passed, there is no gate.
 
   Returns:
     `[n]` of bool.

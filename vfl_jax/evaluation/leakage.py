@@ -213,7 +213,7 @@ def _answers(
 
 
 def _details(attack, inference, count) -> list[str]:
-  """In words, what an attack says of itself, per trial."""
+  """Details that an attack reports, in words, per trial."""
   texts = []
   for trial in range(count):
     parts = []

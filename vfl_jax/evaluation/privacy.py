@@ -1,4 +1,4 @@
-"""What the defences of an experiment prove and say of themselves."""
+"""What the defences of an experiment prove, and details they report."""
 
 from typing import Any
 

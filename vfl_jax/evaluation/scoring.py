@@ -17,10 +17,10 @@ class Answer(NamedTuple):
     what: "attack", "no-VFL", "features only" or "ceiling".
     party: whose.
     trial: seed * draws + auxiliary draw.
-    train: `[n, classes]` of all training rows, NaN for those not spoken of;
+    train: `[n, classes]` of all training rows, NaN for those without an answer;
       `[k, n, classes]` is k answers, of which the best counts.
     test: of all test rows; None for nothing, as `train`.
-    detail: what it says of itself.
+    detail: what it reports, in words.
   """
 
   attack: str
@@ -42,10 +42,10 @@ def table(
   metric: str,
   recorded: np.ndarray | None = None,
 ) -> list[dict[str, Any]]:
-  """Tidy rows of all answers, controls on the rows the attack speaks about.
+  """Tidy rows of all answers, controls on the rows the attack covers.
 
   Of an attack that abstains also macro-averaged precision, and recall over
-  all rows that it could have spoken of.
+  all rows that it could have covered.
 
   Args:
     answers: of attacks, controls and ceilings.

@@ -99,7 +99,7 @@ def _begin(turns: Any, workers: int) -> None:
 
 
 def _follow() -> None:
-  """End with the process that asked: killed, it cannot say goodbye."""
+  """End this worker when the process that started it ends or is killed."""
   parent = multiprocessing.parent_process()
   if parent is not None:
     parent.join()

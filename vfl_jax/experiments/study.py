@@ -99,7 +99,7 @@ def unsettled(config: Any, workdir: pathlib.Path, again: bool = True) -> bool:
 
 
 def _diverged(path):
-  """It would again."""
+  """Whether a cell diverged: it would diverge again, so it is not retried."""
   return result_status.status(path).get("state") == "diverged"
 
 

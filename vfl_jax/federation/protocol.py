@@ -223,7 +223,7 @@ def exchange(
     variables: of all parties.
     inputs: features per party.
     targets: labels or soft targets.
-    transmit: what is sent in the place of the embeddings; None is the honest
+    transmit: what is sent instead of the embeddings; None is the honest
       protocol.
     moment: for a defence that draws.
     release: see `Release`; None sends down the gradients of the targets.

@@ -124,8 +124,8 @@ def keep(
     variables: before training.
     shapes: of what `scan` keeps of an epoch; read only where epochs are
       recorded.
-    messages: epochs (from 0) whose messages are kept, and the bottoms behind
-      them.
+    messages: epochs (from 0) whose messages are kept, and the bottoms after
+      each.
     snapshots: numbers of finished epochs after which all variables are
       copied; 0 is before training.
 

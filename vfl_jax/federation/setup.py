@@ -41,7 +41,7 @@ class Setup(NamedTuple):
     recorder: of messages.
     passive: number of passive parties, the first ones.
     task: what the labels are made by.
-    natural: the classes behind the labels, see `tasks.Natural`.
+    natural: the classes the labels were made from, see `tasks.Natural`.
     layout: where arrays live while training.
   """
 

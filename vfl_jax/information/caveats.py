@@ -1,4 +1,4 @@
-"""What speaks against believing an estimate, in words beside the number."""
+"""Reasons not to believe an estimate, in words beside the number."""
 
 import numpy as np
 

@@ -64,7 +64,7 @@ def mutual_information(
 
   Returns:
     Values with a 95 % interval over samples, the floor under permuted
-    targets, the ceiling H(Y), and what speaks against believing them.
+    targets, the ceiling H(Y), and the reasons not to believe them.
 
   Raises:
     ValueError: shapes that do not fit, fewer than 40 rows or two a class,

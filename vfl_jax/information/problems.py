@@ -11,8 +11,8 @@ import numpy as np
 from scipy import special
 
 MODES = 4  # components of a class of "multimodal"
-_DRAWS = 20_000  # behind a truth
-_SEARCH = 4_000  # behind a step of the search for a scale
+_DRAWS = 20_000  # that a truth is averaged over
+_SEARCH = 4_000  # the same for a step of the search for a scale
 
 
 class Problem(NamedTuple):

@@ -1,7 +1,7 @@
 """A model is a tuple of named stages; the cut is an index into it.
 
 A stage is a flax module with the call `module(x, train)`, the rule by which
-the outputs of several parties are merged behind it, and nothing else.
+the outputs of several parties are merged after it, and nothing else.
 Variables are plain dicts: `{"params": ..., "stats": ...}` per stage.
 """
 

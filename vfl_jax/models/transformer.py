@@ -30,7 +30,7 @@ class Embed(stages.Drawn):
 
 
 class Layer(stages.Drawn):
-  """Self-attention and a two-layer perceptron, each behind a layer norm."""
+  """Self-attention and a two-layer perceptron, each after a layer norm."""
 
   heads: int
   expansion: int
@@ -83,7 +83,7 @@ def transformer(
   """Embedding, `depth` encoder layers, mean pooling, the usual tail.
 
   Attention between the parties' segments exists only above the cut: a cut
-  behind the last layer leaves each party with attention over its own tokens.
+  after the last layer leaves each party with attention over its own tokens.
 
   Args:
     num_classes: size of the output.

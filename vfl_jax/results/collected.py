@@ -17,7 +17,7 @@ COLLECTED = (
 
 
 def labelled(frame, labels):
-  """A cell's table behind its labels; a column of the same name is "own"."""
+  """A cell's table, its labels in front; clashing columns get "own_"."""
   front = pd.DataFrame([labels] * len(frame), index=frame.index)
   clash = {name: f"own_{name}" for name in labels if name in frame}
   return pd.concat([front, frame.rename(columns=clash)], axis=1)

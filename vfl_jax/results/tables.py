@@ -21,7 +21,7 @@ TABLES = (
 )
 
 
-ORACLE = " (oracle)"  # behind the name of an attack that chose by the labels
+ORACLE = " (oracle)"  # after the name of an attack that chose by the labels
 
 
 # a long table is parsed in pieces: "24" must not be a number in some of them

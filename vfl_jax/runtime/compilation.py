@@ -91,7 +91,7 @@ def make_room(full: float = _FULL) -> bool:
   """Drop this process's programs where they take much of its memory maps.
 
   XLA maps the code of every program of the CPU some 25 times, and Linux lets
-  a process have 65,530 maps by default: behind that the process dies without
+  a process have 65,530 maps by default: beyond that the process dies without
   a word. What is needed again is compiled again, or comes from the cache.
 
   Args:

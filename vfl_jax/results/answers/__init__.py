@@ -1,7 +1,7 @@
 """What studies ask: from the collected tables of their cells to answers.
 
 A reading writes a table named as its question, and "findings": sentences
-(text) and the numbers behind them (detail).
+(text) and the numbers they rest on (detail).
 """
 
 from vfl_jax.results.answers import compensation

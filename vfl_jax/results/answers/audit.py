@@ -121,7 +121,7 @@ def measured(
   Args:
     main: the main task; may have test and validation rows.
     leakage: judged advantages.
-    attacks: the scores behind them; answers of an oracle do not count.
+    attacks: the scores they come from; answers of an oracle do not count.
     exposure: of features; may be empty.
     cost: by stage.
     seeds: that every option was to have.

@@ -72,7 +72,7 @@ def measured(
   """Utility, leakage, exposure and cost of every cell, one a row.
 
   Args:
-    main: utility, `attacks` the scores behind leakage advantages, `exposure`
+    main: utility, `attacks` the scores that advantages come from, `exposure`
       of features, `cost` by stage; all with the columns of `CELL`.
     attacks: see above.
     exposure: see above; may be empty.

@@ -1,7 +1,7 @@
 """What every cut costs and gives: utility, attacks, features, traffic, work.
 
 Cells are labelled by data, cut, and advance (stages before the reference cut;
-negative behind it).
+negative after it).
 """
 
 import os

@@ -35,7 +35,7 @@ def measured(
   Args:
     main: utility.
     leakage: advantages of attacks.
-    attacks: the scores behind them.
+    attacks: the scores they come from.
     alignment: see `evaluation.alignment`.
 
   Returns:

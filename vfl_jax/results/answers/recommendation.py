@@ -16,7 +16,7 @@ MARGIN = 0.02  # protection that is worse by less, shown, is as good
 
 
 class Recommendation(NamedTuple):
-  """An answer in words, with what speaks against it.
+  """An answer in words, with the reasons to doubt it.
 
   Attributes:
     chosen: name of the option; "" where none can be recommended.

@@ -60,7 +60,7 @@ def contents(workdir: pathlib.Path, config: Any) -> dict[str, Any]:
 def _defended(
   frame: pd.DataFrame, leakage: pd.DataFrame
 ) -> list[dict[str, Any]]:
-  """What defences say of themselves, over seeds, beside what was measured."""
+  """Details reported by defences, over seeds, beside what was measured."""
   if frame.empty:
     return []
 
@@ -196,7 +196,7 @@ def _marks(frame: pd.DataFrame) -> dict[str, str]:
 
 
 def _warnings(frame: pd.DataFrame) -> list[dict[str, Any]]:
-  """What speaks against how many of which estimator's numbers."""
+  """Reasons to doubt numbers: how many of which estimator's."""
   rows = []
   for kind, mark in _marks(frame).items():
     where = []

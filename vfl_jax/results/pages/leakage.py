@@ -125,7 +125,7 @@ def active(frame: pd.DataFrame) -> list[Any]:
 
 
 def variants(frame: pd.DataFrame) -> list[Any]:
-  """What each attack says of itself, and how often over trials."""
+  """Details reported by each attack, and how often over trials."""
   if frame.empty:
     return []
   chosen = frame[frame["what"].isin(["attack", "no-VFL", "features only"])]
