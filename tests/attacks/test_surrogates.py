@@ -384,19 +384,18 @@ def test_a_coalition_sees_the_union_and_exposure_is_reported(tmp_path):
   alone = [
     f.views((k,), np.zeros((2, 1), int), np.zeros((2, 1), int)) for k in (0, 2)
   ]
-  for field in ("train", "test", "gradients", "embeddings"):
-    both = getattr(view, field)
-    for i, single in enumerate(alone):
-      own = getattr(single, field)
-      if field in ("gradients", "embeddings"):
-        np.testing.assert_array_equal(both[0][i], own[0])
-      else:
-        np.testing.assert_array_equal(both[i], own)
+  for i, single in enumerate(alone):
+    for field in ("train", "test"):
+      both, own = (getattr(v.shared, field) for v in (view, single))
+      np.testing.assert_array_equal(both[i], own)
+    for field in ("gradients", "embeddings"):
+      both, own = (getattr(v.trial.recorded[0], field) for v in (view, single))
+      np.testing.assert_array_equal(both[i], own)
   bottom = jax.tree.map(lambda a: a[0], view.trial.bottom)
   h, _ = view.public.bottom(bottom, view.shared.train)
   for i, single in enumerate(alone):
-    variables = jax.tree.map(lambda a: a[0], single.bottom)
-    own, _ = single.public.bottom(variables, single.train)
+    variables = jax.tree.map(lambda a: a[0], single.trial.bottom)
+    own, _ = single.public.bottom(variables, single.shared.train)
     np.testing.assert_array_equal(h[i], own)
   table = tables.read(tmp_path, "attacks")
   assert set(table["party"].astype(str)) == {"0", "1", "2", "0+2"}

@@ -5,9 +5,11 @@ beside it. This is the only file that imports orbax.
 """
 
 from collections.abc import Iterator
+import errno
 import logging
 import os
 import pathlib
+import shutil
 from typing import Any
 import warnings
 import zlib
@@ -18,6 +20,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 PyTree = Any
+_MARGIN = 1 << 20  # bytes beside the arrays themselves
 
 # orbax logs as errors what it also raises
 for _name in ("absl", "asyncio"):
@@ -35,6 +38,7 @@ class Checkpoints:
   def __init__(self, directory: str | os.PathLike[str], keep: int | None = 2):
     directory = pathlib.Path(directory).absolute()
     directory.mkdir(parents=True, exist_ok=True)
+    self._directory = directory
     own = jax.process_index()
     options = ocp.CheckpointManagerOptions(
       max_to_keep=keep,
@@ -52,10 +56,14 @@ class Checkpoints:
     """Copy the arrays and save them while the program goes on.
 
     Raises:
+      OSError: the disk is full.
       Exception: what went wrong when the one before was saved.
     """
     # copies: the state is donated to the next epoch
     arrays = {k: np.array(v, order="C") for k, v in _named(tree).items()}
+    # on a full disk each of its arrays would tell of it, with a traceback
+    if shutil.disk_usage(self._directory).free < size(arrays) + _MARGIN:
+      raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     if step in self._orbax.all_steps():  # damaged, or it were not done again
       self._orbax.delete(step)
     # without `force` orbax may skip a save and not say so

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from collections.abc import Mapping
 import contextlib
+import errno
 import os
 import pathlib
 import shutil
@@ -152,7 +153,8 @@ def _in_a_sentence(error, workdir) -> Stopped | None:
   if isinstance(error, files.Damaged):
     return Stopped(str(error))
   # libraries raise many things when they cannot write
-  if shutil.disk_usage(workdir).free < _ROOM:
+  full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+  if full or shutil.disk_usage(workdir).free < _ROOM:
     return Stopped(
       f"the disk of workdir {workdir} is full; make room and run the same "
       "command again: what was done is kept."
