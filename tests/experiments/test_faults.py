@@ -136,6 +136,28 @@ def test_two_processes_in_one_folder_are_one_too_many(tmp_path):
     lifecycle.complete(config, tmp_path, None, lambda *_: None)
 
 
+def test_who_only_looks_whether_a_run_is_held_keeps_nobody_from_it(tmp_path):
+  """A launcher looks twice a second, also while the run begins."""
+  (tmp_path / ".lock").touch()
+  code = (
+    "import sys\nfrom vfl_jax.results import status\n"
+    "print('looking', flush=True)\n"
+    "while True: status.held(sys.argv[1])"
+  )
+  with subprocess.Popen(
+    [sys.executable, "-c", code, str(tmp_path)],
+    cwd=ROOT,
+    stdout=subprocess.PIPE,
+  ) as looking:
+    assert looking.stdout.readline()
+    got = []
+    for _ in range(200):
+      with status.hold(tmp_path) as mine:
+        got.append(mine)
+    looking.kill()
+  assert all(got)
+
+
 def test_a_clock_that_goes_backwards_harms_nothing(tmp_path, monkeypatch):
   now = [2e9]
 

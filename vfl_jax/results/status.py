@@ -22,13 +22,20 @@ def status(workdir: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def hold(workdir: str | os.PathLike[str]) -> Iterator[bool]:
+def hold(
+  workdir: str | os.PathLike[str], patience: float = 1.0
+) -> Iterator[bool]:
   """Keep a run to this process; false where another one has it.
 
   The lock is the operating system's and goes with the process, however that
   ends.
+
+  Args:
+    workdir: of the run.
+    patience: seconds to wait; whoever only looks, by `held`, has the lock for
+      a moment too.
   """
-  lock = filelock.FileLock(pathlib.Path(workdir) / ".lock", timeout=0)
+  lock = filelock.FileLock(pathlib.Path(workdir) / ".lock", timeout=patience)
   try:
     lock.acquire()
   except filelock.Timeout:
@@ -44,7 +51,7 @@ def held(workdir: str | os.PathLike[str]) -> bool:
   """Whether a process is at work on a run now."""
   if not (pathlib.Path(workdir) / ".lock").is_file():
     return False
-  with hold(workdir) as free:
+  with hold(workdir, patience=0) as free:
     return not free
 
 
