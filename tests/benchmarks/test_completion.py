@@ -20,6 +20,7 @@ from vfl_jax.attacks import base
 from vfl_jax.evaluation import trials
 from vfl_jax.federation import split
 from vfl_jax import models
+from vfl_jax.runtime import trees
 
 torch = pytest.importorskip("torch", reason="needs the extra [bench]")
 
@@ -71,19 +72,22 @@ def completion(steps):
   )
 
 
-def fewer(seen):
+def fewer(victim):
   """One label per class: nothing is held out, so that one training is run."""
   first = np.arange(0, PER_CLASS * CLASSES, PER_CLASS)
-  return seen._replace(
-    aux_rows=seen.aux_rows[:, first], aux_labels=seen.aux_labels[:, first]
+  trial = victim.trial
+  return seen.replaced(
+    victim,
+    aux_rows=trial.aux_rows[:, first],
+    aux_labels=trial.aux_labels[:, first],
   )
 
 
 @pytest.mark.parametrize("name", ITERATIONS)
 def test_jax_iterations(benchmark, name):
-  seen, attack = fewer(view(name)), completion(ITERATIONS[name])
+  victim, attack = fewer(view(name)), completion(ITERATIONS[name])
   key = jax.random.key(0)[None]
-  run = lambda: trials.infer(attack, key, seen, "map")
+  run = lambda: trials.infer(attack, key, victim, "map")
   found = benchmark.pedantic(run, warmup_rounds=1, rounds=3)
   assert np.isfinite(found.test).all()
 
@@ -198,7 +202,7 @@ def test_torch_iterations(benchmark, name, last):
 @pytest.mark.parametrize("warm", [True, False])
 def test_five_seeds(benchmark, how, warm):
   """The whole attack (variants, cross-validation) of five seeds on an mlp."""
-  seen = view("mlp", seeds=5)
+  victims = view("mlp", seeds=5)
   attack = completion(300)
   keys = jnp.stack([jax.random.key(s) for s in range(5)])
 
@@ -207,14 +211,11 @@ def test_five_seeds(benchmark, how, warm):
       jax.clear_caches()
       trials._compiled.cache_clear()
     if how == "one program":
-      return trials.infer(attack, keys, seen, "vmap")
+      return trials.infer(attack, keys, victims, "vmap")
     found = None
     for seed in range(5):
-      own = seen._replace(
-        bottom=jax.tree.map(lambda a, s=seed: a[s : s + 1], seen.bottom),
-        aux_rows=seen.aux_rows[seed : seed + 1],
-        aux_labels=seen.aux_labels[seed : seed + 1],
-      )
+      one = trees.take(victims.trial, slice(seed, seed + 1))
+      own = victims._replace(trial=one)
       if not warm:  # as five processes would
         jax.clear_caches()
         trials._compiled.cache_clear()
