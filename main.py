@@ -37,7 +37,7 @@ def main(argv: list[str]) -> None:
   folder = _WORKDIR.value or dispatch.default_workdir(config)
   try:
     if _DRY_RUN.value:
-      dispatch.work(config).dry_run(config)
+      dispatch.dry_run(config)
       return
     board = dispatch.board(config, folder, _BOARD.value)
     with progress.Progress(board) as shown:

@@ -9,6 +9,8 @@ import pytest
 
 import vfl_jax
 from vfl_jax.experiments import progress
+from vfl_jax.experiments.validation import validate
+from vfl_jax.experiments import dispatch
 from vfl_jax.results import log
 from vfl_jax.results import tensorboard
 
@@ -110,3 +112,17 @@ with progress.Progress(Board()) as progress:
     "closed",
     "",
   ]
+
+
+@pytest.mark.parametrize(
+  "spec",
+  [
+    "configs/default.py:step",
+    "configs/calibration.py:step",
+    "configs/paper/cut_sweep.py:step",
+    "configs/audit.py:step",
+  ],
+)
+def test_every_kind_says_what_it_would_do(spec, capsys):
+  dispatch.dry_run(validate.validate(vfl_jax.load_config(spec)))
+  assert capsys.readouterr().out.strip()

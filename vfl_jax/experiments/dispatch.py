@@ -49,8 +49,16 @@ def run(
 
 
 def work(config: Any) -> Any:
-  """The module that carries out a validated config: it has `run`, `dry_run`."""
+  """The module that carries out a validated config, by its `run`."""
   return importlib.import_module(f"vfl_jax.experiments.{config.kind}")
+
+
+def dry_run(config: Any) -> None:
+  """Print what a validated config would do and cost; nothing is trained."""
+  module = work(config)
+  if config.kind == "experiment":
+    module = importlib.import_module("vfl_jax.experiments.dry_run")
+  module.dry_run(config)
 
 
 def board(config: Any, workdir: str, wanted: bool) -> tensorboard.Board | None:
