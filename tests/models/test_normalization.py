@@ -106,15 +106,16 @@ def test_a_constant_channel_teaches_nothing(constant):
   assert jnp.isfinite(to_x).all()
 
 
-@pytest.mark.parametrize("own", [normalization.batch, normalization_cpu.batch])
-def test_the_gradient_by_hand_is_only_for_the_cpu_and_equals_the_derived(own):
-  """Whichever a backend takes, values and gradients are the same."""
+def test_the_gradient_by_hand_equals_the_derived_one():
+  """Whichever of the two a backend takes."""
   x, weights = examples.normal(0, (8, 4, 3, 6)), examples.normal(1, (6,))
   loss = lambda f: lambda x, s, b: jnp.sum(jnp.sin(f(x, s, b)))
   both = [
     jax.value_and_grad(loss(f), argnums=(0, 1, 2))(x, weights, 2 * weights)
-    for f in (own, normalization.batch)
+    for f in (normalization_cpu.batch, normalization.batch)
   ]
+  # sums of 96 numbers around 1, in another order: a hundred roundings of 6e-8
+  # each, and ten times as many in what is divided by a deviation
   jax.tree.map(
     lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4), *both
   )
