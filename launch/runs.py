@@ -113,17 +113,17 @@ def left(runs: Iterable[Run]) -> list[Run]:
   return [run for run in runs if state(run) not in settled]
 
 
-def ended(run: Run, code: int) -> str:
-  """State of a run whose process has ended with such an exit code.
+def ended(run: Run, reason: str) -> str:
+  """State of a run that has ended, with why it failed, "" where it did not.
 
-  One that was refused before it had begun is written down as failed.
+  One that was refused before it began, or whose process died, has not recorded
+  that itself: it is recorded here as failed.
   """
-  found = state(run)
-  if code > 0 and found in ("waiting", "interrupted"):
-    said = last_lines(run, 1) or [f"exit code {code}"]
-    status.set_status(run.folder, "failed", reason=said[-1])
-    found = "failed"
-  return found
+  now = state(run)
+  if reason and now in ("waiting", "interrupted"):
+    status.set_status(run.folder, "failed", reason=reason)
+    return "failed"
+  return now
 
 
 def last_lines(run: Run, count: int = 5) -> list[str]:

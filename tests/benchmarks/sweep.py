@@ -24,7 +24,6 @@ import torch
 import vfl_jax
 from vfl_jax.config import identity
 from vfl_jax.experiments import pool
-from vfl_jax.experiments.validation import validate
 from vfl_jax.results import status
 from vfl_jax.results import tables
 
@@ -48,18 +47,18 @@ def config(name, cut):
 def ours(name, cuts, folder, cache):
   """Seconds of all runs, their workdirs being `folder / CUT`."""
   tasks = [
-    (identity.as_json(validate.validate(config(name, cut))), folder / str(cut))
+    pool.Task(identity.as_json(config(name, cut)), folder / str(cut))
     for cut in cuts
   ]
   os.environ["JAX_COMPILATION_CACHE_DIR"] = str(cache)
   process = multiprocessing.get_context("spawn").Process(
-    target=pool.run, args=(tasks, min(pool.room(), len(tasks)), print)
+    target=pool.run, args=(tasks, pool.room(), print)
   )
   start = time.perf_counter()
   process.start()
   process.join()
   seconds = time.perf_counter() - start
-  assert all(status.finished(workdir) for _, workdir in tasks)
+  assert all(status.finished(workdir) for _, workdir, _ in tasks)
   return seconds
 
 

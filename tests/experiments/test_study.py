@@ -1,7 +1,5 @@
 """Studies: many experiments, each on its own, read side by side."""
 
-from concurrent import futures
-import multiprocessing
 import os
 import pathlib
 import subprocess
@@ -11,7 +9,6 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
-import threadpoolctl
 
 from vfl_jax.attacks import base as attack_base
 from vfl_jax.config import files
@@ -20,7 +17,6 @@ from vfl_jax.config import registry
 from vfl_jax.config import schema
 from vfl_jax import defenses
 from vfl_jax.experiments import experiment
-from vfl_jax.experiments import pool
 from vfl_jax.experiments import study
 from vfl_jax.experiments.validation import validate
 from vfl_jax.federation import split
@@ -147,7 +143,9 @@ def test_cells_that_are_done_are_not_done_again(tmp_path, monkeypatch):
   ran = []
   run = experiment.run
   monkeypatch.setattr(
-    experiment, "run", lambda c, w: (ran.append(pathlib.Path(w)), run(c, w))
+    experiment,
+    "run",
+    lambda c, w, p: (ran.append(pathlib.Path(w)), run(c, w, p)),
   )
   study.run(config, tmp_path)
   assert ran == [study.folder(tmp_path, second)]
@@ -289,46 +287,6 @@ def test_one_description_is_one_object_and_so_one_program():
     for name, own in (("mid", {"weight": 0.1}), ("gaussian", {"scale": 0.1}))
   )
   assert one.bottom is other.bottom and one.top is not other.top
-
-
-def test_workers_take_no_core_twice(monkeypatch):
-  class Turns:
-    value = 0
-
-    def get_lock(self):
-      return __import__("contextlib").nullcontext()
-
-  taken = []
-  monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2, 3, 4})
-  monkeypatch.setattr(
-    os, "sched_setaffinity", lambda pid, cores: taken.append(set(cores))
-  )
-  limits = []  # or this very process would keep them
-  monkeypatch.setattr(threadpoolctl, "threadpool_limits", limits.append)
-  turns = Turns()
-  for _ in range(2):
-    pool._begin(turns, 2)
-  assert taken == [{0, 2, 4}, {1, 3}] and limits == [3, 2]
-
-
-def linear_algebra():
-  """The threads of what numpy brings, once it is there."""
-  assert "numpy" in sys.modules  # this module imports it
-  return threadpoolctl.threadpool_info()
-
-
-@pytest.mark.skipif(
-  not hasattr(os, "sched_setaffinity"), reason="no affinity here"
-)
-def test_workers_have_no_more_threads_than_cores():
-  """Those of linear algebra too, which counts cores when it is loaded."""
-  context = multiprocessing.get_context("spawn")
-  begin = (context.Value("i", 0), 2)
-  with futures.ProcessPoolExecutor(1, context, pool._begin, begin) as worker:
-    found = worker.submit(linear_algebra).result()
-  cores = len(os.sched_getaffinity(0))
-  assert found
-  assert {p["num_threads"] for p in found} <= {*range(1, -(-cores // 2) + 1)}
 
 
 def measured(utilities, leakages):

@@ -13,7 +13,6 @@ import time
 import pandas as pd
 import pytest
 
-from launch import local
 from launch import runs as launched
 from launch import task
 from launch import watch
@@ -21,6 +20,7 @@ from tests.helpers import slurm
 from vfl_jax.config import files
 from vfl_jax.config import identity
 from vfl_jax.config import schema
+from vfl_jax.experiments import pool
 from vfl_jax.experiments import study
 from vfl_jax.experiments.validation import validate
 from vfl_jax.results import status as result_status
@@ -153,11 +153,9 @@ def test_states_are_read_off_the_folders(tmp_path):
 
 def test_what_is_refused_before_it_begins_counts_as_failed(tmp_path):
   run, _ = expanded(sweep(tmp_path), tmp_path)
-  run.log.parent.mkdir()
-  run.log.write_text("starting\nerror: model.cut is 99.\n\n")
-  assert launched.ended(run, -9) == "waiting"
-  assert launched.ended(run, 2) == "failed"
-  assert launched.last_lines(run) == ["error: model.cut is 99."]
+  assert launched.ended(run, "") == "waiting"
+  assert launched.ended(run, "model.cut is 99.") == "failed"
+  assert launched.last_lines(run) == ["model.cut is 99."]
 
 
 def test_only_one_process_holds_a_folder(tmp_path):
@@ -301,33 +299,32 @@ def _until(true, seconds=120):
   return False
 
 
+def sleeps(pipe, cores):
+  """In the place of a worker's process: it can be interrupted."""
+  signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+  log = pipe.recv().log
+  log.parent.mkdir()
+  with log.open("w", buffering=1) as file:
+    try:
+      print("here", file=file)
+      time.sleep(60)
+    except KeyboardInterrupt:
+      print("left", file=file)
+
+
 def test_a_job_that_is_told_to_leave_ends_its_run_and_comes_again(
   tmp_path, monkeypatch
 ):
   pytest.importorskip("submitit")
-  script = tmp_path / "run.py"
-  script.write_text("""
-import time
-try:
-  print("here")
-  time.sleep(60)
-except KeyboardInterrupt:
-  print("left")
-""")
   run = expanded(sweep(tmp_path), tmp_path)[0]
-  run.log.parent.mkdir()
-
-  def start(run, cores=()):
-    with run.log.open("wb") as log:
-      return subprocess.Popen([sys.executable, "-u", script], stdout=log)
-
-  monkeypatch.setattr(local, "start", start)
+  monkeypatch.setenv("PYTHONPATH", str(ROOT))
+  monkeypatch.setattr(pool, "_serve", sleeps)
   plain = [run.name, *map(str, (run.folder, run.spec, run.log))]
   job, again = task.Task(), []
 
   def told(*_):  # as submitit's handler does, in the midst of __call__
     again.append(job.checkpoint(plain))
-    raise InterruptedError
+    sys.exit()
 
   before = signal.signal(signal.SIGUSR2, told)
 
@@ -337,26 +334,12 @@ except KeyboardInterrupt:
 
   threading.Thread(target=tell).start()
   try:
-    with pytest.raises(InterruptedError):
+    with pytest.raises(SystemExit):
       job(plain)
   finally:
     signal.signal(signal.SIGUSR2, before)
   assert again and again[0].args == (plain,)
   assert run.log.read_text() == "here\nleft\n"
-
-
-def test_workers_divide_the_cores(tmp_path, monkeypatch):
-  seen = []
-
-  def start(run, cores=()):
-    seen.append((run.name, tuple(cores)))
-    return subprocess.Popen([sys.executable, "-c", ""])
-
-  monkeypatch.setattr(local, "start", start)
-  monkeypatch.setattr(local, "_cores", lambda: [0, 1, 2, 3, 4])
-  runs = expanded(sweep(tmp_path), tmp_path)
-  local.submit(runs, 2, {}, lambda: None)
-  assert sorted(c for _, cores in seen for c in cores) == [0, 1, 2, 3, 4]
 
 
 # --- on a cluster -----------------------------------------------------------

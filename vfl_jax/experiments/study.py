@@ -135,18 +135,19 @@ def work(
       state = status.get("state", "not run").capitalize()
       fail(path, f"{state}: {status.get('reason', 'no reason given')}")
 
-  def done(path, reason):
-    labels = every[path].labels
+  def done(task, reason):
+    labels = every[task.folder].labels
     if reason:
-      fail(path, reason)
+      fail(task.folder, reason)
     progress.advance(
       ", ".join(str(v) for v in labels.values() if v != "")
       + (f": {reason}" if reason else "")
     )
 
+  workers = min(config.workers or pool.room(), len(left))
   pool.run(
-    ((identity.as_json(every[path].asked), path) for path in left),
-    min(config.workers or pool.room(), len(left)),
+    [pool.Task(identity.as_json(every[path].asked), path) for path in left],
+    workers if workers > 1 else 0,
     done,
   )
   tables.write(workdir, "failed", failed)
