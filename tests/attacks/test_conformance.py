@@ -9,7 +9,7 @@ from tests.helpers import seen
 from vfl_jax import attacks
 from vfl_jax.attacks import base
 from vfl_jax.attacks import completion
-from vfl_jax.evaluation import controls
+from vfl_jax.evaluation import learners
 from vfl_jax.evaluation import metrics
 from vfl_jax.results import intervals
 from tests.helpers import planted
@@ -85,14 +85,10 @@ def of_noise(seed):
   )
   view = planted.view_of(train, test, labels, seed)
   aux = np.asarray(view.trial.aux_rows)
-  scores = controls.features_only(
-    np.asarray(view.shared.train),
-    np.asarray(view.shared.test),
-    aux,
-    labels[aux],
-    planted.C,
-  )
-  return (train, test), gradients, scores[:2]
+  draws = [learners.Labels(aux, labels[aux])]
+  scores = learners.pool(train, test, draws, planted.C)
+  chosen = 0, scores.chosen[0]
+  return (train, test), gradients, (scores.train[chosen], scores.test[chosen])
 
 
 @pytest.mark.parametrize("name", ON_LABELS)
@@ -150,28 +146,6 @@ def test_attacks_are_functions_of_their_key_and_finite(name):
 def test_a_view_has_no_labels():
   names = set(base.View._fields) | set(base.Public._fields)
   assert not {n for n in names if "label" in n} - {"aux_labels", "label_prior"}
-
-
-def test_features_only_reads_separable_features_and_not_noise():
-  train_labels, test_labels = planted.truth()
-  rows = planted.view_of(
-    np.eye(planted.C)[train_labels], np.zeros((1, planted.C)), train_labels
-  )
-  aux = np.asarray(rows.trial.aux_rows)
-  generator = np.random.default_rng(0)
-  blur = lambda y: (
-    4 * np.eye(planted.C)[y] + generator.standard_normal((len(y), planted.C))
-  )
-  _, scores, _ = controls.features_only(
-    blur(train_labels), blur(test_labels), aux, train_labels[aux], planted.C
-  )
-  assert metrics.score("accuracy", scores, test_labels) > 0.9
-  noise = generator.standard_normal((planted.N + planted.N // 2, planted.C))
-  _, scores, _ = controls.features_only(
-    noise[: planted.N], noise[planted.N :], aux, train_labels[aux], planted.C
-  )
-  # 300 rows at 1/5: a standard error of .023; four of them
-  assert abs(metrics.score("accuracy", scores, test_labels) - 0.2) < 0.095
 
 
 @pytest.mark.parametrize(

@@ -80,11 +80,12 @@ def test_tables_are_tidy(finished):
     "prior",
     "no-VFL",
     "features only",
+    "chosen features only",
     "ceiling",
   }
   key = ["attack", "what", "party", "seed", "rows", "metric"]
   assert not attacks.duplicated(key).any()
-  assert len(attacks) == 5 * 2 * 2 * 2 * 2  # the last: two metrics
+  assert len(attacks) == 6 * 2 * 2 * 2 * 2  # the last: two metrics
   assert (attacks["primary"] == (attacks["metric"] == "accuracy")).all()
   sizes = result_status.status(finished)["sizes"]
   on_train = attacks[attacks["rows"] == "train"]["n"].unique()
@@ -143,7 +144,12 @@ def test_every_attack_that_can_run_does_and_the_others_say_why(tmp_path):
   gradient = table[table["attack"] == "norm"]
   # recorded rows only, those in no batch and auxiliary ones left out
   assert set(gradient["rows"]) == {"train"} and (gradient["n"] < 120).all()
-  assert set(gradient["what"]) == {"attack", "prior", "features only"}
+  assert set(gradient["what"]) == {
+    "attack",
+    "prior",
+    "features only",
+    "chosen features only",
+  }
   one = table[(table["attack"] == "spectral") & (table["what"] == "attack")]
   assert len(one) == 2 * 2 * 2 * 2 * 2  # seeds, draws, parties, rows, metrics
   advantages = tables.read(tmp_path, "leakage")

@@ -22,6 +22,7 @@ from vfl_jax.runtime import trees as runtime_trees
 
 PUBLISHED_STEPS = 25600
 LEARNING_RATE = 2e-3  # over the published number of iterations
+SHIFT = 0.125  # of height and width: what no label depends on
 LOOKS = 10  # along the training, for an oracle
 _TUNED = "finetuned"
 
@@ -67,6 +68,7 @@ def passive_completion(
   folds: int = 2,
   variants: Sequence[tuple[str, int, float]] = VARIANTS,
   mixing: Literal["", "mixmatch", "mixtext"] = "",
+  shift: float = 0.0,
   oracle: bool = False,
 ) -> base.Attack:
   """Complete the bottom with a head, semi-supervised; report the best variant.
@@ -85,6 +87,8 @@ def passive_completion(
       left out where there is nothing to tune, unless there are no others.
     mixing: "mixmatch", "mixtext" (hidden states are mixed, at a stage drawn
       from the upper half of the bottom), or empty: the one for the data.
+    shift: images that fine-tuning trains on are shifted at random, by at most
+      this share of their height and width; 0 leaves them as they are.
     oracle: also offer every variant at ten times of its training, from which
       who sees the labels may choose.
 
@@ -93,7 +97,7 @@ def passive_completion(
   """
   bounds.at_least(
     "passive_completion",
-    {"steps": 1, "batch": 1, "learning_rate": 0, "folds": 2},
+    {"steps": 1, "batch": 1, "learning_rate": 0, "folds": 2, "shift": 0},
     locals(),
   )
   if not variants:
@@ -137,6 +141,7 @@ def passive_completion(
       "rule": rule,
       "draws": draws,
       "learning_rate": learning_rate,
+      "shift": shift,
       "looks": min(LOOKS, steps) if oracle else 1,
     }
     groups: dict[tuple[str, int], list[int]] = {}

@@ -76,6 +76,7 @@ class Draws(NamedTuple):
     order: `[steps, 2 * batch]`, a permutation: with whom a sample is mixed.
     share: `[steps]`, of the sample itself.
     place: `[steps]` bits that say where it is mixed.
+    offset: `[steps, 2 * batch, 2]` in [0, 1): how far images are shifted.
   """
 
   known: jax.Array
@@ -83,6 +84,7 @@ class Draws(NamedTuple):
   order: jax.Array
   share: jax.Array
   place: jax.Array
+  offset: jax.Array
 
 
 def draw(
@@ -100,6 +102,7 @@ def draw(
     unlabelled: how many unlabelled rows there are.
   """
   own, order, share = rng.split(key, 3)
+  offset = rng.stream(key, "offset")
   known, other, place = jnp.split(
     rng.bits(own, (steps, 2 * batch + 1)), (batch, 2 * batch), axis=1
   )
@@ -110,6 +113,7 @@ def draw(
     rng.orders(order, (steps, 2 * batch)),
     jnp.maximum(share, 1.0 - share),
     place[:, 0],
+    rng.uniform(offset, (steps, 2 * batch, 2)),
   )
 
 
@@ -122,6 +126,7 @@ def train(
   draws: Draws,
   *,
   learning_rate: float,
+  shift: float = 0.0,
   looks: int = 1,
 ) -> Any:
   """Averaged parameters and statistics, at looks of equal distance, as vectors.
@@ -134,6 +139,7 @@ def train(
     rule: `MIXMATCH`, say; its weight may be another.
     draws: of `draw`.
     learning_rate: of Adam.
+    shift: largest shift of images, as a share of height and width.
     looks: how many to return; the last is after the last step.
 
   Returns:
@@ -153,10 +159,11 @@ def train(
   def step(carry, inputs):
     variables, optimizer_state, average = carry
     parameters, stats = trees(variables)
-    i, pick, other, order, share, place = inputs
+    i, pick, other, order, share, place, offset = inputs
     x = jax.tree.map(
       lambda a: a[jnp.concatenate([known[pick], unlabelled[other]])], rows
     )
+    x = shifted(x, offset, shift)
     weight = rule.weight * (i / steps if rule.ramp else 1.0)
 
     guess, _ = network.predict(
@@ -217,6 +224,7 @@ def train(
     draws.order,
     draws.share,
     draws.place,
+    draws.offset,
   )
   every = max(1, steps // looks)
   rest = max(0, steps - looks * every)
@@ -228,6 +236,37 @@ def train(
     lambda a: a[rest:].reshape(-1, every, *a.shape[1:]), inputs
   )
   return jax.lax.scan(look, carry, inputs)[1]
+
+
+def shifted(x: Any, offset: jax.Array, share: float) -> Any:
+  """Images `[n, height, width, channels]` moved, with zeros from the edge.
+
+  Args:
+    x: tree; leaves that are no images stay as they are.
+    offset: `[n, 2]` in [0, 1): of each image, down and right; .5 leaves it.
+    share: largest shift, of height and width; rounded down to whole pixels.
+
+  >>> image = jnp.arange(4.0).reshape(1, 2, 2, 1)
+  >>> shifted(image, jnp.array([[0.9, 0.5]]), 0.5)[0, :, :, 0].tolist()
+  [[2.0, 3.0], [0.0, 0.0]]
+  """
+
+  def move(a):
+    if a.ndim != 4:
+      return a
+    most = [int(share * size) for size in a.shape[1:3]]
+    if not any(most):
+      return a
+    pad = [(0, 0), *((m, m) for m in most), (0, 0)]
+    wide = 2 * jnp.array(most) + 1
+    start = jnp.floor(offset * wide).astype(jnp.int32)
+
+    def one(image, start):
+      return jax.lax.dynamic_slice(image, (*start, 0), a.shape[1:])
+
+    return jax.vmap(one)(jnp.pad(a, pad), start)
+
+  return jax.tree.map(move, x)
 
 
 def sharpened(logits: jax.Array, temperature: float) -> jax.Array:

@@ -10,12 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from vfl_jax.attacks import base
+from vfl_jax.evaluation import alone
 from vfl_jax.evaluation import cases
 from vfl_jax.evaluation import controls
 from vfl_jax.evaluation import scoring
 from vfl_jax.evaluation import seal
 from vfl_jax.evaluation import trials
-from vfl_jax.federation import split
 from vfl_jax.federation import views
 from vfl_jax.results import tables
 from vfl_jax.runtime import axes
@@ -34,6 +34,7 @@ def measure(
   steps: int,
   metric: str,
   label_prior: bool = False,
+  scratch: alone.Scratch | None = None,
   coalitions: Sequence[Sequence[int]] = (),
   victims: cases.Victims | None = None,
   advance: Callable[[str], None] = lambda what: None,
@@ -53,16 +54,18 @@ def measure(
     steps: training steps of the ceiling's head.
     metric: of the decisions, see `metrics.score`; others stand beside it.
     label_prior: whether the parties know the class shares.
+    scratch: one more learner among the controls that see features only.
     coalitions: passive parties that act as one, beside each on its own.
     victims: needed where an attack is active.
     advance: called with a few words before each piece of work.
 
   Returns:
-    Tidy rows: attack, what (attack, prior, no-VFL, features only, ceiling),
-    party (or "0+1"), seed, draw, rows (train without auxiliary samples, test),
-    metric, primary (whether it is the metric the attack is judged by), value,
-    n, detail. Where an attack offers choices (`Inference.choices`) it stands
-    there again as "NAME (oracle)", the best of them by the true labels.
+    Tidy rows: attack, what (attack, prior, no-VFL, features only, chosen
+    features only, ceiling), party (or "0+1"), seed, draw, rows (train without
+    auxiliary samples, test), metric, primary (whether it is the metric the
+    attack is judged by), value, n, detail. Where an attack offers choices
+    (`Inference.choices`) it stands there again as "NAME (oracle)", the best of
+    them by the true labels.
   """
   closed = seal.close(federation, attacks)
   f = seal.under(closed, federation)
@@ -92,8 +95,10 @@ def measure(
     compilation.make_room()
     seen[members] = case.seen(members)
     view = cases.tried(case, seen[members])
-    answers += _without_vfl(case, members, view)
-    fresh = functools.cache(functools.partial(_untrained, case, members))
+    answers += _features_only(case, members, view, scratch)
+    fresh = functools.cache(
+      functools.partial(alone.untrained, f, f.net, members, draws)
+    )
     for name in attacks:
       answers += _attacked(case, members, view, fresh, name)
   for name in attacks:
@@ -115,18 +120,28 @@ def measure(
   )
 
 
-def _without_vfl(case, members, view) -> list[scoring.Answer]:
-  """The control that needs no federation, beside every attack."""
-  party, count = cases.named(members), len(case.aux_rows)
+def _features_only(case, members, view, scratch) -> list[scoring.Answer]:
+  """The control that needs no federation, beside every attack.
+
+  It is the best learner of a pool *on the rows that are scored*: a choice that
+  nobody could make, so that it errs high. Beside it, as "chosen features
+  only", stands the learner that the known labels would choose.
+  """
+  party = cases.named(members)
   case.advance(f"party {party}: features only")
-  found = [_features_only(view, trial) for trial in range(count)]
-  *scores, details = zip(*found, strict=True)
-  inference = base.Inference(*map(np.stack, scores))
+  pool = alone.pool(case, members, view, scratch)
+  inference = base.Inference(pool.train, pool.test)
+  chosen = np.arange(len(pool.chosen)), pool.chosen
+  honest = base.Inference(pool.train[chosen], pool.test[chosen])
   return [
     answer
     for name in case.attacks
+    for what, found, details in (
+      ("features only", inference, [""] * len(pool.chosen)),
+      ("chosen features only", honest, pool.names[pool.chosen].tolist()),
+    )
     for answer in _answers(
-      case.f, name, "features only", party, inference, details
+      case.f, name, what, party, found, details, pool.names
     )
   ]
 
@@ -182,11 +197,10 @@ def _how(net):
 
 # what studies ask for again and again
 _infer = memo.remembered(trials.infer)
-_semi_supervised = memo.remembered(controls.features_only)
 
 
 def _answers(
-  f, attack, what, party, inference, details
+  f, attack, what, party, inference, details, names=()
 ) -> list[scoring.Answer]:
   """One answer per trial, its training scores in the order of all rows.
 
@@ -197,7 +211,7 @@ def _answers(
   every = [(attack, inference.train, inference.test)]
   if inference.choices is not None:
     every.append((attack + tables.ORACLE, *inference.choices))
-  elif what in ("features only", "ceiling"):  # nothing to choose among
+  elif what in ("features only", "chosen features only", "ceiling"):
     every.append((attack + tables.ORACLE, inference.train, inference.test))
   for (name, *both), (trial, detail) in itertools.product(
     every, enumerate(details)
@@ -208,7 +222,10 @@ def _answers(
       spread = np.full(shape, np.nan, train.dtype)
       spread[..., np.asarray(rows[trial]), :] = train
       train = spread
-    found.append(scoring.Answer(name, what, party, trial, train, test, detail))
+    offered = names if what == "features only" else ()
+    found.append(
+      scoring.Answer(name, what, party, trial, train, test, detail, offered)
+    )
   return found
 
 
@@ -223,29 +240,6 @@ def _details(attack, inference, count) -> list[str]:
       parts.append(names[int(value)] if names else f"{key} {value:.3g}")
     texts.append("; ".join(parts))
   return texts
-
-
-def _features_only(view: base.View, trial: int):
-  vectors = [
-    np.asarray(trees.vectors(x, view.public.vocabulary))
-    for x in (view.shared.train, view.shared.test)
-  ]
-  return _semi_supervised(
-    *vectors,
-    np.asarray(view.trial.aux_rows[trial]),
-    np.asarray(view.trial.aux_labels[trial]),
-    view.public.num_classes,
-  )
-
-
-def _untrained(case, members):
-  """Bottoms that took part in no federation, of all trials."""
-  f = case.f
-  keys = jnp.stack([rng.stream(k, "no-vfl") for k in f.keys])
-  drawn = [
-    controls.untrained(f.net, k, keys, f.dataset.train.inputs) for k in members
-  ]
-  return cases.repeated(split.together(drawn), case.draws)
 
 
 def _ceiling(f, view, labels, steps) -> base.Inference:

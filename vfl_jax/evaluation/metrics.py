@@ -26,11 +26,11 @@ def score(
     The number; NaN without rows, where a score is not finite, or for an AUC of
     rows of one class.
   """
-  from sklearn import metrics
-
   if not len(labels) or not np.isfinite(scores).all():
     return float("nan")
   if metric == "auc":
+    from sklearn import metrics
+
     if len(np.unique(labels)) < 2:
       return float("nan")
     return float(metrics.roc_auc_score(labels, scores[:, 1] - scores[:, 0]))
@@ -39,19 +39,36 @@ def score(
     ahead, tied = (scores > own).sum(1), (scores == own).sum(1)
     return float(np.mean(np.clip((5 - ahead) / tied, 0, 1)))
   guess = np.argmax(scores, -1)
-  if metric == "macro_f1":
-    return float(metrics.f1_score(labels, guess, average="macro"))
+  classes = scores.shape[1]
+  counts = np.bincount(classes * labels + guess, minlength=classes**2)
+  counts = counts.reshape(classes, classes)  # truth, guess
+  right, occur, guessed = np.diag(counts), counts.sum(1), counts.sum(0)
   if metric == "balanced_accuracy":
-    recalls = [np.mean(guess[labels == c] == c) for c in np.unique(labels)]
-    return float(np.mean(recalls))
-  return float(np.mean(guess == labels))
+    there = occur > 0
+    return float(np.mean(right[there] / occur[there]))
+  if metric == "macro_f1":
+    there = occur + guessed > 0
+    return float(np.mean(2 * right[there] / (occur + guessed)[there]))
+  return float(right.sum() / len(labels))
 
 
-def best(metric: str, scores: np.ndarray, labels: np.ndarray) -> float:
-  """`score`; the highest one of answers `[k, n, classes]`, by an oracle."""
+def best(
+  metric: str, scores: np.ndarray, labels: np.ndarray
+) -> tuple[float, int]:
+  """`score` of the best of several answers by the true labels, and which it is.
+
+  Args:
+    metric: see `score`.
+    scores: `[k, n, classes]`, or one answer `[n, classes]`.
+    labels: the truth.
+  """
   if scores.ndim == 2:
-    return score(metric, scores, labels)
-  return max(score(metric, s, labels) for s in scores)
+    return score(metric, scores, labels), 0
+  values = [score(metric, answer, labels) for answer in scores]
+  if np.isnan(values).all():
+    return float("nan"), 0
+  index = int(np.nanargmax(values))
+  return values[index], index
 
 
 def metrics(classes: int) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Scores of attacks and controls: metrics, intervals, leakage advantage."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,13 +14,15 @@ class Answer(NamedTuple):
 
   Attributes:
     attack: its name.
-    what: "attack", "no-VFL", "features only" or "ceiling".
+    what: "attack", "no-VFL", "features only", "chosen features only" or
+      "ceiling".
     party: whose.
     trial: seed * draws + auxiliary draw.
     train: `[n, classes]` of all training rows, NaN for those without an answer;
       `[k, n, classes]` is k answers, of which the best counts.
     test: of all test rows; None for nothing, as `train`.
     detail: what it reports, in words.
+    names: of k answers, what each is; the best one's is reported.
   """
 
   attack: str
@@ -30,10 +32,11 @@ class Answer(NamedTuple):
   train: np.ndarray | None
   test: np.ndarray | None
   detail: str
+  names: Sequence[str] = ()
 
 
 def table(
-  answers: Sequence[Answer],
+  answers: Iterable[Answer],
   attacks: Mapping[str, base.Attack],
   labels: Mapping[str, np.ndarray],
   aux_rows: np.ndarray,
@@ -70,6 +73,7 @@ def table(
           rows = np.setdiff1d(rows, aux_rows[a.trial])
         covered[a.attack, a.party, a.trial, where] = rows
   rows = []
+  best = _remembering()
   for a in answers:
     ranks = attacks[a.attack].ranks and len(shares) == 2
     primary = "auc" if ranks else metric
@@ -88,29 +92,49 @@ def table(
       if not len(counted):
         continue
       truth = labels[where][counted]
-      answered = {a.what: scores[..., counted, :]}
-      if a.what == "attack":
-        answered["prior"] = np.tile(shares, (len(counted), 1))
       names = (
         {primary}
         if ranks
         else {primary, *evaluation_metrics.metrics(len(shares))}
       )
-      for (what, values), name in (
-        (pair, name) for pair in answered.items() for name in sorted(names)
-      ):
+      if a.what == "attack":
+        prior = np.tile(shares, (len(counted), 1))
+        rows += [
+          {**_row(a, where, draws), "what": "prior", "metric": name}
+          | {"primary": name == primary, "n": len(counted), "detail": ""}
+          | {"value": evaluation_metrics.score(name, prior, truth)}
+          for name in sorted(names)
+        ]
+      for name in sorted(names):
+        value, index = best(name, scores, counted, truth)
         rows.append(
           {
             **_row(a, where, draws),
-            "what": what,
             "metric": name,
             "primary": name == primary,
             "n": len(counted),
-            "value": evaluation_metrics.best(name, values, truth),
-            "detail": a.detail if what == a.what else "",
+            "value": value,
+            "detail": a.names[index] if len(a.names) else a.detail,
           }
         )
   return rows
+
+
+def _remembering():
+  """`metrics.best` on some rows; a pool of controls is scored once for all
+  attacks that cover the same rows."""
+  values: dict[Any, tuple[float, int]] = {}
+
+  def best(metric, scores, counted, truth):
+    if scores.ndim == 2:
+      return evaluation_metrics.best(metric, scores[counted], truth)
+    key = metric, id(scores), counted.tobytes()
+    if key not in values:
+      chosen = scores[:, counted]
+      values[key] = evaluation_metrics.best(metric, chosen, truth)
+    return values[key]
+
+  return best
 
 
 def _row(answer, where, draws) -> dict[str, Any]:

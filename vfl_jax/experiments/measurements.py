@@ -4,9 +4,13 @@ from collections.abc import Callable
 import pathlib
 from typing import Any, NamedTuple
 
+from vfl_jax import attacks as label_attacks
 from vfl_jax.attacks import base
+from vfl_jax.attacks import completion
 from vfl_jax.attacks import selection
+from vfl_jax.config import identity
 from vfl_jax.evaluation import alignment
+from vfl_jax.evaluation import alone
 from vfl_jax.evaluation import cases
 from vfl_jax.evaluation import compensation
 from vfl_jax.evaluation import exposure
@@ -193,6 +197,7 @@ def _leakage(bench) -> Tables:
     steps=max(options.attack_steps, options.ceiling_steps),
     metric=options.metric,
     label_prior=options.label_prior,
+    scratch=_scratch(config, found.rules),
     coalitions=coalitions,
     victims=victims,
     advance=progress.advance,
@@ -209,6 +214,20 @@ def _leakage(bench) -> Tables:
   ]
   measured = {"attacks": rows, "leakage": advantage.advantage(rows)}
   return {"active": victims.rows, **measured} if victims.rows else measured
+
+
+def _scratch(config, rules) -> alone.Scratch | None:
+  """The control of completion that trains its own bottom from scratch."""
+  if not {"passive_completion", "active_completion"} & set(rules.values()):
+    return None
+  attack = label_attacks.build(
+    "passive_completion",
+    budget=config.evaluate.attack_steps,
+    variants=(("finetuned", 1, 1.0),),
+    shift=completion.SHIFT,
+  )
+  model = {k: v for k, v in config.model.items() if k != "cut"}
+  return alone.Scratch(attack, identity.as_json(model))
 
 
 def _silent(attacks, adversaries, rows):

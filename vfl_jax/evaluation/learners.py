@@ -1,0 +1,300 @@
+"""What a party learns from its own features and a few labels, alone.
+
+Nothing here comes out of a federation: a control built on these learners says
+what the labels give away without any. A weak control would be published as a
+leak, so there is a pool of learners, each on three preparations of the
+features, and all rows count, labelled or not, training or test.
+
+All of them are scikit-learn's, but for label spreading (see `spreading`).
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+import warnings
+
+from jaxtyping import Float
+from jaxtyping import Integer
+from jaxtyping import Shaped
+import numpy as np
+
+from vfl_jax.evaluation import spreading
+from vfl_jax.runtime import kept
+
+COMPONENTS = 50  # principal components that linear learners see of wider rows
+ROWS = 20000  # rows of the graph of label spreading; see `pool`
+TRAINED = 5000  # rows that self-training looks at
+_SPREADS = (0.2, 0.9)  # share of a row's label that its neighbours decide
+_BLOCK = 2000  # rows predicted at a time
+
+
+class Labels(NamedTuple):
+  """One draw of labelled rows.
+
+  Attributes:
+    rows: which of the training rows, grouped by class, `[m]`.
+    labels: their classes, `[m]`.
+  """
+
+  rows: np.ndarray
+  labels: np.ndarray
+
+
+class Scores(NamedTuple):
+  """What every learner of the pool says, by draw.
+
+  Attributes:
+    names: of the learners, `[learners]`.
+    train: scores of the training rows, `[draws, learners, n, classes]`.
+    test: of the test rows.
+    chosen: for each draw the learner that two-fold cross-validation on its
+      labels takes: a choice that sees no other label, and is often a bad one.
+      Self-training, which takes most of the time, is not among them.
+  """
+
+  names: np.ndarray
+  train: np.ndarray
+  test: np.ndarray
+  chosen: np.ndarray
+
+
+def of(
+  train: Shaped[np.ndarray, "n width"],
+  test: Shaped[np.ndarray, "others width"],
+  aux_rows: Integer[np.ndarray, "draws labelled"],
+  aux_labels: Integer[np.ndarray, "draws labelled"],
+  classes: int,
+) -> Scores:
+  """`pool`, computed once for all processes that ask for the same."""
+  draws = [Labels(*d) for d in zip(aux_rows, aux_labels, strict=True)]
+  return kept.kept(
+    Scores,
+    lambda: pool(train, test, draws, classes),
+    (train, test, aux_rows, aux_labels, classes),
+    [__file__, str(spreading.__file__)],
+  )
+
+
+def joined(
+  scores: Scores, name: str, train: np.ndarray, test: np.ndarray
+) -> Scores:
+  """The pool with one more learner, which is never the chosen one."""
+  return scores._replace(
+    names=np.append(scores.names, name),
+    train=np.concatenate([scores.train, train[:, None]], axis=1),
+    test=np.concatenate([scores.test, test[:, None]], axis=1),
+  )
+
+
+def pool(
+  train: Shaped[np.ndarray, "n width"],
+  test: Shaped[np.ndarray, "others width"],
+  draws: Sequence[Labels],
+  classes: int,
+) -> Scores:
+  """Scores of all learners, for each draw of labels.
+
+  Label spreading and self-training look at all rows, training and test, up to
+  `ROWS` and `TRAINED` of them, drawn at random with all labelled ones; beyond
+  that a row is answered by its nearest neighbours among them (spreading) or by
+  the model.
+
+  Args:
+    train: vectors of the training rows.
+    test: vectors of the test rows.
+    draws: the labelled rows, of every seed and draw.
+    classes: number of classes.
+
+  Returns:
+    Scores whose order within a row is the learner's belief; they are no
+    probabilities.
+  """
+  rows = np.concatenate([train, test]).astype(np.float32)
+  labelled = np.unique(np.concatenate([draw.rows for draw in draws]))
+  folds = [_folds(draw, classes) for draw in draws]
+  halves = [fitted for pair in folds for fitted, _ in pair]
+  # of many classes only the order of the best few matters
+  kind = np.float32 if classes == 2 else np.float16
+  names: list[str] = []
+  answers: list[np.ndarray] = []  # of each learner `[draws, rows, classes]`
+  right: list[np.ndarray] = []  # of each learner `[draws]` on held-out labels
+  for preparation, prepare in PREPARATIONS.items():
+    prepared = prepare(rows)
+    for name, learner in LEARNERS.items():
+      names.append(f"{name}, {preparation}")
+      tasks = [*draws, *halves] if name != "self-training" else draws
+      with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # no convergence on few labels, say
+        whole = learner(prepared, labelled, tasks, classes)
+      answers.append(whole[: len(draws)].astype(kind))
+      right.append(_right(whole[len(draws) :], folds))
+  finished = np.stack(answers, axis=1)
+  return Scores(
+    np.array(names),
+    finished[:, :, : len(train)],
+    finished[:, :, len(train) :],
+    np.argmax(right, axis=0),
+  )
+
+
+def _seen(count: int, labelled: np.ndarray, most: int) -> np.ndarray:
+  """Rows that a learner of unlabelled rows looks at."""
+  if count <= most:
+    return np.arange(count)
+  others = np.setdiff1d(np.arange(count), labelled)
+  drawn = np.random.default_rng(0).permutation(others)
+  return np.sort(np.concatenate([labelled, drawn[: most - len(labelled)]]))
+
+
+# --- preparations: how far apart two rows are depends on their units ---------
+
+
+def _standardised(rows: np.ndarray) -> np.ndarray:
+  deviation = rows.std(0)
+  return (rows - rows.mean(0)) / np.where(deviation > 0, deviation, 1)
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+  length = np.linalg.norm(rows, axis=1, keepdims=True)
+  return rows / np.where(length > 0, length, 1)
+
+
+PREPARATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+  "raw": lambda rows: rows,
+  "standardised": _standardised,
+  "rows of length one": _unit,
+}
+
+
+# --- learners: `learner(rows, labelled, tasks, classes) -> scores` ------------
+
+
+def _spreading(share: float):
+  def learner(rows, labelled, tasks, classes):
+    seen = _seen(len(rows), labelled, ROWS)
+    return spreading.scores(rows, seen, tasks, classes, share)
+
+  return learner
+
+
+def _supervised(build: Callable[[int], Any], components: int = 0):
+  """A learner that looks at labelled rows only."""
+
+  def learner(rows, labelled, tasks, classes):
+    rows = _reduced(rows, components, _seen(len(rows), labelled, TRAINED))
+    return np.stack(
+      [
+        _predicted(
+          build(len(task.rows) // classes).fit(rows[task.rows], task.labels),
+          rows,
+          classes,
+        )
+        for task in tasks
+      ]
+    )
+
+  return learner
+
+
+def _self_training(rows, labelled, tasks, classes):
+  """Logistic regression that labels what it is confident of, five times."""
+  from sklearn import linear_model
+  from sklearn import semi_supervised
+
+  seen = _seen(len(rows), labelled, TRAINED)
+  rows = _reduced(rows, COMPONENTS, seen)
+  out = []
+  for task in tasks:
+    labels = np.full(len(rows), -1)
+    labels[task.rows] = task.labels
+    model = semi_supervised.SelfTrainingClassifier(
+      linear_model.LogisticRegression(max_iter=30), max_iter=5
+    ).fit(rows[seen], labels[seen])
+    out.append(_predicted(model, rows, classes))
+  return np.stack(out)
+
+
+def _reduced(rows, components, seen):
+  """On principal components where there are more columns than that."""
+  from sklearn import decomposition
+
+  if not components or rows.shape[1] <= components:
+    return rows
+  count = min(components, len(seen))
+  return (
+    decomposition.PCA(count, random_state=0).fit(rows[seen]).transform(rows)
+  )
+
+
+def _predicted(model, rows, classes):
+  """Scores of all classes, also of those that the labels lack."""
+  out = np.zeros((len(rows), classes), np.float32)
+  score = getattr(model, "decision_function", None) or model.predict_proba
+  for start in range(0, len(rows), _BLOCK):
+    block = score(rows[start : start + _BLOCK])
+    if block.ndim == 1:
+      block = np.stack([-block, block], axis=1)
+    out[start : start + _BLOCK, model.classes_] = block
+  return out
+
+
+def _nearest(per_class: int):
+  from sklearn import neighbors
+
+  return neighbors.KNeighborsClassifier(
+    min(5, per_class), weights="distance", algorithm="brute"
+  )
+
+
+def _machine(per_class: int):
+  from sklearn import svm
+
+  return svm.SVC(C=10.0)
+
+
+def _regression(per_class: int):
+  from sklearn import linear_model
+
+  return linear_model.LogisticRegression()
+
+
+LEARNERS: dict[str, Callable[..., Float[np.ndarray, "tasks rows classes"]]] = {
+  **{f"label spreading {s:g}": _spreading(s) for s in _SPREADS},
+  "self-training": _self_training,
+  "nearest neighbours": _supervised(_nearest),
+  "support vectors": _supervised(_machine),
+  "logistic regression": _supervised(_regression, COMPONENTS),
+}
+
+
+# --- the honest choice --------------------------------------------------------
+
+
+def _folds(draw: Labels, classes: int) -> list[tuple[Labels, Labels]]:
+  """Two halves of the labels, each with the other; none of single labels."""
+  if np.bincount(draw.labels, minlength=classes).min() < 2:
+    return []
+  order = np.argsort(draw.labels, kind="stable")
+  within = np.arange(len(order)) - np.searchsorted(
+    draw.labels[order], draw.labels[order]
+  )
+  halves = [order[within % 2 == half] for half in (0, 1)]
+  both = [Labels(draw.rows[h], draw.labels[h]) for h in halves]
+  return [(both[0], both[1]), (both[1], both[0])]
+
+
+def _right(
+  scores: Float[np.ndarray, "halves rows classes"],
+  folds: Sequence[Sequence[tuple[Labels, Labels]]],
+) -> np.ndarray:
+  """How many held-out labels a learner finds, by draw; -1 if not asked."""
+  if not len(scores):
+    return np.where([bool(pair) for pair in folds], -1, 0)
+  counts, answers = [], iter(scores)
+  for pair in folds:
+    counts.append(
+      sum(
+        int((next(answers)[held.rows].argmax(-1) == held.labels).sum())
+        for _, held in pair
+      )
+    )
+  return np.array(counts)
