@@ -53,11 +53,13 @@ _CPU = {
 }
 _STEP = {
   "seeds": 3,
+  "data.resplit": False,
   "data.train_size": 300,
   "data.validation_size": 100,
   "data.test_size": 150,
   "train.epochs": 1,
   "evaluate.attack_steps": 1,
   "evaluate.ceiling_steps": 1,
+  "evaluate.aux_draws": 1,
   "audit.cuts": (1, 4),
 }

@@ -19,5 +19,5 @@ def get_config(arg: str = ""):
     arg,
     seeds=5,
     information=dict(samples=1200, steps=100),
-    evaluate=dict(attack_steps=1500),
+    evaluate=dict(attack_steps=600),
   )

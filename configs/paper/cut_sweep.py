@@ -29,7 +29,6 @@ _EVERY = {
     *("direct", "norm", "direction", "gradient_clustering", "similarity"),
     "feature_inversion",
   ),
-  "evaluate.aux_draws": 2,
   "record.samples": 500,
 }
 

@@ -38,7 +38,6 @@ _EVERY = {
   "attacks": _ATTACKS,
   "evaluate.metric": "balanced_accuracy",
   "evaluate.alignment": True,
-  "evaluate.aux_draws": 2,
   "record.samples": 500,
 }
 

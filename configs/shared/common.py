@@ -32,6 +32,7 @@ _CPU = {
 }
 _STEP = {
   "seeds": 1,
+  "data.resplit": False,
   "data.train_size": 300,
   "data.validation_size": 100,
   "data.test_size": 150,
@@ -42,6 +43,7 @@ _STEP = {
   "evaluate.attack_steps": 1,
   "evaluate.ceiling_steps": 1,
   "evaluate.aux_per_class": 1,
+  "evaluate.aux_draws": 1,
   "information.samples": 100,
   "information.steps": 1,
   "information.estimators": ("mine",),
@@ -50,6 +52,7 @@ _STEP = {
 }
 # the published schedule of the attack and enough samples for every estimator
 _FULL = {
+  "data.resplit": True,
   "evaluate.attack_steps": 25600,
   "information.samples": 10000,
   "information.steps": 1000,

@@ -70,7 +70,6 @@ _MEASURED = {
   **studies.BARE,
   "attacks": ATTACKS,
   # the draw of the known samples matters most of all
-  "evaluate.aux_draws": 2,
   "record.samples": 500,
 }
 

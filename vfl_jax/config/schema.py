@@ -33,6 +33,8 @@ EXPERIMENT: dict[str, Any] = {
     "validation_size": 0,
     "validation": 0.1,
     "test": 0.25,
+    # whether each seed draws rows of its own: intervals cover the split too
+    "resplit": False,
     "encoding": "onehot",
     "max_categories": 64,
     "hash_size": 8192,
@@ -71,7 +73,7 @@ EXPERIMENT: dict[str, Any] = {
   "attacks": ("passive_completion",),
   "evaluate": {
     "aux_per_class": 4,
-    "aux_draws": 1,  # of the auxiliary samples, per seed
+    "aux_draws": 5,  # of the auxiliary samples, per seed
     "label_prior": False,  # whether the parties know the class shares
     "metric": "accuracy",
     "attack_steps": 400,
@@ -124,12 +126,11 @@ AUDIT: dict[str, Any] = {
   "kind": "audit",
   "name": "audit",
   "seeds": 5,
-  "data": {**EXPERIMENT["data"], "validation": 0.2},
+  "data": {**EXPERIMENT["data"], "validation": 0.2, "resplit": True},
   "information": {**EXPERIMENT["information"], "estimators": ()},
   "compensation": (),
   "evaluate": {
     **EXPERIMENT["evaluate"],
-    "aux_draws": 2,
     "attack_steps": 25600,
     "metric": "balanced_accuracy",
     "exposure": ("validation", "test"),

@@ -1,10 +1,11 @@
 """How well a federation does its own task."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import numpy as np
+import pandas as pd
 
 from vfl_jax.evaluation import metrics
 from vfl_jax.federation import views
@@ -45,20 +46,54 @@ def measure(
       values = [
         metrics.score(metric, scores, examples.labels) for scores in logits
       ]
-      mean, low, high = intervals.interval(values)
       guess = np.broadcast_to(shares, logits[0].shape)
       rows.append(
-        {
-          "rows": name,
-          "metric": metric,
-          "primary": metric == primary,
-          "mean": mean,
-          "low": low,
-          "high": high,
-          "guess": metrics.score(metric, guess, examples.labels),
-          "seeds": len(values),
-          "n": len(examples.labels),
-          **{f"seed{i}": v for i, v in enumerate(values)},
-        }
+        _row(
+          name,
+          metric,
+          metric == primary,
+          metrics.score(metric, guess, examples.labels),
+          len(examples.labels),
+          values,
+        )
       )
   return rows
+
+
+def joined(frames: Sequence[pd.DataFrame]) -> list[dict[str, Any]]:
+  """The rows of `measure` over seeds that were measured one by one.
+
+  Args:
+    frames: one per seed, tables of a single seed each.
+  """
+  rows = []
+  every = pd.concat(frames, ignore_index=True)
+  for _, group in every.groupby(["rows", "metric"], sort=False):
+    first = group.iloc[0]
+    rows.append(
+      _row(
+        first["rows"],
+        first["metric"],
+        bool(first["primary"]),
+        float(group["guess"].mean()),
+        round(group["n"].mean()),
+        group["seed0"].tolist(),
+      )
+    )
+  return rows
+
+
+def _row(name, metric, primary, guess, n, values) -> dict[str, Any]:
+  mean, low, high = intervals.interval(values)
+  return {
+    "rows": name,
+    "metric": metric,
+    "primary": primary,
+    "mean": mean,
+    "low": low,
+    "high": high,
+    "guess": guess,
+    "seeds": len(values),
+    "n": n,
+    **{f"seed{i}": v for i, v in enumerate(values)},
+  }

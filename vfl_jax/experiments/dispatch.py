@@ -48,9 +48,14 @@ def run(
   return result.Result(folder)
 
 
-def work(config: Any) -> Any:
-  """The module that carries out a validated config, by its `run`."""
-  return importlib.import_module(f"vfl_jax.experiments.{config.kind}")
+def work(config: Any, name: str = "") -> Any:
+  """The module that carries out a validated config, by its `run`.
+
+  Args:
+    config: as validated.
+    name: of the module; the one of the config's kind by default.
+  """
+  return importlib.import_module(f"vfl_jax.experiments.{name or config.kind}")
 
 
 def dry_run(config: Any) -> None:

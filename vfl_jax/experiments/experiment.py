@@ -13,6 +13,7 @@ from vfl_jax.config import identity
 from vfl_jax.experiments import journal
 from vfl_jax.experiments import lifecycle
 from vfl_jax.experiments import measurements
+from vfl_jax.experiments import resplit
 from vfl_jax.experiments.validation import recorded
 from vfl_jax.federation import setup as federation_setup
 from vfl_jax.federation import loop
@@ -44,6 +45,8 @@ def run(
 ) -> pathlib.Path:
   """Train, probe, attack and report; resume what is half done.
 
+  With `data.resplit` each seed is an experiment in a folder of its own.
+
   Args:
     config: from `validate.validate`.
     workdir: created if need be; holds one config's run.
@@ -57,7 +60,9 @@ def run(
       the data cannot be read, split or partitioned as asked.
     Diverged: the training loss turned non-finite; status.json says so.
   """
-  return lifecycle.complete(config, workdir, progress, _work)
+  if config.data.resplit:
+    return lifecycle.complete(config, workdir, progress, resplit.work)
+  return lifecycle.complete(config, workdir, progress, work)
 
 
 def load(workdir: str | os.PathLike[str]) -> Run:
@@ -70,6 +75,11 @@ def load(workdir: str | os.PathLike[str]) -> Run:
   if not (workdir / "config.json").is_file():
     raise FileNotFoundError(f"{workdir} holds no run: config.json is missing.")
   config = identity.from_json((workdir / "config.json").read_text("utf-8"))
+  if config.data.resplit:
+    raise FileNotFoundError(
+      f"each seed of {workdir} has a data split of its own; load one of them, "
+      f"e.g. {workdir / 'seeds' / '0'}."
+    )
   config = alone(config)  # there may be fewer devices here
   setup = prepared(config)
   state, kept = federation_setup.initial(config, setup)
@@ -101,7 +111,14 @@ def prepared(config: Any) -> federation_setup.Setup:
   return setup
 
 
-def _work(config, workdir, progress):
+def work(config: Any, workdir: pathlib.Path, progress: Any) -> None:
+  """Train and measure, without a report.
+
+  Args:
+    config: of the experiment; its seeds share one data split.
+    workdir: of the experiment.
+    progress: a `progress.Progress`.
+  """
   progress.phase("data", 1)
   setup = prepared(config)
   state, kept = _train(config, workdir, setup, progress)

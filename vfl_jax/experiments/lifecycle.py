@@ -37,6 +37,7 @@ def complete(
   progress: Any,
   work: Callable[[Any, pathlib.Path, Any], None],
   stale: Callable[[pathlib.Path], bool] = lambda workdir: False,
+  page: Callable[[pathlib.Path], pathlib.Path] = pages.write,
 ) -> pathlib.Path:
   """Do the work of a config and report on it, unless both are there.
 
@@ -48,6 +49,7 @@ def complete(
       what it finds there.
     stale: `stale(workdir)`, whether what was finished before is to be done
       again.
+    page: `page(workdir)` writes the report and returns its path.
 
   Returns:
     The path of the report; on other hosts than the first, where that writes it.
@@ -83,12 +85,12 @@ def complete(
     finally:
       hosts.agreed(fresh)
     if fresh:
-      return _complete(config, workdir, progress, work)
+      return _complete(config, workdir, progress, work, page)
     progress.say("This was finished before: nothing is run again.")
     return workdir / "report.html"
 
 
-def _complete(config, workdir, progress, work):
+def _complete(config, workdir, progress, work, page):
   prepare(config)
   before = status.status(workdir)
   compiled = compilation.ledger()
@@ -108,7 +110,7 @@ def _complete(config, workdir, progress, work):
       devices=str(jax.devices()[0].device_kind),
       cores=os.cpu_count(),
     )
-    path = pages.write(workdir)
+    path = page(workdir)
     status.set_status(workdir, "done")
     progress.finish()
     return path
@@ -134,8 +136,12 @@ def prepare(config: Any) -> None:
 
 
 def _compiled(workdir, before, now):
-  """What was compiled for it in all; of a study that is what its cells were."""
-  folders = [path.parent for path in workdir.glob("runs/*/status.json")]
+  """What was compiled for it in all, by its cells or seeds where it has any."""
+  folders = [
+    path.parent
+    for where in ("runs", "seeds")
+    for path in workdir.glob(f"{where}/*/status.json")
+  ]
   if folders:
     entries = [status.status(f).get("ledger") for f in folders]
   else:

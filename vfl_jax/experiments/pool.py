@@ -31,11 +31,14 @@ class Task(NamedTuple):
     folder: its workdir.
     log: file that what it prints is appended to; None leaves its output as
       this process's and prints no progress.
+    work: module of `experiments` that carries it out; "" is the one of its
+      kind.
   """
 
   config: str
   folder: pathlib.Path
   log: pathlib.Path | None = None
+  work: str = ""
 
 
 class Worker:
@@ -188,7 +191,7 @@ def _dispatch(task: Task) -> None:
 
   config = validate.validate(identity.from_json(task.config))
   with progress.Progress() if task.log else progress.Silent() as shown:
-    dispatch.work(config).run(config, task.folder, shown)
+    dispatch.work(config, task.work).run(config, task.folder, shown)
   if task.log:
     terminal.summary(task.folder)
 

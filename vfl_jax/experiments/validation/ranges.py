@@ -90,6 +90,12 @@ def ranges(config):
       raise ValueError(registry.unknown(path, value, allowed))
   if config.seed + config.seeds > 2**31:
     raise ValueError(f"seed is {config.seed}; take 0 to 2,147,483,647 - seeds.")
+  if config.data.resplit and (config.mesh.seed, config.mesh.hosts) != (1, 1):
+    raise ValueError(
+      "data.resplit trains the seeds one by one, each on rows of its own; take "
+      f"mesh.seed=1 and mesh.hosts=1 (now {config.mesh.seed} and "
+      f"{config.mesh.hosts}), or data.resplit=False."
+    )
   last = config.train.epochs
   for path, epochs, high in (
     ("record.epochs", config.record.epochs, last - 1),
