@@ -210,6 +210,10 @@ class Attack(NamedTuple):
     send: of an active attack, what it transmits instead of its embeddings,
       see `train.Swap`, in epochs after the training.
     turns: number of those epochs, given that of classes.
+    joins: it compares rows of gradients as vectors, so that features can stand
+      beside them, see `joined`.
+    alone: `infer` of its control: the same rule without what came out of the
+      federation; None for `infer` on an untrained bottom.
     features: `infer(key, received) -> Inference` reconstructs features from a
       `Received`: the adversary is the active party.
   """
@@ -223,6 +227,8 @@ class Attack(NamedTuple):
   optimizer: Callable[[float], Any] | None = None
   send: Callable[..., PyTree] | None = None
   turns: Callable[[int], int] = lambda classes: 1
+  joins: bool = False
+  alone: Callable[[Array, View], Inference] | None = None
   features: bool = False
   epochs: int = 1
   abstains: bool = False

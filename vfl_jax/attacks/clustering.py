@@ -79,6 +79,7 @@ def gradient_clustering() -> base.Attack:
     infer,
     f"k-means from {_STARTS} starts; auxiliary samples only name the clusters",
     compiled=False,
+    joins=True,
   )
 
 
@@ -196,6 +197,7 @@ def similarity(
     if known
     else "all known samples",
     compiled=rule == "nearest",
+    joins=on == "gradients",
   )
 
 

@@ -73,7 +73,9 @@ def direction(*, known: int = 0, unmix: bool = False) -> base.Attack:
     best = jnp.max(jnp.where(seen, cosines, -_FAR), axis=2)
     return _answer(view, _hunted(view, best), found)
 
-  return base.Attack(_needs(unmix), infer, _budget(known), ranks=True)
+  return base.Attack(
+    _needs(unmix), infer, _budget(known), ranks=True, joins=not unmix
+  )
 
 
 def hint(
@@ -107,7 +109,9 @@ def hint(
     best = jnp.max(jnp.where(seen, near, -_FAR), axis=2)
     return _answer(view, _hunted(view, best), found)
 
-  return base.Attack(_needs(unmix), infer, _budget(known), ranks=True)
+  return base.Attack(
+    _needs(unmix), infer, _budget(known), ranks=True, joins=not unmix
+  )
 
 
 def direct(*, code: bool = False) -> base.Attack:

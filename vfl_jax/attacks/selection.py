@@ -2,6 +2,7 @@
 
 from vfl_jax import attacks
 from vfl_jax.attacks import base
+from vfl_jax.attacks import joined
 from vfl_jax.config import entries
 
 
@@ -40,6 +41,9 @@ def chosen(config, setting, adaptive):
       skipped[label] = reason
     else:
       chosen[label] = attack
+      if attack.joins:
+        rules[label + joined.SUFFIX] = name
+        chosen[label + joined.SUFFIX] = joined.with_features(attack)
   return chosen, rules, skipped
 
 

@@ -155,7 +155,9 @@ def _attacked(case, members, view, fresh, name) -> list[scoring.Answer]:
   if "code" not in attack.needs:
     victim = victim._replace(trial=victim.trial._replace(code=None))
   faced = {"attack": victim}
-  if not cases.reads_messages(attack):
+  if attack.alone is not None:
+    faced["no-VFL"] = victim
+  elif not cases.reads_messages(attack):
     # nothing but the bottom has come out of the federation
     faced["no-VFL"] = view._replace(
       trial=victim.trial._replace(bottom=fresh(), recorded={})
@@ -163,8 +165,10 @@ def _attacked(case, members, view, fresh, name) -> list[scoring.Answer]:
   answers = []
   for what, seen in faced.items():
     case.advance(f"party {party}: {name}, {what}")
-    infer = trials.infer if what == "attack" else _infer
-    inference = infer(attack, keys, seen, _how(f.net))
+    infer, rule = trials.infer, attack
+    if what == "no-VFL":
+      infer, rule = _infer, attack._replace(infer=attack.alone or attack.infer)
+    inference = infer(rule, keys, seen, _how(f.net))
     details = _details(attack, inference, len(keys))
     answers += _answers(f, name, what, party, inference, details)
   return answers

@@ -1,0 +1,74 @@
+"""Gradient attacks that hold the party's features too, and their control.
+
+A party has both its features and what came down. What gradients add is the
+score on both less the score of the same rule on features alone.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+
+from vfl_jax.attacks import base
+from vfl_jax.attacks import views
+from vfl_jax.runtime import trees
+
+SUFFIX = " with features"  # of an attack's label
+
+
+def with_features(attack: base.Attack) -> base.Attack:
+  """The attack on rows of features and gradients side by side.
+
+  Both parts have a mean length of one. Its control, `Attack.alone`, is the
+  same rule on the features of the same rows.
+
+  Args:
+    attack: one that `joins`: it compares rows of gradients as vectors.
+  """
+  return attack._replace(
+    infer=_on(attack.infer, gradients=True),
+    alone=_on(attack.infer, gradients=False),
+    joins=False,
+    budget=f"{attack.budget}; rows of features and gradients",
+  )
+
+
+@functools.lru_cache
+def _on(infer, gradients):
+  """One function for equal attacks, so that they share a compiled program."""
+
+  def replaced(key: jax.Array, view: base.View) -> base.Inference:
+    return infer(key, _replaced(view, gradients))
+
+  return replaced
+
+
+def _replaced(view: base.View, gradients: bool) -> base.View:
+  """A view whose gradients are features, beside gradients or in their place."""
+  found = views.gradients(view)
+  rows = jnp.asarray(view.shared.recorded_rows)
+  x = jax.tree.map(lambda a: jnp.asarray(a)[rows], view.shared.train)
+  parts = [_scaled(trees.vectors(x, view.public.vocabulary), found.covered)]
+  if gradients:
+    parts.append(_unit(found.vectors, found.covered))
+  joined = jnp.concatenate(parts, axis=1)
+  joined = jnp.where(found.covered[:, None], joined, jnp.nan)
+  last = views.epochs(view)[-1]
+  recorded = {0: base.Recorded(last.bottom, gradients=joined)}
+  return view._replace(trial=view.trial._replace(recorded=recorded))
+
+
+def _scaled(x, covered):
+  """Standardised columns, then rows of a mean length of one."""
+  there = covered[:, None]
+  count = jnp.maximum(there.sum(), 1)
+  mean = jnp.sum(jnp.where(there, x, 0), 0) / count
+  deviation = jnp.sqrt(jnp.sum(jnp.where(there, x - mean, 0) ** 2, 0) / count)
+  scale = jnp.where(deviation > 1e-6 * (1 + jnp.abs(mean)), deviation, 1.0)
+  return _unit((x - mean) / scale, covered)
+
+
+def _unit(vectors, covered):
+  lengths = jnp.linalg.norm(vectors, axis=1)
+  typical = jnp.sum(jnp.where(covered, lengths, 0))
+  return vectors * jnp.maximum(covered.sum(), 1) / (typical + 1e-30)
