@@ -57,8 +57,8 @@ _ROOMS = (
 
 def __getattr__(name: str) -> Any:
   if name in _NAMES:
-    room, _, own = _NAMES[name].rpartition(".")
-    return getattr(importlib.import_module(f"vfl_jax.{room}"), own)
+    room, _, attribute = _NAMES[name].rpartition(".")
+    return getattr(importlib.import_module(f"vfl_jax.{room}"), attribute)
   if name in _ROOMS:
     return importlib.import_module(f"vfl_jax.{name}")
   raise AttributeError(f"module 'vfl_jax' has no attribute {name!r}")

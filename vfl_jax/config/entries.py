@@ -19,10 +19,10 @@ def pieces(entries: Any) -> list[tuple[str, dict[str, Any]]]:
   Raises:
     ValueError: an entry that is neither, or whose name is not a text.
   """
-  found = []
+  named = []
   for entry in entries:
     if isinstance(entry, str):
-      found.append((entry, {}))
+      named.append((entry, {}))
       continue
     if not isinstance(entry, (Mapping, ml_collections.ConfigDict)):
       raise ValueError(f"entry {entry!r} must be a name or a dict.")
@@ -33,8 +33,8 @@ def pieces(entries: Any) -> list[tuple[str, dict[str, Any]]]:
       raise ValueError(
         f"entry {entry} has the name {entry['name']!r}; a name is a text."
       )
-    found.append((entry.pop("name"), entry))
-  return found
+    named.append((entry.pop("name"), entry))
+  return named
 
 
 def label(name: str, options: Mapping[str, Any]) -> str:
@@ -43,8 +43,8 @@ def label(name: str, options: Mapping[str, Any]) -> str:
   >>> label("mine", {"critic": "concatenated"})
   'mine (critic=concatenated)'
   """
-  said = ", ".join(f"{key}={value}" for key, value in options.items())
-  return f"{name} ({said})" if said else name
+  settings = ", ".join(f"{key}={value}" for key, value in options.items())
+  return f"{name} ({settings})" if settings else name
 
 
 def labelled(entries: Any) -> list[tuple[str, str, dict[str, Any]]]:
@@ -59,15 +59,15 @@ def labelled(entries: Any) -> list[tuple[str, str, dict[str, Any]]]:
   [('hint', 'hint', {}), ('hint (known=3)', 'hint', {'known': 3})]
   """
   names = [name for name, _ in pieces(entries)]
-  found = []
-  for name, own in pieces(entries):
-    given = own.pop("label", "")
+  named = []
+  for name, overrides in pieces(entries):
+    given = overrides.pop("label", "")
     if not isinstance(given, str):
       raise ValueError(f"the label of {name!r} is {given!r}; it is a text.")
-    usual = label(name, own) if names.count(name) > 1 else name
-    found.append((given or usual, name, own))
-  labels = [said for said, _, _ in found]
-  for said in labels:
-    if labels.count(said) > 1:
-      raise ValueError(f"{said!r} is listed twice; its numbers would mix.")
-  return found
+    usual = label(name, overrides) if names.count(name) > 1 else name
+    named.append((given or usual, name, overrides))
+  labels = [text for text, _, _ in named]
+  for text in labels:
+    if labels.count(text) > 1:
+      raise ValueError(f"{text!r} is listed twice; its numbers would mix.")
+  return named

@@ -61,22 +61,22 @@ def assign(config: Any, values: Mapping[str, Any]) -> None:
   """
   for path, value in values.items():
     *sections, key = path.split(".")
-    target, known = config, config
+    target, parent = config, config
     for section in sections:
-      known = target
+      parent = target
       target = target.get(section) if section in target else None
       if not isinstance(target, ml_collections.ConfigDict):
-        raise ValueError(_unknown_key(path, section, known))
+        raise ValueError(_unknown_key(path, section, parent))
     if key not in target and sections not in (["model"], ["task"]):
       raise ValueError(_unknown_key(path, key, target))
     with target.unlocked(), target.ignore_type():
       target[key] = tuple(value) if isinstance(value, list) else value
 
 
-def _unknown_key(path, part, known) -> str:
-  near = difflib.get_close_matches(part, list(known), n=1)
+def _unknown_key(path, missing, available) -> str:
+  near = difflib.get_close_matches(missing, list(available), n=1)
   hint = f" Did you mean {near[0]!r}?" if near else ""
-  return f"unknown config key {path!r}; there is no {part!r} here.{hint}"
+  return f"unknown config key {path!r}; there is no {missing!r} here.{hint}"
 
 
 def parse_value(text: str) -> Any:

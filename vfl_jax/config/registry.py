@@ -37,14 +37,14 @@ def build(kind: str, entries: Mapping[str, Any], name: str, *args, **keywords):
   ValueError: model 'mlp': hidden is ('a',); it takes tuple[int, ...].
   """
   builder = lookup(entries, kind, name)
-  known = parameters(builder)
+  accepted = parameters(builder)
   for key, value in keywords.items():
-    if key not in known:
-      raise ValueError(unknown(f"option of {kind} {name!r}", key, known))
-    hint = known[key]
+    if key not in accepted:
+      raise ValueError(unknown(f"option of {kind} {name!r}", key, accepted))
+    hint = accepted[key]
     if not fits(value, hint):
       raise ValueError(
-        f"{kind} {name!r}: {key} is {value!r}; it takes {_said(hint)}."
+        f"{kind} {name!r}: {key} is {value!r}; it takes {_in_words(hint)}."
       )
   key = builder, args, tuple(sorted(map(_frozen, keywords.items())))
   try:
@@ -88,17 +88,17 @@ def lookup(entries: Mapping[str, Any], kind: str, name: str) -> Any:
     module, _, attribute = name.partition(":")
     _announce(kind, name)
     try:
-      found = importlib.import_module(module)
+      loaded = importlib.import_module(module)
     except ImportError as error:
       raise ValueError(
         f"{kind} {name!r} could not be loaded ({error}); a name with a "
         "colon is package.module:builder and must be importable."
       ) from error
-    if not hasattr(found, attribute):
+    if not hasattr(loaded, attribute):
       raise ValueError(
         f"{kind} {name!r} could not be loaded: {module} has no {attribute!r}."
       )
-    return getattr(found, attribute)
+    return getattr(loaded, attribute)
   raise ValueError(unknown(kind, name, entries))
 
 
@@ -155,16 +155,16 @@ def fits(value: Any, hint: Any) -> bool:
     wanted = (int, float) if hint is float else int
     return isinstance(value, wanted) and not isinstance(value, bool)
   if (origin or hint) in (tuple, collections.abc.Sequence):
-    parts = [a for a in args if a is not ...] or [Any]
+    elements = [a for a in args if a is not ...] or [Any]
     if not isinstance(value, (tuple, list)):
       return False
-    if len(parts) == 1:
-      return all(fits(v, parts[0]) for v in value)
-    return len(parts) == len(value) and all(map(fits, value, parts))
+    if len(elements) == 1:
+      return all(fits(v, elements[0]) for v in value)
+    return len(elements) == len(value) and all(map(fits, value, elements))
   return isinstance(value, origin or hint)
 
 
-def _said(hint: Any) -> str:
+def _in_words(hint: Any) -> str:
   """An annotation in words."""
   if typing.get_origin(hint) is typing.Literal:
     return " or ".join(map(repr, typing.get_args(hint)))

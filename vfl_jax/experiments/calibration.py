@@ -78,7 +78,7 @@ def measure(
   """One estimate beside its truth, in nats."""
   problem = _problem(*cell.values())
   started = time.perf_counter()
-  found = estimate.mutual_information(
+  estimates = estimate.mutual_information(
     rng.stream(rng.root(cell["seed"]), "calibration"),
     [problem.t],
     problem.y,
@@ -88,12 +88,12 @@ def measure(
   return {
     "truth": problem.truth,
     "truth_error": problem.error,
-    "nats": float(found.nats[0]),
-    "interval": float(found.interval[0]),
-    "floor": float(found.floor[0]),
-    "fitted": float(found.fitted[0]),
-    "ceiling": found.ceiling,
-    "warning": "; ".join(found.warnings[0]),
+    "nats": float(estimates.nats[0]),
+    "interval": float(estimates.interval[0]),
+    "floor": float(estimates.floor[0]),
+    "fitted": float(estimates.fitted[0]),
+    "ceiling": estimates.ceiling,
+    "warning": "; ".join(estimates.warnings[0]),
     "seconds": round(time.perf_counter() - started, 3),
   }
 

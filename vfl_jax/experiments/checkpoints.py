@@ -39,7 +39,7 @@ class Checkpoints:
     directory = pathlib.Path(directory).absolute()
     directory.mkdir(parents=True, exist_ok=True)
     self._directory = directory
-    own = jax.process_index()
+    process = jax.process_index()
     options = ocp.CheckpointManagerOptions(
       max_to_keep=keep,
       create=False,
@@ -47,7 +47,7 @@ class Checkpoints:
       enable_async_checkpointing=True,
       # other hosts have nothing to do with it; not in orbax's newer interface
       multiprocessing_options=ocp.options.MultiprocessingOptions(
-        primary_host=own, active_processes={own}
+        primary_host=process, active_processes={process}
       ),
     )
     self._orbax = ocp.CheckpointManager(directory, options=options)
@@ -88,9 +88,9 @@ class Checkpoints:
       ValueError: a checkpoint belongs to another structure.
     """
     for step in sorted(self._orbax.all_steps(), reverse=True):
-      found = self.read(step, like)
-      if found is not None:
-        yield step, found
+      tree = self.read(step, like)
+      if tree is not None:
+        yield step, tree
 
   def read(self, step: int, like: PyTree) -> PyTree | None:
     """One checkpoint; None, with a warning, if it is damaged or not there.

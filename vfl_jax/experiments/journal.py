@@ -49,22 +49,22 @@ class Journal:
     Raises:
       Refused: the checkpoint belongs to another program or other data.
     """
-    done, found = 0, None
+    done, restored = 0, None
     if self._files is not None:
       try:
-        found = self._files.restore(state, kept)
+        restored = self._files.restore(state, kept)
       except ValueError as error:
         raise lifecycle.Refused(
           f"workdir {self._workdir} cannot be resumed, {error} Have the data "
           "changed? Give another --workdir, or remove it."
         ) from error
-      done = found[0] if found else 0
+      done = restored[0] if restored else 0
       lines = log.read_metrics(self._workdir)
       log.write_metrics(self._workdir, [m for m in lines if m["epoch"] < done])
     done = int(hosts.agreed(done))
     if done:
       before = done, self._layout.whole(state), kept
-      _, state, kept = found or before
+      _, state, kept = restored or before
       state = self._layout.seeds(hosts.agreed(state))
     self._saved = time.monotonic()
     return done, state, kept
@@ -173,10 +173,10 @@ class _Files:
     self.states.save(done, state)
 
   def restore(self, state, kept):
-    for done, found in self.states.restored(state):
+    for done, saved in self.states.restored(state):
       whole = self._recorded(kept, done)
       if whole is not None:
-        return done, found, whole
+        return done, saved, whole
     return None
 
   def _recorded(self, kept, done):

@@ -206,9 +206,9 @@ def _difference(before, after, prefix="") -> str:
   for key in sorted({**before, **after}):
     a, b = before.get(key), after.get(key)
     if isinstance(a, dict) and isinstance(b, dict):
-      found = _difference(a, b, f"{prefix}{key}.")
-      if found:
-        return found
+      nested = _difference(a, b, f"{prefix}{key}.")
+      if nested:
+        return nested
     elif a != b:
       return f"{prefix}{key} was {a!r}, is {b!r}"
   return ""

@@ -82,8 +82,8 @@ def _privacy(bench) -> Tables:
   """What defences prove ("privacy") and report ("defenses")."""
   proved = privacy.privacy(bench.config, bench.setup)
   reported = privacy.reported(bench.setup.defense, bench.state)
-  found = {"privacy": proved}
-  return {**found, "defenses": reported} if reported else found
+  measured = {"privacy": proved}
+  return {**measured, "defenses": reported} if reported else measured
 
 
 def _alignment(bench) -> Tables:
@@ -168,8 +168,8 @@ def _leakage(bench) -> Tables:
   goes on from where the training ended.
   """
   config, f, progress = bench.config, bench.federation, bench.progress
-  options, found = config.evaluate, _attacks(bench)
-  attacks, skipped = found.labels, dict(found.skipped)
+  options, chosen = config.evaluate, _attacks(bench)
+  attacks, skipped = chosen.labels, dict(chosen.skipped)
   if not attacks:
     return {}
   coalitions = [tuple(c) for c in options.coalitions]
@@ -198,7 +198,7 @@ def _leakage(bench) -> Tables:
     advance=progress.advance,
   )
   bench.note(skipped=skipped | _silent(attacks, adversaries, rows))
-  rules = found.rules
+  rules = chosen.rules
   rows = [
     {
       "cut": f.net.cut,

@@ -57,8 +57,8 @@ class Result:
   @property
   def figures(self) -> dict[str, pathlib.Path]:
     """Pictures (.png) by name."""
-    found = sorted(self.workdir.glob("figures/[!.]*.png"))
-    return {path.stem: path for path in found}
+    paths = sorted(self.workdir.glob("figures/[!.]*.png"))
+    return {path.stem: path for path in paths}
 
   def load(self) -> experiment.Run:
     """The trained federation of an experiment: its data, views, `predict`.

@@ -52,9 +52,9 @@ def _calibration(frame):
   OUT.print(out)
 
 
-def _study(found, failed):
+def _study(findings, failed):
   """What the numbers say."""
-  for _, r in found.iterrows():
+  for _, r in findings.iterrows():
     say(f"{r['text']} ({r['detail']}).\n")
   if len(failed):
     say(f"{len(failed)} experiments failed; tables/failed.csv says why.")

@@ -57,14 +57,14 @@ def options(
   cuts = [usual, *(cut for cut in cuts if cut != usual)]
   last = base["train"]["epochs"] - 1
   epochs = base["record"]["epochs"] or tuple(sorted({0, last // 2, last}))
-  own = tuple(base["defenses"])
+  base_defenses = tuple(base["defenses"])
   return [
     {
-      "labels": {"cut": cut, "defense": said(extra)},
+      "labels": {"cut": cut, "defense": in_words(extra)},
       "base": "own",
       "set": {
         "model.cut": cut,
-        "defenses": (*own, *extra),
+        "defenses": (*base_defenses, *extra),
         "record.epochs": epochs,
       },
     }
@@ -73,10 +73,10 @@ def options(
   ]
 
 
-def said(defenses: Sequence[Any]) -> str:
+def in_words(defenses: Sequence[Any]) -> str:
   """Defences in words, "none" for none of them.
 
-  >>> said(({"name": "gaussian", "scale": 0.1}, "sign"))
+  >>> in_words(({"name": "gaussian", "scale": 0.1}, "sign"))
   'gaussian (scale=0.1) and sign'
   """
   names = [entries.label(*piece) for piece in entries.pieces(defenses)]

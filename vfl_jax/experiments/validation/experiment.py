@@ -29,12 +29,12 @@ def experiment(config: Any) -> Any:
     raise ValueError(f"model is {config.get('model')!r}; it is a section.")
   if not isinstance(config.model.get("name"), str):
     raise ValueError(f"model.name is {config.model.get('name')!r}; a name.")
-  known = schema.defaults()
-  keys.keys(config, known, "", models.options(config.model.name))
+  reference = schema.defaults()
+  keys.keys(config, reference, "", models.options(config.model.name))
   parties = config.data.parties
   ranges.ranges(config)
   overrides = entries.pieces(config.train.overrides)
-  ranges.overrides(config.train, known.train, overrides, parties)
+  ranges.overrides(config.train, reference.train, overrides, parties)
   registry.lookup(tasks.TASKS, "task", config.task.name)
   for _, name, overrides in entries.labelled(config.information.estimators):
     information.build(name, **overrides)

@@ -12,10 +12,12 @@ def keys(config, reference, prefix, options):
     if key not in reference:
       if prefix == "model." and key in options:
         continue
-      known = set(reference) | (set(options) if prefix == "model." else set())
+      possible = set(reference) | (
+        set(options) if prefix == "model." else set()
+      )
       raise ValueError(
         registry.unknown(
-          "config key", prefix + key, {prefix + k for k in known}
+          "config key", prefix + key, {prefix + k for k in possible}
         )
       )
     expected = reference[key]

@@ -138,14 +138,16 @@ def overrides(section, reference, entries, parties):
         raise ValueError(
           registry.unknown("optimizer key", key, optimizers.KEYS)
         )
-    own = ml_collections.ConfigDict({k: section[k] for k in optimizers.KEYS})
-    with own.ignore_type():
-      own.update(values)
+    settings = ml_collections.ConfigDict(
+      {k: section[k] for k in optimizers.KEYS}
+    )
+    with settings.ignore_type():
+      settings.update(values)
     prefix = f"train.overrides of {holder}: "
     validation_keys.keys(
-      own, {k: reference[k] for k in optimizers.KEYS}, prefix, ()
+      settings, {k: reference[k] for k in optimizers.KEYS}, prefix, ()
     )
-    optimizer(own, prefix)
+    optimizer(settings, prefix)
 
 
 def optimizer(section, prefix):

@@ -30,6 +30,7 @@ def reads_gradients(config: Any) -> bool:
   if not config.record.epochs or config.record.messages == "averaged":
     return False
   return any(
-    name in entries.SETS or "gradients" in attacks.build(name, **own).needs
-    for _, name, own in entries.labelled(config.attacks)
+    name in entries.SETS
+    or "gradients" in attacks.build(name, **overrides).needs
+    for _, name, overrides in entries.labelled(config.attacks)
   )

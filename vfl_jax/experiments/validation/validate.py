@@ -44,11 +44,11 @@ def _study(config: Any) -> Any:
   for entry in config.cells:
     labels = dict(entry["labels"])
     try:
-      found = validate(files.cell(config, entry))
-      same = seen.setdefault(identity.digest(found), labels)
-      if found.mesh.hosts > 1:
+      valid = validate(files.cell(config, entry))
+      same = seen.setdefault(identity.digest(valid), labels)
+      if valid.mesh.hosts > 1:
         raise ValueError(
-          f"mesh.hosts is {found.mesh.hosts}; an experiment of a study runs on "
+          f"mesh.hosts is {valid.mesh.hosts}; an experiment of a study runs on "
           "one host, take 1."
         )
     except ValueError as error:
@@ -74,10 +74,10 @@ def _audit(config: Any) -> Any:
   base = ml_collections.ConfigDict({**base, "kind": "experiment"})
   base = experiment.experiment(base)
   audit.audit(section, base, model.stages(base))
-  found = {**base.to_dict(), "kind": "audit", "audit": section.to_dict()}
-  found = ml_collections.ConfigDict(found)
-  _study(audited(found))
-  return found
+  checked = {**base.to_dict(), "kind": "audit", "audit": section.to_dict()}
+  checked = ml_collections.ConfigDict(checked)
+  _study(audited(checked))
+  return checked
 
 
 def audited(config: Any) -> Any:

@@ -39,8 +39,8 @@ def read(workdir: str | os.PathLike[str], attacks: Iterable[str] = ()) -> None:
   workdir = pathlib.Path(workdir)
   config = json.loads((workdir / "config.json").read_text("utf-8"))
   names = ("main", "leakage", "attacks", "exposure", "cost")
-  every = {n: tables.read(workdir, f"all_{n}") for n in names}
-  frame = measured(**every, seeds=config["seeds"])
+  cell_tables = {n: tables.read(workdir, f"all_{n}") for n in names}
+  frame = measured(**cell_tables, seeds=config["seeds"])
   section = config["audit"]
   limits = evidence.Constraints(
     protect=section["protect"],
@@ -51,32 +51,38 @@ def read(workdir: str | os.PathLike[str], attacks: Iterable[str] = ()) -> None:
   )
   usual = named(config["model"]["cut"], "none")
   if usual in set(frame["name"]):
-    found = recommendation.recommend(
-      _options(frame), usual, limits, _evidence(frame, every["main"])
+    recommended = recommendation.recommend(
+      _options(frame), usual, limits, _evidence(frame, cell_tables["main"])
     )
   else:
-    found = recommendation.Recommendation(
+    recommended = recommendation.Recommendation(
       "",
       (
         f"The reference, {usual}, came to no result: there is nothing to hold "
         "the others against.",
       ),
     )
-  doubts = list(found.doubts)
+  doubts = list(recommended.doubts)
   series = ["utilities", "leakages", "exposures"]
   frame = frame.drop(columns=series).assign(
     reference=frame["name"] == usual,
-    chosen=frame["name"] == found.chosen,
-    front=frame["name"].isin(found.front),
-    misses=["; ".join(found.misses.get(name, ())) for name in frame["name"]],
+    chosen=frame["name"] == recommended.chosen,
+    front=frame["name"].isin(recommended.front),
+    misses=[
+      "; ".join(recommended.misses.get(name, ())) for name in frame["name"]
+    ],
   )
   tables.write(workdir, "options", frame.to_dict("records"))
-  tables.write(workdir, "findings", _said(found, doubts))
-  tried = set(every["leakage"]["attack"]) if len(every["leakage"]) else set()
+  tables.write(workdir, "findings", _sentences(recommended, doubts))
+  tried = (
+    set(cell_tables["leakage"]["attack"])
+    if len(cell_tables["leakage"])
+    else set()
+  )
   answer = {
-    "recommendation": found.chosen or None,
+    "recommendation": recommended.chosen or None,
     "reference": usual,
-    "reasons": found.reasons,
+    "reasons": recommended.reasons,
     "doubts": doubts,
     "constraints": section,
     "data": config["data"]["path"] or config["data"]["name"],
@@ -143,9 +149,9 @@ def measured(
   ]
   attacks, judged = clean(attacks), clean(leakage)
   rows = []
-  for cell, part in primary.groupby(CELL, sort=False):
+  for cell, group in primary.groupby(CELL, sort=False):
     of = lambda frame, cell=cell: frame[(frame[CELL] == list(cell)).all(axis=1)]
-    validation = part[part["rows"] == "validation"]
+    validation = group[group["rows"] == "validation"]
     utilities = cells.main_task(validation)["utilities"]
     leaks = _leaks(of(attacks[attacks["rows"] == "train"]))
     whole = [leak for leak in leaks if len(leak["seeds"]) == seeds]
@@ -164,9 +170,9 @@ def measured(
         "name": named(*cell),
         **dict(zip(CELL, cell, strict=True)),
         "stages": ", ".join(_stages(work)),
-        "metric": part["metric"].iloc[0],
+        "metric": group["metric"].iloc[0],
         **_task("validation", validation),
-        **_task("test", part[part["rows"] == "test"]),
+        **_task("test", group[group["rows"] == "test"]),
         **_leaking(strongest, of(judged)),
         "exposed": _worst(features, "test").mean(),
         **cuts.price(work),
@@ -189,7 +195,7 @@ _NOTHING: dict[str, Any] = {
 
 def _leaks(scores) -> list[dict[str, Any]]:
   """Each attack of each party: what it gets of what guessing leaves."""
-  found = []
+  leaks = []
   for (attack, party), group in scores.groupby(["attack", "party"]):
     group = group.dropna(subset=["value"])
     if group.empty:
@@ -198,8 +204,8 @@ def _leaks(scores) -> list[dict[str, Any]]:
     gains = gains.dropna()
     guess = group.loc[group["what"] == "prior", "value"].mean()
     room = 1 - guess if guess < 1 else float("nan")
-    found.append({"attack": attack, "party": party, "seeds": gains / room})
-  return found
+    leaks.append({"attack": attack, "party": party, "seeds": gains / room})
+  return leaks
 
 
 def _leaking(strongest, judged) -> dict[str, Any]:
@@ -207,8 +213,8 @@ def _leaking(strongest, judged) -> dict[str, Any]:
   values = strongest["seeds"].tolist()
   nothing = float("nan")
   mean, low, high = intervals.interval(values) if values else (nothing,) * 3
-  found = {"leak": mean, "leak_low": low, "leak_high": high}
-  own = judged[
+  facts = {"leak": mean, "leak_low": low, "leak_high": high}
+  scores = judged[
     (judged["attack"] == strongest["attack"])
     & (judged["party"] == strongest["party"])
   ]
@@ -226,19 +232,19 @@ def _leaking(strongest, judged) -> dict[str, Any]:
     ),
     ("test", {"test": "advantage", "test_low": "low", "test_high": "high"}),
   ):
-    part = own[own["rows"] == rows]
+    on_rows = scores[scores["rows"] == rows]
     for name, column in columns.items():
-      value = part[column].iloc[0] if len(part) else None
-      found[f"leak_{name}"] = value
-  return found
+      value = on_rows[column].iloc[0] if len(on_rows) else None
+      facts[f"leak_{name}"] = value
+  return facts
 
 
 def _worst(exposure, rows) -> pd.Series:
   """By seed the share rebuilt of the party whose features suffer most."""
   if exposure.empty:
     return pd.Series(dtype=float)
-  part = cells.rebuilt(exposure, rows)
-  return part.groupby(["seed", "party"])["share"].mean().groupby("seed").max()
+  shares = cells.rebuilt(exposure, rows)
+  return shares.groupby(["seed", "party"])["share"].mean().groupby("seed").max()
 
 
 def _evidence(frame, main) -> evidence.Evidence:
@@ -253,13 +259,13 @@ def _stages(cost):
   return [s for s in first["stage"] if s != "wire"]
 
 
-def _task(rows, part):
-  row = part.iloc[0]
+def _task(rows, scores):
+  row = scores.iloc[0]
   return {f"{rows}_{k}": row[k] for k in ("mean", "low", "high", "n")}
 
 
 def _options(frame) -> list[evidence.Option]:
-  found = []
+  options = []
   for row in frame.to_dict("records"):
     utilities, leakages, exposures = (
       row[name].sort_index().to_numpy()
@@ -267,7 +273,7 @@ def _options(frame) -> list[evidence.Option]:
     )
     if not len(exposures):
       exposures = utilities * float("nan")
-    found.append(
+    options.append(
       evidence.Option(
         row["name"],
         utilities,
@@ -277,17 +283,21 @@ def _options(frame) -> list[evidence.Option]:
         row["lacks"],
       )
     )
-  return found
+  return options
 
 
 def _limit(value, anything):
   return None if value == anything else value
 
 
-def _said(
-  found: recommendation.Recommendation, doubts: list[str]
+def _sentences(
+  recommended: recommendation.Recommendation, doubts: list[str]
 ) -> list[dict[str, str]]:
-  text = f"Take {found.chosen}" if found.chosen else "No option is recommended"
-  reasons = " ".join(found.reasons).rstrip(".")
-  said = [{"text": text, "detail": reasons}]
-  return said + [{"text": "Against it", "detail": d} for d in doubts]
+  text = (
+    f"Take {recommended.chosen}"
+    if recommended.chosen
+    else "No option is recommended"
+  )
+  reasons = " ".join(recommended.reasons).rstrip(".")
+  sentences = [{"text": text, "detail": reasons}]
+  return sentences + [{"text": "Against it", "detail": d} for d in doubts]

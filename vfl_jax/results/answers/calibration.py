@@ -21,7 +21,7 @@ def by_cell(frame: pd.DataFrame) -> pd.DataFrame:
     absolute=error.abs(),
     over=error > frame["interval"] + 2 * frame["truth_error"],
   ).groupby(["estimator", *CELL[:-1]], sort=False)
-  found = groups.agg(
+  errors = groups.agg(
     truth=("truth", "mean"),
     truth_error=("truth_error", "max"),
     bias=("error", "mean"),
@@ -30,7 +30,7 @@ def by_cell(frame: pd.DataFrame) -> pd.DataFrame:
     above=("over", "mean"),
     own_rows=("fitted", "mean"),
   )
-  return found.round(4).reset_index()
+  return errors.round(4).reset_index()
 
 
 def summary(frame: pd.DataFrame) -> pd.DataFrame:
@@ -49,30 +49,30 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
     slack=frame["interval"] + 2 * frame["truth_error"],
   )
 
-  def facts(part):
-    error = part["error"]
-    over_seeds = part.groupby(CELL[:-1])["error"].std(ddof=1)
+  def facts(estimates):
+    error = estimates["error"]
+    over_seeds = estimates.groupby(CELL[:-1])["error"].std(ddof=1)
     return pd.Series(
       {
         "bias": error.mean(),
         "spread": over_seeds.mean(),
         "mae": error.abs().mean(),
-        "share": (error.abs() / part["scale"]).clip(upper=1).mean(),
-        "covered": (error.abs() <= part["slack"]).mean(),
-        "above": (error > part["slack"]).mean(),
-        "estimates": len(part),
-        "seconds": part["seconds"].median(),
+        "share": (error.abs() / estimates["scale"]).clip(upper=1).mean(),
+        "covered": (error.abs() <= estimates["slack"]).mean(),
+        "above": (error > estimates["slack"]).mean(),
+        "estimates": len(estimates),
+        "seconds": estimates["seconds"].median(),
       }
     )
 
-  sizes = [(str(n), part) for n, part in frame.groupby("n")]
-  found = [
-    {"estimator": estimator, "n": n, **facts(part)}
+  sizes = [(str(n), estimates) for n, estimates in frame.groupby("n")]
+  rows = [
+    {"estimator": estimator, "n": n, **facts(estimates)}
     for n, whole in [("all", frame), *sizes]
-    for estimator, part in whole.groupby("estimator", sort=False)
+    for estimator, estimates in whole.groupby("estimator", sort=False)
   ]
   order = ["all", *(n for n, _ in sizes)]
-  return pd.DataFrame(found).sort_values(
+  return pd.DataFrame(rows).sort_values(
     ["n", "share"],
     key=lambda c: c.map(order.index) if c.name == "n" else c,
     ignore_index=True,

@@ -87,33 +87,37 @@ def measured(
     series by number of the seed: utilities, leakages.
   """
   primary = attacks[attacks["primary"] & (attacks["rows"] == ROWS)]
-  leaking = {cell: leaks(part) for cell, part in primary.groupby(verdicts.CELL)}
+  leaking = {
+    cell: leaks(group) for cell, group in primary.groupby(verdicts.CELL)
+  }
   exposed = exposures(exposure, verdicts.CELL)
   wires = cost[cost["stage"] == "wire"]
   wires = wires.groupby(verdicts.CELL)[["up_bytes", "down_bytes"]].sum()
   rows = []
   tested = main[(main["rows"] == "test") & main["primary"]]
-  for cell, part in tested.groupby(verdicts.CELL, sort=False):
-    found = leaking.get(cell)
-    if found is None:
+  for cell, group in tested.groupby(verdicts.CELL, sort=False):
+    cell_leaks = leaking.get(cell)
+    if cell_leaks is None:
       continue
-    top = strongest(found)
+    top = strongest(cell_leaks)
     of_family = dict.fromkeys(FAMILIES, float("nan"))
     for name in FAMILIES:
-      own = [leak for leak in found if family(leak["rule"]) == name]
-      if own:
-        of_family[name] = strongest(own)["advantage"]
+      family_leaks = [
+        leak for leak in cell_leaks if family(leak["rule"]) == name
+      ]
+      if family_leaks:
+        of_family[name] = strongest(family_leaks)["advantage"]
     rows.append(
       {
         **dict(zip(verdicts.CELL, cell, strict=True)),
-        **main_task(part),
+        **main_task(group),
         **of_family,
         "leakage": top["advantage"],
         "leakage_low": top["low"],
         "leakage_high": top["high"],
         "attack": top["attack"],
         "party": top["party"],
-        "attacks": len(found),
+        "attacks": len(cell_leaks),
         "exposed": exposed.get(cell, float("nan")),
         "up_bytes": int(wires.loc[cell, "up_bytes"]),
         "down_bytes": int(wires.loc[cell, "down_bytes"]),
@@ -123,10 +127,10 @@ def measured(
   return pd.DataFrame(rows)
 
 
-def main_task(part: pd.DataFrame) -> dict[str, Any]:
+def main_task(scores: pd.DataFrame) -> dict[str, Any]:
   """metric, utility with its interval, and utilities, a series by seed."""
-  row = part.iloc[0]
-  seeds = {c: int(c[4:]) for c in map(str, part) if c[4:].isdigit()}
+  row = scores.iloc[0]
+  seeds = {c: int(c[4:]) for c in map(str, scores) if c[4:].isdigit()}
   return {
     "metric": row["metric"],
     "utility": row["mean"],
@@ -136,17 +140,17 @@ def main_task(part: pd.DataFrame) -> dict[str, Any]:
   }
 
 
-def leaks(part: pd.DataFrame) -> list[dict[str, Any]]:
+def leaks(scores: pd.DataFrame) -> list[dict[str, Any]]:
   """Each attack of each party: its advantage and interval over seeds.
 
   What an oracle chose is not among them.
   """
-  found = []
-  part = part[~part["attack"].str.endswith(tables.ORACLE)]
-  for (attack, party), group in part.groupby(["attack", "party"]):
+  advantages = []
+  scores = scores[~scores["attack"].str.endswith(tables.ORACLE)]
+  for (attack, party), group in scores.groupby(["attack", "party"]):
     *_, seeds = advantage.gains(group.dropna(subset=["value"]))
     mean, low, high = intervals.interval(seeds.tolist())
-    found.append(
+    advantages.append(
       {
         "attack": attack,
         "rule": group["rule"].iloc[0],
@@ -157,16 +161,16 @@ def leaks(part: pd.DataFrame) -> list[dict[str, Any]]:
         "seeds": seeds,
       }
     )
-  return found
+  return advantages
 
 
-def strongest(found: list[dict[str, Any]]) -> dict[str, Any]:
+def strongest(advantages: list[dict[str, Any]]) -> dict[str, Any]:
   """Of what `leaks` gave the largest advantage, of those told by most seeds.
 
   One lucky seed of an attack that else has no answer hides no other.
   """
-  most = max(len(leak["seeds"]) for leak in found)
-  whole = [leak for leak in found if len(leak["seeds"]) == most]
+  most = max(len(leak["seeds"]) for leak in advantages)
+  whole = [leak for leak in advantages if len(leak["seeds"]) == most]
   return max(whole, key=lambda leak: leak["advantage"])
 
 
@@ -174,15 +178,15 @@ def exposures(exposure: pd.DataFrame, cell: list[str]) -> dict[Any, float]:
   """The mean share of features rebuilt of test rows, by cell."""
   if exposure.empty:
     return {}
-  part = rebuilt(exposure, "test")
-  return part.groupby(cell)["share"].mean().to_dict()
+  shares = rebuilt(exposure, "test")
+  return shares.groupby(cell)["share"].mean().to_dict()
 
 
 def rebuilt(exposure: pd.DataFrame, rows: str) -> pd.DataFrame:
   """Of every cell, party and seed: the share of features rebuilt, "share"."""
-  part = exposure[
+  errors = exposure[
     (exposure["metric"] == "unexplained")
     & (exposure["what"] == "attack")
     & (exposure["rows"] == rows)
   ]
-  return part.assign(share=1 - part["value"])
+  return errors.assign(share=1 - errors["value"])

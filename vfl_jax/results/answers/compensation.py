@@ -51,10 +51,10 @@ def measured(
     probe_mlp and untrained_mlp.
   """
   rows = []
-  for cell, part in accuracies.groupby(CELL, sort=False):
+  for cell, group in accuracies.groupby(CELL, sort=False):
     row: dict[str, Any] = dict(zip(CELL, cell, strict=True))
-    row["prior"] = part["prior"].iloc[0]
-    table = part.pivot(index="seed", columns="what", values="accuracy")
+    row["prior"] = group["prior"].iloc[0]
+    table = group.pivot(index="seed", columns="what", values="accuracy")
     gain = table["federation"] - row["prior"]
     gain = gain.where(gain > LEARNED)  # else there is nothing to share
     for what, name in WHATS.items():
@@ -62,19 +62,19 @@ def measured(
       row |= _between(name, values)
       if name != "federation":
         row |= _between(f"share_{name}", (values - row["prior"]) / gain)
-    own = probes
+    cell_probes = probes
     if len(probes):
-      own = probes[(probes[CELL] == list(cell)).all(axis=1)]
-    row |= _probed(own)
+      cell_probes = probes[(probes[CELL] == list(cell)).all(axis=1)]
+    row |= _probed(cell_probes)
     rows.append(row)
   return sorted(rows, key=lambda r: (r["data"], r["cut"]))
 
 
 def _between(name, values):
   values = values.dropna().tolist()
-  found = intervals.interval(values) if values else (float("nan"),) * 3
+  bounds = intervals.interval(values) if values else (float("nan"),) * 3
   ends = ("", "_low", "_high")
-  return {f"{name}{end}": v for end, v in zip(ends, found, strict=True)}
+  return {f"{name}{end}": v for end, v in zip(ends, bounds, strict=True)}
 
 
 def _probed(probes):
@@ -103,14 +103,14 @@ def _probed(probes):
 
 def findings(cells: pd.DataFrame) -> list[dict[str, str]]:
   """What the paper's claim comes to, data set by data set."""
-  said = []
-  for data, part in cells.groupby("data", sort=False):
-    inside = part.dropna(subset=["share_random"])
+  sentences = []
+  for data, data_cells in cells.groupby("data", sort=False):
+    inside = data_cells.dropna(subset=["share_random"])
     if len(inside) < 2:
       continue
     first, last = inside.iloc[0], inside.iloc[-1]
     name = str(data).replace("_", " ")
-    said.append(
+    sentences.append(
       {
         "text": f"On {name}, a top on random bottoms that were never trained "
         f"reaches {_share(first, 'share_random')} of the federation's gain "
@@ -125,7 +125,7 @@ def findings(cells: pd.DataFrame) -> list[dict[str, str]]:
         f"has {last['central_probe']:.2f}",
       }
     )
-  return said
+  return sentences
 
 
 def _share(row, name):

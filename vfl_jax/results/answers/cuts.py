@@ -49,13 +49,13 @@ def measured(
   exposed = answer_cells.exposures(exposure, CELL)
   rows = []
   tested = main[(main["rows"] == "test") & main["primary"]]
-  for cell, part in tested.groupby(CELL, sort=False):
-    own = primary[(primary[CELL] == list(cell)).all(axis=1)]
+  for cell, scores in tested.groupby(CELL, sort=False):
+    cell_attacks = primary[(primary[CELL] == list(cell)).all(axis=1)]
     rows.append(
       {
         **dict(zip(CELL, cell, strict=True)),
-        **answer_cells.main_task(part),
-        **_leaks(answer_cells.leaks(own)),
+        **answer_cells.main_task(scores),
+        **_leaks(answer_cells.leaks(cell_attacks)),
         "exposed": exposed.get(cell, float("nan")),
         **price(cost[(cost[CELL] == list(cell)).all(axis=1)]),
       }
@@ -69,11 +69,11 @@ def _kind(leak) -> str:
   return answer_cells.family(leak["rule"])
 
 
-def _leaks(found):
+def _leaks(advantages):
   rows: dict[str, Any] = {}
   for kind in KINDS:
-    own = [leak for leak in found if _kind(leak) == kind]
-    top = answer_cells.strongest(own) if own else None
+    of_kind = [leak for leak in advantages if _kind(leak) == kind]
+    top = answer_cells.strongest(of_kind) if of_kind else None
     nothing = float("nan")
     rows |= {
       kind: top["advantage"] if top else nothing,
@@ -113,19 +113,19 @@ def price(cost: pd.DataFrame) -> dict[str, int]:
 
 def findings(cells: pd.DataFrame) -> list[dict[str, str]]:
   """What advancing the cut by one, two and three does, and what it costs."""
-  said = []
-  for data, part in cells.groupby("data", sort=False):
-    part = part.set_index("advance")
-    if 0 not in part.index:
+  sentences = []
+  for data, data_cells in cells.groupby("data", sort=False):
+    data_cells = data_cells.set_index("advance")
+    if 0 not in data_cells.index:
       continue
     name = str(data).replace("_", " ")
     for far in (1, 2, 3):
-      if far in part.index:
-        said += [
-          _gained(name, part.loc[0], part.loc[far], far),
-          _paid(name, part.loc[0], part.loc[far], far),
+      if far in data_cells.index:
+        sentences += [
+          _gained(name, data_cells.loc[0], data_cells.loc[far], far),
+          _paid(name, data_cells.loc[0], data_cells.loc[far], far),
         ]
-  return said
+  return sentences
 
 
 def _gained(name, before, after, far):

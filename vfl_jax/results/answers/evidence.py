@@ -121,38 +121,38 @@ def _row_error(score: float, rows: int) -> float:
 
 
 def doubts(option, base, constraints, evidence) -> tuple[str, ...]:
-  found: list[str] = []
+  reasons: list[str] = []
   _, _, loss = gap(base.utilities, option.utilities)
   if loss > constraints.utility_loss:
-    found.append(
+    reasons.append(
       f"its loss on the main task may be as large as {loss:.3f}, more than the "
       f"{constraints.utility_loss} allowed"
     )
   error = _row_error(float(np.mean(base.utilities)), evidence.rows)
   if error > constraints.utility_loss:
-    found.append(
+    reasons.append(
       f"{evidence.rows} validation rows know the main task to {error:.3f} "
       "only, and all seeds share them"
     )
   _, low, high = intervals.interval(option.leakages.tolist())
   if constraints.leakage is not None and high > constraints.leakage:
-    found.append(
+    reasons.append(
       f"what leaks of the labels may be as much as {high:.3f}, more than the "
       f"{constraints.leakage} allowed"
     )
   if low > SMALL:
-    found.append(
+    reasons.append(
       f"it does not keep the labels: at least {low:.0%} of what guessing "
       "leaves of them leaks; try defences (audit.defenses)"
     )
   if high - low > WIDE:
-    found.append(
+    reasons.append(
       f"what leaks of the labels lies between {low:+.3f} and {high:+.3f}: more "
       f"seeds than {len(option.leakages)} or more auxiliary draws would tell "
       "more"
     )
   if high > SMALL and low <= 0:
-    found.append(
+    reasons.append(
       "it is not shown to leak nothing: the interval reaches beyond two points"
     )
-  return tuple(found)
+  return tuple(reasons)

@@ -54,19 +54,23 @@ def correlations(frame: pd.DataFrame) -> list[dict[str, Any]]:
     marked, the share of estimates that carry a warning; seeds, n.
   """
   rows = []
-  for key, part in frame.groupby([*PAIR, "estimator", "samples"], sort=False):
-    by_seed = [_seed(own) for _, own in part.groupby("seed")]
-    found = pd.DataFrame(by_seed)
+  for key, group in frame.groupby([*PAIR, "estimator", "samples"], sort=False):
+    by_seed = [_seed(estimates) for _, estimates in group.groupby("seed")]
+    summaries = pd.DataFrame(by_seed)
     row = dict(zip([*PAIR, "estimator", "samples"], key, strict=True))
-    for name in [*PARTS, *(f"{part}_gain" for part in PARTS)]:
-      values = found[name].dropna().tolist()
+    for name in [*PARTS, *(f"{place}_gain" for place in PARTS)]:
+      values = summaries[name].dropna().tolist()
       mean, low, high = (
         intervals.interval(values) if values else (float("nan"),) * 3
       )
       row |= {name: mean, f"{name}_low": low, f"{name}_high": high}
-    row |= {k: found[k].mean() for k in ("input", "cut", "output")}
-    warned = [str(w) not in ("", "nan") for w in part["warning"]]
-    row |= {"marked": _mean(warned), "seeds": len(found), "n": part["n"].max()}
+    row |= {k: summaries[k].mean() for k in ("input", "cut", "output")}
+    warned = [str(w) not in ("", "nan") for w in group["warning"]]
+    row |= {
+      "marked": _mean(warned),
+      "seeds": len(summaries),
+      "n": group["n"].max(),
+    }
     rows.append(row)
   return rows
 
@@ -75,13 +79,13 @@ def _seed(frame) -> dict[str, float]:
   """Of one seed."""
   joint = frame[frame["party"] == "joint"].sort_values("layer")
   bottoms = [
-    own.sort_values("layer")
-    for party, own in frame.groupby("party")
+    bottom.sort_values("layer")
+    for party, bottom in frame.groupby("party")
     if party != "joint"
   ]
-  cut = max(own["layer"].max() for own in bottoms)
+  cut = max(bottom["layer"].max() for bottom in bottoms)
   above = joint[joint["layer"] > cut]
-  paths = [pd.concat([own, above]) for own in bottoms]
+  paths = [pd.concat([bottom, above]) for bottom in bottoms]
   entropy = frame["ceiling"].iloc[0]
   gain = lambda layers: (
     (layers["nats"].iloc[-1] - layers["nats"].iloc[0]) / entropy
@@ -95,8 +99,8 @@ def _seed(frame) -> dict[str, float]:
     "bottom_gain": _mean(map(gain, bottoms)),
     "path_gain": _mean(map(gain, paths)),
     "joint_gain": gain(joint),
-    "input": _mean(own["nats"].iloc[0] for own in bottoms) / entropy,
-    "cut": _mean(own["nats"].iloc[-1] for own in bottoms) / entropy,
+    "input": _mean(bottom["nats"].iloc[0] for bottom in bottoms) / entropy,
+    "cut": _mean(bottom["nats"].iloc[-1] for bottom in bottoms) / entropy,
     "output": joint["nats"].iloc[-1] / entropy if len(joint) else float("nan"),
   }
 
@@ -111,8 +115,8 @@ def _rank(layers) -> float:
 
 def _mean(values) -> float:
   """Of what is there."""
-  known = [float(v) for v in values if v == v]
-  return sum(known) / len(known) if known else float("nan")
+  present = [float(v) for v in values if v == v]
+  return sum(present) / len(present) if present else float("nan")
 
 
 def curves(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -129,18 +133,18 @@ def curves(frame: pd.DataFrame) -> list[dict[str, Any]]:
   )
   rows = []
   keys = [*PAIR, "estimator", "samples", "place", "layer"]
-  for key, part in frame.groupby(keys, sort=False):
+  for key, group in frame.groupby(keys, sort=False):
     mean, low, high = intervals.interval(
-      part.groupby("seed")["share"].mean().tolist()
+      group.groupby("seed")["share"].mean().tolist()
     )
     rows.append(
       {
         **dict(zip(keys, key, strict=True)),
-        "stage": part["stage"].iloc[0],
+        "stage": group["stage"].iloc[0],
         "mean": mean,
         "low": low,
         "high": high,
-        "floor": part["floor_share"].mean(),
+        "floor": group["floor_share"].mean(),
       }
     )
   return rows
@@ -148,11 +152,11 @@ def curves(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 def findings(rows: pd.DataFrame) -> list[dict[str, str]]:
   """The paper's claim, by estimator, on rows held out and rows trained on."""
-  said = []
-  for (estimator, samples), part in rows.groupby(
+  sentences = []
+  for (estimator, samples), group in rows.groupby(
     ["estimator", "samples"], sort=False
   ):
-    counts = {name: _counted(part, name) for name in PARTS}
+    counts = {name: _counted(group, name) for name in PARTS}
     (grows, falls, n), joint = counts["bottom"], counts["joint"]
     first = (
       f"By {estimator} on rows {samples}, information about the labels grows "
@@ -162,7 +166,7 @@ def findings(rows: pd.DataFrame) -> list[dict[str, str]]:
     )
     if not n:
       first = f"By {estimator} on rows {samples}: one seed cannot tell"
-    said.append(
+    sentences.append(
       {
         "text": first,
         "detail": "by the 95 % intervals over seeds of the rank correlation "
@@ -170,13 +174,13 @@ def findings(rows: pd.DataFrame) -> list[dict[str, str]]:
         "along a party's path, with the step at the merge, it grows in "
         f"{counts['path'][0]} and falls in {counts['path'][1]} of "
         f"{counts['path'][2]}; in the median "
-        f"{part['input'].median():.2f} of H(Y) at a party's "
-        f"input, {part['cut'].median():.2f} at its cut, "
-        f"{part['output'].median():.2f} behind the last layer; "
-        f"{_mean(part['marked']):.0%} of the estimates carry a warning",
+        f"{group['input'].median():.2f} of H(Y) at a party's "
+        f"input, {group['cut'].median():.2f} at its cut, "
+        f"{group['output'].median():.2f} behind the last layer; "
+        f"{_mean(group['marked']):.0%} of the estimates carry a warning",
       }
     )
-  return said
+  return sentences
 
 
 def verdict(row: Mapping[str, Any], part: str) -> str:
@@ -202,7 +206,11 @@ def verdict(row: Mapping[str, Any], part: str) -> str:
   return "falls" if ranks[1] < 0 and gains[1] < 0 else "not told"
 
 
-def _counted(part, name):
+def _counted(pairs, name):
   """Pairs in which it grows, falls, and all that can be told."""
-  found = [verdict(row, name) for row in part.to_dict("records")]
-  return found.count("grows"), found.count("falls"), sum(map(bool, found))
+  verdicts = [verdict(row, name) for row in pairs.to_dict("records")]
+  return (
+    verdicts.count("grows"),
+    verdicts.count("falls"),
+    sum(map(bool, verdicts)),
+  )

@@ -195,17 +195,17 @@ def _misses(option, base, constraints) -> list[str]:
   """What of the constraints an option does not keep to."""
   if option.lacks:
     return [option.lacks]
-  found = []
+  violations = []
   if len(option.utilities) == len(base.utilities):
     loss = float(np.mean(base.utilities - option.utilities))
     if loss > constraints.utility_loss:
-      found.append(
+      violations.append(
         f"the main task loses {loss:.3f}, more than {constraints.utility_loss}"
       )
   exposed = float(np.mean(option.exposures))
   asked = constraints.exposed is not None or constraints.protect != "labels"
   if asked and exposed != exposed:
-    found.append("what it exposes of features was not measured")
+    violations.append("what it exposes of features was not measured")
   for value, most, what in (
     (
       float(np.mean(answer_evidence.leak(option))),
@@ -215,9 +215,9 @@ def _misses(option, base, constraints) -> list[str]:
     (exposed, constraints.exposed, "of the features is exposed"),
   ):
     if most is not None and value > most:
-      found.append(f"a share of {value:.3f} {what}, more than {most}")
+      violations.append(f"a share of {value:.3f} {what}, more than {most}")
   if constraints.traffic is not None and option.traffic > constraints.traffic:
-    found.append(
+    violations.append(
       f"{option.traffic} bytes a sample, more than {constraints.traffic}"
     )
-  return found
+  return violations

@@ -26,8 +26,8 @@ def read(workdir: str | os.PathLike[str]) -> None:
   tables.write(workdir, "advances", steps)
   tables.write(workdir, "margins", [verdicts.MARGINS])
   failed = tables.read(workdir, "failed")
-  said = verdicts.findings(cells, pd.DataFrame(steps), failed)
-  tables.write(workdir, "findings", said + silent(frames["main"], cells))
+  sentences = verdicts.findings(cells, pd.DataFrame(steps), failed)
+  tables.write(workdir, "findings", sentences + silent(frames["main"], cells))
 
 
 def silent(main: pd.DataFrame, cells: pd.DataFrame) -> list[dict[str, str]]:

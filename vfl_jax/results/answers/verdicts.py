@@ -27,7 +27,7 @@ def verdict(better: pd.Series, worse: pd.Series) -> dict[str, Any]:
     reverse, "trade-off" if one is told apart to the better and the other to
     the worse, else "not told apart".
   """
-  found: dict[str, Any] = {}
+  comparison: dict[str, Any] = {}
   gains, losses = {}, {}
   for name, column in (("utility", "utilities"), ("leakage", "leakages")):
     a, b = better[column], worse[column]
@@ -35,12 +35,12 @@ def verdict(better: pd.Series, worse: pd.Series) -> dict[str, Any]:
       a, b = a.clip(lower=0), b.clip(lower=0)
     difference = (a - b).dropna()  # by seed
     mean, low, high = intervals.interval(difference.tolist())
-    found |= {name: mean, f"{name}_low": low, f"{name}_high": high}
+    comparison |= {name: mean, f"{name}_low": low, f"{name}_high": high}
     if name == "leakage":  # the less the better
       low, high = -high, -low
     gains[name], losses[name] = (low, -low), (-high, high)
-  found["verdict"] = _judged(gains, losses)
-  return found
+  comparison["verdict"] = _judged(gains, losses)
+  return comparison
 
 
 def _judged(gains, losses):
@@ -114,32 +114,32 @@ def findings(
   """
   if steps.empty:
     return []
-  said = []
-  for data, part in cells[cells["defense"] == "none"].groupby(
+  sentences = []
+  for data, undefended in cells[cells["defense"] == "none"].groupby(
     "data", sort=False
   ):
-    said += _alone(str(data), part, steps)
+    sentences += _alone(str(data), undefended, steps)
   for question, name in (
     ("instead", "Does advancing the cut dominate other defences"),
     ("on top", "Does advancing the cut improve other defences"),
   ):
-    part = steps[steps["question"] == question]
-    for data, own in part.groupby("data", sort=False):
-      text, detail = _answer(f"{name} on {_plain(data)}", own)
-      far = own["advance"].max() if question == "on top" else 0
+    asked = steps[steps["question"] == question]
+    for data, comparisons in asked.groupby("data", sort=False):
+      text, detail = _answer(f"{name} on {_plain(data)}", comparisons)
+      far = comparisons["advance"].max() if question == "on top" else 0
       gone = _failed(failed, data, {0, far})
       if gone:
         detail += f"; not compared, for they came to no result: {gone}"
-      said.append((text, detail))
-  return [{"text": text, "detail": detail} for text, detail in said]
+      sentences.append((text, detail))
+  return [{"text": text, "detail": detail} for text, detail in sentences]
 
 
-def _alone(data, part, steps):
-  part = part.sort_values("advance")
-  before, after = part.iloc[0], part.iloc[-1]
+def _alone(data, undefended, steps):
+  undefended = undefended.sort_values("advance")
+  before, after = undefended.iloc[0], undefended.iloc[-1]
   if before["advance"] or not after["advance"]:
     return []
-  own = steps[
+  step = steps[
     (steps["question"] == "alone")
     & (steps["data"] == data)
     & (steps["advance"] == after["advance"])
@@ -153,8 +153,8 @@ def _alone(data, part, steps):
     (
       f"On {_plain(data)}, advancing the cut by {int(after['advance'])} "
       f"changes test {before['metric'].replace('_', ' ')} by "
-      f"{_interval(own, 'utility')} and the largest leakage advantage by "
-      f"{_interval(own, 'leakage')}; by means the "
+      f"{_interval(step, 'utility')} and the largest leakage advantage by "
+      f"{_interval(step, 'leakage')}; by means the "
       f"{before['exposed']:.0%} of the features' variance that the active "
       f"party can rebuild become {after['exposed']:.0%}",
       f"leakage advantage by kind of attack: {', '.join(kinds)}",
@@ -166,22 +166,22 @@ def _failed(failed, data, advances):
   """Defences of a data set that failed with the cut so far forward."""
   if failed.empty:
     return ""
-  part = failed[(failed["data"] == data) & failed["advance"].isin(advances)]
-  names = part["defense"].str.cat(part["strength"].fillna("").astype(str), " ")
+  lost = failed[(failed["data"] == data) & failed["advance"].isin(advances)]
+  names = lost["defense"].str.cat(lost["strength"].fillna("").astype(str), " ")
   return ", ".join(dict.fromkeys(names.map(_plain)))
 
 
-def _answer(question, part):
+def _answer(question, comparisons):
   """How often it does, with the cut as far forward as it goes."""
   shares = {
-    int(advance): own["verdict"].value_counts(normalize=True).to_dict()
-    for advance, own in part.groupby("advance")
+    int(advance): at_advance["verdict"].value_counts(normalize=True).to_dict()
+    for advance, at_advance in comparisons.groupby("advance")
   }
   far = max(shares)
-  own, share = part[part["advance"] == far], shares.pop(far)
+  farthest, share = comparisons[comparisons["advance"] == far], shares.pop(far)
   won, lost = (share.get(k, 0.0) for k in ("dominates", "dominated"))
-  if own["utility_low"].isna().all():
-    return f"{question}? One seed cannot tell", f"{len(own)} comparisons"
+  if farthest["utility_low"].isna().all():
+    return f"{question}? One seed cannot tell", f"{len(farthest)} comparisons"
   answer = (
     "Mostly yes" if won > 0.5 else "Mostly no" if lost > 0.5 else "Not clearly"
   )
@@ -191,12 +191,12 @@ def _answer(question, part):
   ]
   return (
     f"{question}? {answer}: {far} stages forward it is better in {won:.0%} of "
-    f"{len(own)} comparisons, worse in {lost:.0%}, and trades one for the "
-    f"other in {share.get('trade-off', 0.0):.0%}",
+    f"{len(farthest)} comparisons, worse in {lost:.0%}, and trades one for "
+    f"the other in {share.get('trade-off', 0.0):.0%}",
     "the others are not told apart; in the median utility "
-    f"{own['utility'].median():+.3f}, leakage advantage "
-    f"{own['leakage'].median():+.3f}, features exposed "
-    f"{own['exposed'].median():+.2f}"
+    f"{farthest['utility'].median():+.3f}, leakage advantage "
+    f"{farthest['leakage'].median():+.3f}, features exposed "
+    f"{farthest['exposed'].median():+.2f}"
     + (f"; by fewer stages, {', '.join(less)}" if less else ""),
   )
 

@@ -24,11 +24,12 @@ def calibration(frame: pd.DataFrame) -> figures.Figure:
     apart = 0.035 * (np.arange(len(sizes)) - (len(sizes) - 1) / 2)
     colours = np.resize(style.COLOURS, len(sizes))
     for n, colour, shift in zip(sizes, colours, apart, strict=True):
-      part = frame[(frame["estimator"] == name) & (frame["n"] == n)]
-      scale = np.log(part["classes"])
+      estimates = frame[(frame["estimator"] == name) & (frame["n"] == n)]
+      scale = np.log(estimates["classes"])
       axis.plot(
-        part["truth"] / scale + shift,  # so that sizes do not hide each other
-        (part["nats"] / scale).clip(-0.3, 1.3),
+        estimates["truth"] / scale
+        + shift,  # so that sizes do not hide each other
+        (estimates["nats"] / scale).clip(-0.3, 1.3),
         ".",
         color=colour,
         markersize=2.5,
@@ -59,9 +60,11 @@ def calibration_errors(frame: pd.DataFrame) -> figures.Figure:
   for i, n in enumerate(sizes):
     for j, count in enumerate(classes):
       axis = axes[i, j]
-      part = frame[(frame["n"] == n) & (frame["classes"] == count)]
+      estimates = frame[(frame["n"] == n) & (frame["classes"] == count)]
       for k, name in enumerate(names):
-        error = part[part["estimator"] == name].groupby("d")["error"].mean()
+        error = (
+          estimates[estimates["estimator"] == name].groupby("d")["error"].mean()
+        )
         axis.plot(
           error.index,
           error.clip(upper=1),

@@ -19,12 +19,14 @@ def depth(frame: pd.DataFrame) -> figures.Figure:
   frame = frame[frame["estimator"] == frame["estimator"].iloc[0]]
   pairs = list(frame.groupby(["data", "model"], sort=False))
   figure, axes = style.panels(len(pairs), 4, 2.5, 2.1)
-  for axis, ((data, model), part) in zip(axes.flat, pairs):
-    for colour, (samples, own) in zip(
-      style.COLOURS, part.groupby("samples", sort=False)
+  for axis, ((data, model), pair_curves) in zip(axes.flat, pairs):
+    for colour, (samples, sample_curves) in zip(
+      style.COLOURS, pair_curves.groupby("samples", sort=False)
     ):
       for place, face in (("bottom", "white"), ("joint", colour)):
-        points = own[own["place"] == place].sort_values("layer")
+        points = sample_curves[sample_curves["place"] == place].sort_values(
+          "layer"
+        )
         axis.plot(
           points["layer"],
           points["mean"],
@@ -44,7 +46,7 @@ def depth(frame: pd.DataFrame) -> figures.Figure:
           alpha=0.15,
           linewidth=0,
         )
-    floor = part.groupby("layer")["floor"].mean()
+    floor = pair_curves.groupby("layer")["floor"].mean()
     axis.plot(floor.index, floor, ":", color=style.GREY, linewidth=0.8)
     axis.set_title(f"{data}, {model}".replace("_", " "), fontsize=8)
     axis.set_ylim(-0.08, 1.05)

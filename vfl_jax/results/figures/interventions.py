@@ -51,17 +51,17 @@ def probes(frame: pd.DataFrame) -> figures.Figure:
   for axis, family in zip(axes[0], families, strict=True):
     for colour, offset, what in zip(style.COLOURS, offsets, whats):
       for line, party in enumerate(parties):
-        own = frame[
+        values = frame[
           (frame["family"] == family)
           & (frame["what"] == what)
           & (frame["party"] == party)
         ]["nats"]
-        if own.empty:
+        if values.empty:
           continue
         axis.errorbar(
-          own.mean(),
+          values.mean(),
           line + offset,
-          xerr=intervals.half_width(own),
+          xerr=intervals.half_width(values),
           color=colour,
           marker="o",
           markersize=5,

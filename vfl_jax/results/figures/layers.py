@@ -27,10 +27,10 @@ def information(frame: pd.DataFrame) -> figures.Figure:
   for row, estimator in enumerate(estimators):
     for column, where in enumerate(samples):
       axis = axes[row, column]
-      part = frame[
+      estimates = frame[
         (frame["estimator"] == estimator) & (frame["samples"] == where)
       ]
-      _curves(axis, part)
+      _curves(axis, estimates)
       _stages(axis, frame)
       axis.set_title(f"{estimator}, {where}")
   for axis in axes[:, 0]:
@@ -47,15 +47,17 @@ def _stages(axis, frame):
   axis.tick_params("x", labelsize=9 if len(stages) < 12 else 6.5)
 
 
-def _curves(axis, part, references=True):
-  parties = list(dict.fromkeys(part["party"]))
+def _curves(axis, estimates, references=True):
+  parties = list(dict.fromkeys(estimates["party"]))
   for colour, party in zip(np.resize(style.COLOURS, len(parties)), parties):
     joint = party == "joint"
     colour = style.INK if joint else colour
     name = "all parties" if joint else f"party {party}"
-    own = part[part["party"] == party]
+    party_estimates = estimates[estimates["party"] == party]
     for form, marker, dashes in (("flat", "o", "-"), ("pooled", "d", ":")):
-      by_layer = own[own["form"] == form].groupby("layer")["nats"]
+      by_layer = party_estimates[party_estimates["form"] == form].groupby(
+        "layer"
+      )["nats"]
       if not by_layer.ngroups or (form == "pooled" and not joint):
         continue
       mean, half = by_layer.mean(), by_layer.apply(intervals.half_width)
@@ -74,7 +76,7 @@ def _curves(axis, part, references=True):
       )
   if not references:
     return
-  floor = part.groupby("layer")["floor"]
+  floor = estimates.groupby("layer")["floor"]
   axis.fill_between(
     floor.min().index,
     floor.min(),
@@ -91,14 +93,14 @@ def _curves(axis, part, references=True):
     label="floor (permuted labels)",
   )
   axis.axhline(
-    part["ceiling"].iloc[0],
+    estimates["ceiling"].iloc[0],
     color=style.GREY,
     linestyle="--",
     linewidth=1,
     label="ceiling H(Y)",
   )
   axis.axvline(
-    part["cut"].iloc[0] + 0.5,
+    estimates["cut"].iloc[0] + 0.5,
     color=style.COLOURS[3],
     linewidth=1.2,
     label="cut",
@@ -135,8 +137,8 @@ def information_map(frame: pd.DataFrame) -> figures.Figure | None:
     enumerate(samples), enumerate(parties)
   ):
     axis = axes[i, j]
-    own = frame[(frame["party"] == party) & (frame["samples"] == where)]
-    table = own.pivot_table(index="epoch", columns="layer", values="nats")
+    estimates = frame[(frame["party"] == party) & (frame["samples"] == where)]
+    table = estimates.pivot_table(index="epoch", columns="layer", values="nats")
     image = axis.imshow(
       table,
       vmin=0,
@@ -146,7 +148,7 @@ def information_map(frame: pd.DataFrame) -> figures.Figure | None:
       origin="lower",
     )
     axis.set_yticks(range(len(table)), table.index)
-    _stages(axis, own)
+    _stages(axis, estimates)
     axis.grid(visible=False)
     name = "all parties" if party == "joint" else f"party {party}"
     axis.set_title(f"{name}, {where}")
@@ -171,8 +173,8 @@ def information_epochs(frame: pd.DataFrame) -> figures.Figure | None:
     for axis in block[len(epochs) :]:
       axis.axis("off")
     for axis, epoch in zip(block, epochs):
-      part = frame[(frame["epoch"] == epoch) & (frame["samples"] == where)]
-      _curves(axis, part)
+      estimates = frame[(frame["epoch"] == epoch) & (frame["samples"] == where)]
+      _curves(axis, estimates)
       _stages(axis, frame)
       axis.set_title(f"{f'epoch {epoch}' if epoch else 'untrained'}, {where}")
   for axis in axes[:, 0]:

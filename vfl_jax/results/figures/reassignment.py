@@ -30,10 +30,10 @@ def reassignment(frame: pd.DataFrame) -> figures.Figure:
     figsize=(2.3 * len(data) + 0.6, 5.2),
   )
   for k, name in enumerate(data):
-    part = frame[frame["data"] == name]
+    tasks = frame[frame["data"] == name]
     above, gain = axes[:, k]
     above.set_title(name.replace("_", " "))
-    for row in part.to_dict("records"):
+    for row in tasks.to_dict("records"):
       kind = str(row["task"]).split()[0]
       marker = _MARKERS.get(kind, "v")
       colours = [*_MARKERS]

@@ -13,8 +13,8 @@ def training(frame: pd.DataFrame) -> figures.Figure:
   panels = (("loss",), ("accuracy", "validation"))
   for axis, quantities in zip(axes, panels, strict=True):
     for colour, quantity in zip(style.COLOURS, quantities):
-      part = frame[frame["quantity"] == quantity]
-      by_epoch = part.groupby("epoch")["value"]
+      values = frame[frame["quantity"] == quantity]
+      by_epoch = values.groupby("epoch")["value"]
       mean, half = by_epoch.mean(), by_epoch.apply(intervals.half_width)
       label = {"accuracy": "training batches"}.get(quantity, quantity)
       axis.plot(mean.index + 1, mean, color=colour, label=label)

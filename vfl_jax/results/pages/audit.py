@@ -64,20 +64,20 @@ def _limits(section) -> list[str]:
     "features": "the features of the passive parties",
     "both": "whichever of labels and features is worse off",
   }[section["protect"]]
-  found = [
+  limits = [
     f"protect {side}",
     f"lose at most {section['max_utility_loss']:g} on the main task",
   ]
   if section["max_leakage"] < 1:
-    found.append(
+    limits.append(
       f"at most {section['max_leakage']:.0%} of what guessing leaves of the "
       "labels leaked"
     )
   if section["max_exposed"] < 1:
-    found.append(f"at most {section['max_exposed']:.0%} of features exposed")
+    limits.append(f"at most {section['max_exposed']:.0%} of features exposed")
   if section["max_bytes"]:
-    found.append(f"at most {section['max_bytes']:,} bytes a sample")
-  return found
+    limits.append(f"at most {section['max_bytes']:,} bytes a sample")
+  return limits
 
 
 def _sections(frame, config) -> list[sections.Section]:

@@ -82,10 +82,10 @@ def _defended(
       "measured": measured(quantity, party),
       "quantity": quantity,
       "party": party,
-      "value": own["value"].mean(),
-      "half": intervals.half_width(own["value"]),
+      "value": values["value"].mean(),
+      "half": intervals.half_width(values["value"]),
     }
-    for (quantity, party), own in frame.groupby(
+    for (quantity, party), values in frame.groupby(
       ["quantity", "party"], sort=False
     )
   ]
@@ -122,7 +122,7 @@ def trends(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 def findings(information: pd.DataFrame) -> list[tuple[str, str]]:
   """What the numbers say of information and depth, for or against."""
-  said = []
+  sentences = []
   joint = [
     t
     for t in trends(information)
@@ -144,14 +144,14 @@ def findings(information: pd.DataFrame) -> list[tuple[str, str]]:
       text = "Only some estimators see information rise with depth"
     else:
       text = "No clear rise of information with depth, unlike the paper's claim"
-    said.append(
+    sentences.append(
       (
         text,
         "rank correlation of layer and I(T;Y), all parties, held out: "
         + values,
       )
     )
-  return said
+  return sentences
 
 
 def _layers(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -162,17 +162,17 @@ def _layers(frame: pd.DataFrame) -> list[dict[str, Any]]:
   marks, rows = _marks(frame), []
   for place, group in frame.groupby(keys, sort=False):
     row: dict[str, Any] = dict(zip(keys, place, strict=True))
-    for samples, part in group.groupby("samples", sort=False):
+    for samples, estimates in group.groupby("samples", sort=False):
       name = str(samples).replace(" ", "_")
-      row[name] = part["nats"].mean()
-      row[f"{name}_half"] = intervals.half_width(part["nats"])
-      row[f"{name}_floor"] = part["floor"].mean()
-      row[f"{name}_fitted"] = part["fitted"].mean()
+      row[name] = estimates["nats"].mean()
+      row[f"{name}_half"] = intervals.half_width(estimates["nats"])
+      row[f"{name}_floor"] = estimates["floor"].mean()
+      row[f"{name}_fitted"] = estimates["fitted"].mean()
       row[f"{name}_marks"] = "".join(
-        sorted({marks.get(kind, "*") for kind in _kinds(part["warning"])})
+        sorted({marks.get(kind, "*") for kind in _kinds(estimates["warning"])})
       )
-      row[f"{name}_folds"] = part["fold_interval"].mean()
-      row[f"{name}_n"] = int(part["n"].iloc[0])
+      row[f"{name}_folds"] = estimates["fold_interval"].mean()
+      row[f"{name}_n"] = int(estimates["n"].iloc[0])
     row["width"] = int(group["width"].iloc[0])
     row["kept"] = group["kept_variance"].mean()
     row["loss"] = group["projection_loss"].mean()
@@ -184,8 +184,8 @@ def _layers(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _kinds(warnings: pd.Series) -> pd.Series:
   """One warning a row, without its figures: the kinds of warning there are."""
-  said = warnings.dropna().str.split("; ").explode()
-  return said[said != ""].str.split(":").str[0]
+  texts = warnings.dropna().str.split("; ").explode()
+  return texts[texts != ""].str.split(":").str[0]
 
 
 def _marks(frame: pd.DataFrame) -> dict[str, str]:
@@ -264,7 +264,7 @@ def compensation_findings(
   frame: pd.DataFrame, probes: pd.DataFrame
 ) -> list[tuple[str, str]]:
   """Model compensation, for or against, from the direct measurements."""
-  said = []
+  sentences = []
   rows = {r["what"]: r for r in _compensation(frame)}
   random = rows.get("top on random bottoms")
   if random:
@@ -279,7 +279,7 @@ def compensation_findings(
         f"; a fresh top on the trained bottoms {fresh['share']:.0%}, "
         f"accuracy {fresh['accuracy']:.3f}"
       )
-    said.append((text, detail))
+    sentences.append((text, detail))
   if len(probes):
     joint = probes[(probes["party"] == "joint") & (probes["family"] == "mlp")]
     table = joint.pivot(index="seed", columns="what", values="nats")
@@ -302,5 +302,5 @@ def compensation_findings(
       f"{table['central twin'].mean():.2f} nats, difference "
       f"{gap.mean():+.2f} [{gap.mean() - half:+.2f}, {gap.mean() + half:+.2f}]"
     )
-    said.append((text, detail))
-  return said
+    sentences.append((text, detail))
+  return sentences

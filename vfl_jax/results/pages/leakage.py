@@ -10,15 +10,15 @@ from vfl_jax.results import intervals
 
 def findings(leakage: pd.DataFrame) -> list[tuple[str, str]]:
   """Who leaks, attacks with the same verdict together."""
-  said = []
+  sentences = []
   alike: dict[Any, list[Any]] = {}
-  every = _decisive(leakage)
-  for r in every:
+  decisive = _decisive(leakage)
+  for r in decisive:
     key = r["party"], advantage.verdict(r["low"], r["high"])
     alike.setdefault(key, []).append(r)
   for (party, words), rows in alike.items():
     both = [r["attack"] for r in rows]  # on training rows, on test rows
-    total = [r["attack"] for r in every if r["party"] == party]
+    total = [r["attack"] for r in decisive if r["party"] == party]
     names = ", ".join(
       dict.fromkeys(
         r["attack"].replace("_", " ")
@@ -36,8 +36,8 @@ def findings(leakage: pd.DataFrame) -> list[tuple[str, str]]:
       f"{r['advantage']:+.3f}"
       for r in rows
     )
-    said.append((f"Party {party}, {names}: {words}", numbers))
-  return said
+    sentences.append((f"Party {party}, {names}: {words}", numbers))
+  return sentences
 
 
 def judged(leakage: pd.DataFrame) -> list[Any]:
@@ -63,23 +63,23 @@ def exposure(frame: pd.DataFrame) -> list[Any]:
   """What features are rebuilt to, beside their mean, by party and metric."""
   if frame.empty:
     return []
-  found = []
+  rows = []
   frame = frame[frame["rows"] == "test"]
   groups = frame.groupby(["attack", "party", "metric"], sort=False)
   for (attack, party, metric), group in groups:
-    own = group[group["what"] == "attack"]["value"]
-    found.append(
+    errors = group[group["what"] == "attack"]["value"]
+    rows.append(
       {
         "attack": attack,
         "party": party,
         "metric": metric,
-        "value": own.mean(),
-        "half": intervals.half_width(own),
+        "value": errors.mean(),
+        "half": intervals.half_width(errors),
         "mean": group[group["what"] == "mean"]["value"].mean(),
         "n": int(group["n"].iloc[0]),
       }
     )
-  return found
+  return rows
 
 
 def _decisive(leakage: pd.DataFrame) -> list[Any]:
@@ -98,14 +98,14 @@ def strongest(leakage: pd.DataFrame) -> list[dict[str, Any]]:
   That it is the largest was seen with the labels at hand: its interval is as
   wide as it must be to hold for all of them at once.
   """
-  found: dict[str, dict[str, Any]] = {}
+  largest: dict[str, dict[str, Any]] = {}
   rows = _decisive(leakage)
   for r in rows:
-    before = found.get(r["party"])
+    before = largest.get(r["party"])
     if before is None or r["advantage"] > before["advantage"]:
-      found[r["party"]] = r
+      largest[r["party"]] = r
   cards = []
-  for party, r in found.items():
+  for party, r in largest.items():
     count = sum(other["party"] == party for other in rows)
     wider = 1.0
     if r["seeds"] > 1:  # an interval for each of them at once (Bonferroni)
