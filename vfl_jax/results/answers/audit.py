@@ -1,12 +1,12 @@
 """Which cut an audit recommends, with the evidence.
 
-Cells are labelled by cut and defense ("none" is one). The choice is made by
-the main task and the exposure of features on validation rows and by leakage on
-training rows; what is said of the option chosen is read from test rows too.
+Cells are labelled by cut and defense (possibly "none"). The choice uses the
+main task and the exposure of features on validation rows, and the leakage on
+training rows; the chosen option is reported on test rows too.
 
-What leaks is the leakage advantage of the strongest attack as a share of what
-guessing leaves (of 1 minus the score of the prior): advantages in AUC and in
-accuracy, and shares of features, are held against each other.
+Leakage is the advantage of the strongest attack as a share of what guessing
+leaves (1 minus the score of the prior). Advantages in AUC and in accuracy, and
+shares of features, can thus be compared with each other.
 """
 
 from collections.abc import Iterable
@@ -30,11 +30,11 @@ CELL = ["cut", "defense"]
 
 
 def read(workdir: str | os.PathLike[str], attacks: Iterable[str] = ()) -> None:
-  """The tables "options" and "findings", and audit.json.
+  """Write the tables "options" and "findings", and audit.json.
 
   Args:
-    workdir: of the audit.
-    attacks: names of those that exist, to list what was not tried.
+    workdir: folder of the audit.
+    attacks: names of all attacks that exist, to list those not tried.
   """
   workdir = pathlib.Path(workdir)
   config = json.loads((workdir / "config.json").read_text("utf-8"))
@@ -106,7 +106,7 @@ def _left_out(attacks, asked) -> list[str]:
 
 
 def named(cut: int, defense: str) -> str:
-  """What people call an option.
+  """The name of an option, for people.
 
   >>> named(2, "none"), named(2, "gaussian (scale=0.1)")
   ('cut 2', 'cut 2 with gaussian (scale=0.1)')
@@ -122,26 +122,31 @@ def measured(
   cost: pd.DataFrame,
   seeds: int,
 ) -> pd.DataFrame:
-  """Every option in one row; the columns of `CELL` are in all tables.
+  """One row per option; all tables have the columns of `CELL`.
 
   Args:
-    main: the main task; may have test and validation rows.
-    leakage: judged advantages.
-    attacks: the scores they come from; answers of an oracle do not count.
-    exposure: of features; may be empty.
-    cost: by stage.
-    seeds: that every option was to have.
+    main: scores of the main task, on test and validation rows.
+    leakage: leakage advantages, as the experiments report them.
+    attacks: the scores that they come from; those of oracles do not count.
+    exposure: features rebuilt; may be empty.
+    cost: costs by stage.
+    seeds: number of seeds that every option should have.
 
   Returns:
-    name; stages, those of a passive party; metric; the main task as
-    validation_ and test_ (mean, low, high, n); leak, what leaks by the
-    strongest attack that answered in every seed (see above) on training rows,
-    leak_low, leak_high, and of that attack leak_ (attack, party, metric,
-    score, control, control_score, test: the advantage on test rows, test_low,
-    test_high); exposed, of the party worst off on test rows; what `cuts.price`
-    finds; tries, the number of attacks and parties; lacks, why the option
-    cannot be compared. Besides, series by number of the seed: utilities and
-    exposures (validation rows), leakages (training rows).
+    Rows with these columns:
+    - name; stages: those of a passive party; metric.
+    - validation_ and test_ with mean, low, high and n: the main task.
+    - leak, leak_low, leak_high: leakage (see the module) on training rows, of
+      the strongest attack that answered in every seed.
+    - leak_ with attack, party, metric, score, control and control_score: that
+      attack; leak_test, leak_test_low, leak_test_high: its advantage on test
+      rows.
+    - exposed: share rebuilt on test rows, of the most exposed party.
+    - the columns of `cuts.price`.
+    - tries: number of attacks, over parties; lacks: why the option cannot be
+      compared, "" if it can.
+    - utilities, exposures (validation rows), leakages (training rows): series
+      indexed by seed.
   """
   primary = main[main["primary"]]
   clean = lambda frame: frame[
@@ -194,7 +199,7 @@ _NOTHING: dict[str, Any] = {
 
 
 def _leaks(scores) -> list[dict[str, Any]]:
-  """Each attack of each party: what it gets of what guessing leaves."""
+  """For each attack and party, the leakage by seed (see the module)."""
   leaks = []
   for (attack, party), group in scores.groupby(["attack", "party"]):
     group = group.dropna(subset=["value"])
@@ -209,7 +214,7 @@ def _leaks(scores) -> list[dict[str, Any]]:
 
 
 def _leaking(strongest, judged) -> dict[str, Any]:
-  """The strongest attack in columns, with its scores as they were judged."""
+  """Columns about the strongest attack, with its scores as reported."""
   values = strongest["seeds"].tolist()
   nothing = float("nan")
   mean, low, high = intervals.interval(values) if values else (nothing,) * 3
@@ -240,7 +245,7 @@ def _leaking(strongest, judged) -> dict[str, Any]:
 
 
 def _worst(exposure, rows) -> pd.Series:
-  """By seed the share rebuilt of the party whose features suffer most."""
+  """The share rebuilt of the most exposed party, by seed."""
   if exposure.empty:
     return pd.Series(dtype=float)
   shares = cells.rebuilt(exposure, rows)
@@ -248,7 +253,7 @@ def _worst(exposure, rows) -> pd.Series:
 
 
 def _evidence(frame, main) -> evidence.Evidence:
-  """Validation rows, and what guessing gets of the main task there."""
+  """Number of validation rows, and the score of guessing on them."""
   told = main[main["primary"] & (main["rows"] == "validation")]
   rows = int(frame["validation_n"].min())
   return evidence.Evidence(rows, float(told["guess"].mean()))

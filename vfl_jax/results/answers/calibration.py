@@ -1,4 +1,4 @@
-"""Which estimator is nearest to the truth, and where."""
+"""Errors of estimators of I(T;Y) on problems whose truth is known."""
 
 import numpy as np
 import pandas as pd
@@ -7,13 +7,18 @@ CELL = ["shape", "n", "d", "classes", "level", "seed"]
 
 
 def by_cell(frame: pd.DataFrame) -> pd.DataFrame:
-  """Errors over seeds of every estimator on every kind of problem.
+  """Errors over seeds, for each estimator and kind of problem.
+
+  Args:
+    frame: estimates, one per row, with the columns of `CELL`, estimator, nats,
+      interval, truth, truth_error and fitted.
 
   Returns:
-    Per estimator and cell: truth and its largest standard error, bias, spread
-    (standard deviation), mae (mean absolute error), above (share of estimates
-    whose whole interval lies above the truth) and own_rows (what critics read
-    on the rows they were fitted on).
+    One row per estimator and kind of problem, in nats: truth and truth_error
+    (its largest standard error), bias, spread (standard deviation), mae (mean
+    absolute error), above (share of estimates whose whole interval lies above
+    the truth) and own_rows (mean estimate on the rows that the critics were
+    fitted on).
   """
   error = frame["nats"] - frame["truth"]
   groups = frame.assign(
@@ -34,14 +39,19 @@ def by_cell(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def summary(frame: pd.DataFrame) -> pd.DataFrame:
-  """Error by estimator and sample size, over all problems of that size.
+  """Errors by estimator and sample size, over all problems of that size.
+
+  Args:
+    frame: estimates, as for `by_cell`.
 
   Returns:
-    bias (mean error), spread (standard deviation of the error over seeds,
-    averaged over problems), mae and share (mean absolute error in nats, and as
-    a share of log(classes), where no error counts for more than 1), covered
-    (share of truths inside the 95 % interval) and above (share of estimates
-    whose whole interval lies above the truth: a lower bound should have none).
+    One row per estimator and sample size n ("all" for all sizes), sorted by n
+    and share: bias (mean error), spread (standard deviation of the error over
+    seeds, averaged over problems), mae and share (mean absolute error in nats,
+    and as a share of log(classes) with each error clipped to 1), covered (share
+    of truths inside the 95 % interval), above (share of estimates whose whole
+    interval lies above the truth; a lower bound should have none), estimates
+    (their number) and seconds (median).
   """
   frame = frame.assign(
     error=frame["nats"] - frame["truth"],

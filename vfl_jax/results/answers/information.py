@@ -1,9 +1,9 @@
 """Whether information about the labels grows with depth, pair by pair.
 
-Cells are labelled by data and model. A path leads through the bottom of one
-party, from its input to the cut, and on through the top, with a step at the
-merge, where the other parties come in. Jointly the layers of all parties, put
-side by side below the cut, are one chain.
+Cells are labelled by data and model. A path leads from the input of one party
+through its bottom to the cut, and on through the top; the merge, where the
+other parties join, is a step in it. Jointly, the layers of all parties form
+one chain: below the cut they are put side by side.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ PARTS = ("bottom", "joint", "path")
 
 
 def read(workdir: str | os.PathLike[str]) -> None:
-  """The tables "depth", "curves" and "findings"."""
+  """Write the tables "depth", "curves" and "findings" of a study."""
   frame = flat(tables.read(workdir, "all_information"))
   rows = correlations(frame)
   tables.write(workdir, "depth", rows)
@@ -29,7 +29,7 @@ def read(workdir: str | os.PathLike[str]) -> None:
 
 
 def flat(frame: pd.DataFrame) -> pd.DataFrame:
-  """I(T;Y) of whole layers at the end of the training."""
+  """Rows about I(T;Y) of whole (unpooled) layers at the end of training."""
   last = frame.groupby(PAIR)["epoch"].transform("max")
   return frame[
     (frame["quantity"] == "I(T;Y)")
@@ -39,19 +39,20 @@ def flat(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def correlations(frame: pd.DataFrame) -> list[dict[str, Any]]:
-  """Rank correlations of depth and information, a row for each pair.
+  """Rank correlations of depth and information, one row per pair.
 
   Args:
-    frame: of `flat`.
+    frame: estimates as `flat` gives them.
 
   Returns:
-    The pair, estimator, samples ("trained on", "held out"); of bottoms and of
-    paths (both means over parties) and of all parties jointly the Spearman
-    correlation with its interval over seeds (columns PART, PART_low,
-    PART_high), and what the last layer has more than the first, as a share of
-    H(Y), with its interval (columns PART_gain, PART_gain_low, PART_gain_high);
-    input and cut (of a party) and output: information as a share of H(Y);
-    marked, the share of estimates that carry a warning; seeds, n.
+    Rows with the columns of `PAIR` and:
+    - estimator; samples ("trained on" or "held out").
+    - for each PART of `PARTS` (bottom and path are means over parties) the
+      Spearman correlation with its interval over seeds (PART, PART_low,
+      PART_high), and the information of the last layer minus that of the first,
+      as a share of H(Y) (PART_gain, PART_gain_low, PART_gain_high).
+    - input, cut (of a party), output: information as a share of H(Y).
+    - marked: share of the estimates that carry a warning; seeds; n.
   """
   rows = []
   for key, group in frame.groupby([*PAIR, "estimator", "samples"], sort=False):
@@ -76,7 +77,7 @@ def correlations(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _seed(frame) -> dict[str, float]:
-  """Of one seed."""
+  """Correlations, gains and shares of one seed."""
   joint = frame[frame["party"] == "joint"].sort_values("layer")
   bottoms = [
     bottom.sort_values("layer")
@@ -106,7 +107,7 @@ def _seed(frame) -> dict[str, float]:
 
 
 def _rank(layers) -> float:
-  """Of three layers or more; NaN where there are fewer."""
+  """Spearman correlation of depth and nats; NaN for fewer than three layers."""
   if len(layers) < 3:
     return float("nan")
   order = pd.Series(range(len(layers)))
@@ -114,17 +115,21 @@ def _rank(layers) -> float:
 
 
 def _mean(values) -> float:
-  """Of what is there."""
+  """Mean of the values that are not NaN; NaN if all are."""
   present = [float(v) for v in values if v == v]
   return sum(present) / len(present) if present else float("nan")
 
 
 def curves(frame: pd.DataFrame) -> list[dict[str, Any]]:
-  """Information by depth as a share of H(Y), parties averaged.
+  """Information by depth as a share of H(Y), averaged over parties.
+
+  Args:
+    frame: estimates as `flat` gives them.
 
   Returns:
-    The pair, estimator, samples, place ("bottom" or "joint"), layer, stage,
-    mean, low, high (over seeds), floor.
+    Rows with the columns of `PAIR`, estimator, samples, place ("bottom" or
+    "joint"), layer, stage, mean, low and high (interval over seeds) and floor
+    (the estimate for permuted labels).
   """
   frame = frame.assign(
     place=["joint" if p == "joint" else "bottom" for p in frame["party"]],
@@ -151,7 +156,11 @@ def curves(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def findings(rows: pd.DataFrame) -> list[dict[str, str]]:
-  """The paper's claim, by estimator, on rows held out and rows trained on."""
+  """Sentences on the paper's claim, by estimator and kind of rows.
+
+  Args:
+    rows: rows as `correlations` gives them.
+  """
   sentences = []
   for (estimator, samples), group in rows.groupby(
     ["estimator", "samples"], sort=False
@@ -187,14 +196,14 @@ def verdict(row: Mapping[str, Any], part: str) -> str:
   """Whether information grows with depth: "grows", "falls", "not told".
 
   Rank correlations of a few layers take few values, and their intervals may
-  have no width: the gain has to bear them out.
+  have no width; the gain therefore must have the same sign.
 
   Args:
-    row: of `correlations`.
+    row: a row of `correlations`.
     part: one of "bottom", "joint", "path".
 
   Returns:
-    What the 95 % intervals of both say; "" where there is one seed.
+    The verdict that both 95 % intervals support; "" for a single seed.
   """
   ranks, gains = (
     (row[f"{name}_low"], row[f"{name}_high"]) for name in (part, f"{part}_gain")
@@ -207,7 +216,7 @@ def verdict(row: Mapping[str, Any], part: str) -> str:
 
 
 def _counted(pairs, name):
-  """Pairs in which it grows, falls, and all that can be told."""
+  """Numbers of pairs in which information grows, falls, and has a verdict."""
   verdicts = [verdict(row, name) for row in pairs.to_dict("records")]
   return (
     verdicts.count("grows"),

@@ -1,4 +1,4 @@
-"""What attacks find where the task says less and less of what features do.
+"""What attacks find when the task has less and less to do with the features.
 
 Cells are labelled by data and task.
 """
@@ -13,11 +13,11 @@ from vfl_jax.results.answers import cells as answer_cells
 from vfl_jax.results import tables
 
 CELL = ["data", "task"]
-LEARNED = 0.9  # share of its ceiling that a crossed task has to reach
+LEARNED = 0.9  # share of the ceiling from which a crossed task is learned
 
 
 def read(workdir: str | os.PathLike[str]) -> None:
-  """The tables "reassignment" and "findings"."""
+  """Write the tables "reassignment" and "findings" of a study."""
   names = ("main", "leakage", "attacks", "alignment")
   rows = measured(**{n: tables.read(workdir, f"all_{n}") for n in names})
   tables.write(workdir, "reassignment", rows)
@@ -30,26 +30,31 @@ def measured(
   attacks: pd.DataFrame,
   alignment: pd.DataFrame,
 ) -> list[dict[str, Any]]:
-  """Every cell in one row; the columns of `CELL` are in all tables.
+  """One row per cell; all tables have the columns of `CELL`.
 
   Args:
-    main: utility.
-    leakage: advantages of attacks.
-    attacks: the scores they come from.
-    alignment: see `evaluation.alignment`.
+    main: scores of the main task.
+    leakage: advantages of the attacks.
+    attacks: the scores that the advantages come from.
+    alignment: scores of learners without a federation, as
+      `evaluation.alignment` gives them.
 
   Returns:
-    metric; utility with its interval (test rows); prior (score of the best
-    guess without features) and ceiling (of what sums allow, where there is
-    one); informative, of a learner with every label, and clusters, both above
-    the prior, the passive parties' largest; few_labels, the features-only
-    control above the prior. Of the strongest attack on embeddings (test rows),
-    on training rows, and by gradients: score, control, advantage, its
-    interval, attack and party, under the prefixes "embeddings_", "train_" and
-    "gradients_". Of all attacks on embeddings by all parties, test rows:
-    attacks, how many; held, how many of them are at or below their control by
-    the equivalence test; leaking and unclear, which of the others are shown to
-    be above it, and which are not told.
+    Rows with these columns:
+    - metric; utility with its interval, on test rows.
+    - prior: score of the best guess without features.
+    - ceiling: score that a sum of the parties' classifiers allows; NaN where
+      there is none.
+    - informative, clusters: scores of a learner with all labels and of a
+      clustering, minus the prior; the largest of the passive parties.
+    - few_labels: score of the features-only control minus the prior.
+    - score, control, advantage, low, high, attack and party of the strongest
+      attack on embeddings (prefix "embeddings_" on test rows, "train_" on
+      training rows), by gradients ("gradients_") and by clustering
+      ("clustering_").
+    - attacks: number of attacks on embeddings, over parties, on test rows;
+      held: number of them at or below their control by the equivalence test;
+      leaking, unclear: names of those significantly above it, and of the rest.
   """
   rows = []
   utilities = main[(main["rows"] == "test") & main["primary"]]
@@ -89,7 +94,7 @@ def measured(
 
 
 def _aligned(alignment, passive):
-  """What learners that know of no federation find."""
+  """Scores of learners without a federation, above chance."""
   above = alignment["value"] - alignment["chance"]
   scores = alignment.assign(above=above)
   theirs = (
@@ -104,7 +109,7 @@ def _aligned(alignment, passive):
 
 
 def _known(attacks):
-  """What guesses and few labels give on test rows, without a federation."""
+  """Scores of guessing and of few labels on test rows, without a federation."""
   scores = attacks[attacks["primary"] & (attacks["rows"] == "test")]
   means = scores.groupby(["what", "party"])["value"].mean()
   best = {what: by_party.max() for what, by_party in means.groupby(level=0)}
@@ -116,7 +121,7 @@ def _known(attacks):
 
 
 def _held(leaks):
-  """Attacks at their control, and the others by name."""
+  """The number of attacks at their control, and the others by name."""
   counts: dict[str, Any] = {"attacks": 0, "held": 0}
   others: dict[str, list[str]] = {"leaking": [], "unclear": []}
   for row in leaks.dropna(subset=["low"]).to_dict("records"):
@@ -132,7 +137,7 @@ def _held(leaks):
 
 
 def _strongest(prefix, leaks, rows):
-  """The attack with the largest advantage on such rows."""
+  """Columns, with a prefix, of the attack with the largest advantage."""
   candidates = leaks[leaks["rows"] == rows].dropna(subset=["advantage"])
   facts: dict[str, Any] = dict.fromkeys(
     ("score", "control", "advantage", "low", "high"), float("nan")
@@ -148,7 +153,7 @@ def _strongest(prefix, leaks, rows):
 
 
 def findings(cells: pd.DataFrame) -> list[dict[str, str]]:
-  """The paper's claim, data set by data set."""
+  """Sentences on the paper's claim, one or two for each data set."""
   sentences = []
   for data, data_cells in cells.groupby("data", sort=False):
     name = str(data).replace("_", " ")
@@ -190,7 +195,7 @@ def _named(what, names):
 
 
 def _related(name, data_cells):
-  """Whether attacks and their advantage go with alignment."""
+  """How attack scores and advantages correlate with alignment, in words."""
   score = data_cells["embeddings_score"] - data_cells["prior"]
   gain = data_cells["embeddings_advantage"]
   raw = data_cells["few_labels"].corr(score, method="spearman")

@@ -1,4 +1,4 @@
-"""One cell of a study against another: seed by seed, and in sentences."""
+"""Paired comparisons of the cells of a study, as numbers and as sentences."""
 
 from typing import Any
 
@@ -7,25 +7,27 @@ import pandas as pd
 from vfl_jax.results import intervals
 
 CELL = ["data", "defense", "strength", "advance"]
-# how much worse is as good as equal: shares of samples, as accuracy is
+# a loss below this counts as none; shares of samples, like accuracy
 MARGINS = {"utility": 0.02, "leakage": 0.05}
 
 
 def verdict(better: pd.Series, worse: pd.Series) -> dict[str, Any]:
-  """One cell against another, by paired differences over seeds.
+  """Compare two cells by paired differences over seeds.
+
+  A leakage advantage below zero counts as zero, since that attacker does better
+  without the federation.
 
   Args:
-    better: the cell that is asked about, a row of `measured`.
-    worse: the one it is held against.
+    better: the cell in question, a row of `cells.measured`.
+    worse: the cell that it is compared with.
 
   Returns:
-    utility and leakage, the differences over the seeds that both have, with
-    their 95 % intervals; an advantage below zero counts as none, for that
-    attacker does without the federation. And the verdict: "dominates" if one
-    of the two is told apart to the better and the other is told apart too or
-    at most its margin worse (by the whole interval), "dominated" for the
-    reverse, "trade-off" if one is told apart to the better and the other to
-    the worse, else "not told apart".
+    utility and leakage: mean differences over the seeds that both cells have,
+    with their 95 % intervals (suffixes "_low" and "_high"). verdict:
+    "dominates" if the cell is significantly better in one of the two and, by
+    the whole interval, worse by less than the margin in the other; "dominated"
+    for the reverse; "trade-off" if it is significantly better in one and
+    significantly worse in the other; else "not told apart".
   """
   comparison: dict[str, Any] = {}
   gains, losses = {}, {}
@@ -44,7 +46,13 @@ def verdict(better: pd.Series, worse: pd.Series) -> dict[str, Any]:
 
 
 def _judged(gains, losses):
-  """Of `(surely at least, at most lost)` by name, there and back."""
+  """The verdict, from both directions.
+
+  Args:
+    gains: for each quantity the least gain and the largest loss that the
+      interval allows.
+    losses: the same for the other direction.
+  """
 
   def wins(sides):
     return [name for name, (least, _) in sides.items() if least > 0]
@@ -63,14 +71,18 @@ def _judged(gains, losses):
 
 
 def advances(cells: pd.DataFrame) -> list[dict[str, Any]]:
-  """The cut instead of every defence, and on top of every defence.
+  """Compare an advanced cut with every defence, alone and combined.
+
+  Args:
+    cells: cells as `cells.measured` gives them.
 
   Returns:
-    Rows: question ("instead": advancing the cut of the undefended model
-    against a defence at the reference cut; "on top": a defence with the cut
-    advanced against the same without; "alone": the undefended model with the
-    cut advanced against the same without), data, defense, strength, advance,
-    the differences and verdict of `verdict`, and that in features exposed.
+    Rows: question, data, defense, strength, advance, the differences and the
+    verdict of `verdict`, and exposed, the difference in features exposed. The
+    questions are "instead" (the undefended model with the cut advanced against
+    a defence at the reference cut), "on top" (a defence with the cut advanced
+    against the same defence at the reference cut) and "alone" (the undefended
+    model with the cut advanced against the same at the reference cut).
   """
   index = {tuple(row[k] for k in CELL): row for _, row in cells.iterrows()}
   rows = []
@@ -105,12 +117,12 @@ def advances(cells: pd.DataFrame) -> list[dict[str, Any]]:
 def findings(
   cells: pd.DataFrame, steps: pd.DataFrame, failed: pd.DataFrame
 ) -> list[dict[str, str]]:
-  """The study's questions, answered in numbers, against the paper too.
+  """Answers to the study's questions, as sentences with their numbers.
 
   Args:
-    cells: of `cells.measured`.
-    steps: of `advances`.
-    failed: cells that came to no result; may be empty.
+    cells: cells as `cells.measured` gives them.
+    steps: comparisons as `advances` gives them.
+    failed: cells without a result; may be empty.
   """
   if steps.empty:
     return []
@@ -163,7 +175,7 @@ def _alone(data, undefended, steps):
 
 
 def _failed(failed, data, advances):
-  """Defences of a data set that failed with the cut so far forward."""
+  """Names of a data set's defences that failed at one of these advances."""
   if failed.empty:
     return ""
   lost = failed[(failed["data"] == data) & failed["advance"].isin(advances)]
@@ -172,7 +184,7 @@ def _failed(failed, data, advances):
 
 
 def _answer(question, comparisons):
-  """How often it does, with the cut as far forward as it goes."""
+  """How often the answer is yes, with the cut advanced the farthest."""
   shares = {
     int(advance): at_advance["verdict"].value_counts(normalize=True).to_dict()
     for advance, at_advance in comparisons.groupby("advance")
