@@ -1,4 +1,4 @@
-"""The options of an audit, and what they mean to either side."""
+"""Figures of the options of an audit, and of what either side loses."""
 
 from matplotlib import figure as figures
 from matplotlib import ticker
@@ -10,9 +10,9 @@ _MARKERS = "osD^vP<"
 
 
 def options(frame: pd.DataFrame) -> figures.Figure:
-  """Test score of the main task against leakage, a point per option.
+  """Draw leakage over the test score of the main task, a point per option.
 
-  The numbers are cuts, the ring is the reference, the star what is chosen.
+  Numbers are cuts, the ring is the reference and the star the chosen option.
   """
   figure, axis = style.subplots(figsize=(7.2, 4.2))
   axis.axhline(0, color=style.GREY, linewidth=0.8, linestyle=":")
@@ -60,7 +60,7 @@ def options(frame: pd.DataFrame) -> figures.Figure:
 
 
 def sides(frame: pd.DataFrame) -> figures.Figure | None:
-  """Leakage of labels and exposure of features over the cut, no defence."""
+  """Draw leakage of labels and exposure of features by cut, undefended."""
   undefended = frame[frame["defense"] == "none"].sort_values("cut")
   if len(undefended) < 2:
     return None
@@ -92,6 +92,6 @@ def sides(frame: pd.DataFrame) -> figures.Figure | None:
 
 
 def _bars(frame, middle, low, high):
-  """Distances to the ends of an interval; 0 where there is none."""
+  """Distances from the mean to the ends of its interval; 0 without one."""
   ends = frame[middle] - frame[low], frame[high] - frame[middle]
   return [end.fillna(0).clip(lower=0) for end in ends]

@@ -1,4 +1,4 @@
-"""Estimators against the truth."""
+"""Figures of estimates against the truth."""
 
 from matplotlib import figure as figures
 import numpy as np
@@ -8,14 +8,14 @@ from vfl_jax.results.figures import style
 
 
 def _ordered(frame):
-  """Estimators, the smallest error first."""
+  """Names of the estimators, by increasing error."""
   error = (frame["nats"] - frame["truth"]).abs() / np.log(frame["classes"])
   error = error.clip(upper=1)
   return list(error.groupby(frame["estimator"]).mean().sort_values().index)
 
 
 def calibration(frame: pd.DataFrame) -> figures.Figure:
-  """Estimate over truth, a panel per estimator, a colour per sample size."""
+  """Draw estimates over truth: a panel per estimator, a colour per size."""
   names = _ordered(frame)
   figure, axes = style.panels(len(names), 5, 2.3, 2.35)
   sizes = sorted(frame["n"].unique())
@@ -47,7 +47,7 @@ def calibration(frame: pd.DataFrame) -> figures.Figure:
 
 
 def calibration_errors(frame: pd.DataFrame) -> figures.Figure:
-  """Mean absolute error by columns, a panel per samples and classes."""
+  """Draw mean absolute errors by dimension: a panel per size and classes."""
   names = _ordered(frame)
   frame = frame.assign(
     error=(

@@ -1,4 +1,4 @@
-"""Who does the work, by the cut."""
+"""Figure of whether bottoms or top do the work, by the cut."""
 
 from matplotlib import figure as figures
 from matplotlib import ticker
@@ -21,7 +21,7 @@ _PROBES = {
 
 
 def compensated(frame: pd.DataFrame) -> figures.Figure:
-  """Above test accuracy, below what a linear probe reads at the cut."""
+  """Draw test accuracy (above) and linear probes at the cut (below)."""
   data = list(dict.fromkeys(frame["data"]))
   figure, axes = style.subplots(
     2,

@@ -1,4 +1,4 @@
-"""What every cut costs and gives."""
+"""Figure of the costs and gains of every cut."""
 
 from matplotlib import figure as figures
 from matplotlib import ticker
@@ -21,9 +21,9 @@ _PANELS = {
 
 
 def cuts(frame: pd.DataFrame) -> figures.Figure:
-  """A panel per quantity over the cut, a line per data set.
+  """Draw quantities over the cut: a panel for each, a line per data set.
 
-  The reference cut is ringed; FLOPs are shares of all.
+  A ring marks the reference cut. FLOPs are shares of the total.
   """
   frame = frame.assign(
     traffic=frame["up_bytes"] + frame["down_bytes"],

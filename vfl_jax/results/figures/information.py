@@ -1,4 +1,4 @@
-"""Information by depth, a panel per pair of data and model."""
+"""Figure of information by depth, a panel per pair of data and model."""
 
 from matplotlib import figure as figures
 from matplotlib import ticker
@@ -11,10 +11,11 @@ _PLACES = {"bottom": "a party", "joint": "all parties"}
 
 
 def depth(frame: pd.DataFrame) -> figures.Figure:
-  """Shares of H(Y) by depth: of a party hollow, of all together filled.
+  """Draw shares of H(Y) by depth, by the first estimator.
 
-  The first estimator; solid on rows held out, dashed on rows trained on, the
-  dotted line is the floor of shuffled labels.
+  Hollow markers are of a single party, filled ones of all parties jointly.
+  Solid lines are on rows held out, dashed ones on rows trained on; the dotted
+  line is the floor of permuted labels.
   """
   frame = frame[frame["estimator"] == frame["estimator"].iloc[0]]
   pairs = list(frame.groupby(["data", "model"], sort=False))

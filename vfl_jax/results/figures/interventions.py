@@ -1,4 +1,4 @@
-"""Who does what, bottoms or top."""
+"""Figures of interventions: whether bottoms or top do the work."""
 
 from matplotlib import figure as figures
 import numpy as np
@@ -9,7 +9,7 @@ from vfl_jax.results import intervals
 
 
 def compensation(frame: pd.DataFrame) -> figures.Figure:
-  """Test accuracy of the federation and of what replaces its parts."""
+  """Draw test accuracies of the federation and with parts of it replaced."""
   names = list(dict.fromkeys(frame["what"]))
   figure, axis = style.subplots(figsize=(8.4, 0.7 + 0.36 * len(names)))
   for line, name in enumerate(names):
@@ -36,7 +36,7 @@ def compensation(frame: pd.DataFrame) -> figures.Figure:
 
 
 def probes(frame: pd.DataFrame) -> figures.Figure:
-  """Usable information at the cut: federation, untrained, central."""
+  """Draw usable information at the cut: federation, untrained, central."""
   families = list(dict.fromkeys(frame["family"]))
   parties = list(dict.fromkeys(frame["party"]))
   whats = list(dict.fromkeys(frame["what"]))

@@ -1,4 +1,4 @@
-"""Information over depth and over the training."""
+"""Figures of information over depth and over training."""
 
 import itertools
 
@@ -17,7 +17,7 @@ def final(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def information(frame: pd.DataFrame) -> figures.Figure:
-  """I(T;Y) by layer: per party and jointly, with floor, ceiling and cut."""
+  """Draw I(T;Y) by layer, per party and jointly; with floor, ceiling, cut."""
   frame = final(frame)
   estimators = list(dict.fromkeys(frame["estimator"]))
   samples = list(dict.fromkeys(frame["samples"]))
@@ -40,7 +40,7 @@ def information(frame: pd.DataFrame) -> figures.Figure:
 
 
 def _stages(axis, frame):
-  """Names of the stages along the horizontal axis."""
+  """Write the names of the stages along the horizontal axis."""
   stages = frame.drop_duplicates("layer").set_index("layer")["stage"]
   stages = stages.sort_index()
   axis.set_xticks(range(len(stages)), stages, rotation=90)
@@ -108,7 +108,7 @@ def _curves(axis, estimates, references=True):
 
 
 def _along(frame):
-  """Rows about I(T;Y) of the estimator that has several epochs."""
+  """Rows about I(T;Y) of the estimator that was used at several epochs."""
   frame = frame[(frame["quantity"] == "I(T;Y)") & (frame["form"] == "flat")]
   if frame["epoch"].nunique() < 2:
     return frame.iloc[:0]
@@ -117,7 +117,7 @@ def _along(frame):
 
 
 def information_map(frame: pd.DataFrame) -> figures.Figure | None:
-  """I(T;Y) over depth and epoch: a column of maps per party, and for all."""
+  """Draw I(T;Y) over depth and epoch: maps, a column per party and for all."""
   frame = _along(frame)
   if frame.empty:
     return None
@@ -159,14 +159,14 @@ def information_map(frame: pd.DataFrame) -> figures.Figure | None:
 
 
 def information_epochs(frame: pd.DataFrame) -> figures.Figure | None:
-  """The same as small multiples: curves per epoch, on both kinds of rows."""
+  """Draw I(T;Y) by layer as small multiples, by epoch and kind of rows."""
   frame = _along(frame)
   if frame.empty:
     return None
   epochs = sorted(frame["epoch"].unique())
   samples = list(dict.fromkeys(frame["samples"]))
   columns = min(4, len(epochs))
-  lines = -(-len(epochs) // columns)  # of panels, for each kind of rows
+  lines = -(-len(epochs) // columns)  # rows of panels, for each kind of rows
   figure, axes = style.panels(len(samples) * lines * columns, columns, 2.4, 2.1)
   for i, where in enumerate(samples):
     block = axes[i * lines : (i + 1) * lines].flat

@@ -1,4 +1,4 @@
-"""Utility against leakage, with and without the cut advanced."""
+"""Figures of utility against leakage, with and without an advanced cut."""
 
 from matplotlib import figure as figures
 import pandas as pd
@@ -35,7 +35,7 @@ GROUPS = {
 }
 COLOURS = (*style.COLOURS, "#555555")
 MARKERS = "osD^vP<"
-_LOWEST = -0.1  # an advantage below zero is none
+_LOWEST = -0.1  # end of the axis; an advantage below zero counts as none
 _LEAKAGES = ("completion", "gradient", "clustering")
 _QUANTITIES = {
   "utility": "main task",
@@ -47,10 +47,11 @@ _QUANTITIES = {
 
 
 def pareto(frame: pd.DataFrame) -> figures.Figure | None:
-  """A panel per data set and kind of defence, one curve per defence.
+  """Draw leakage over utility: a panel per data set and kind of defence.
 
-  Hollow: the cut where it was; filled: as far forward as the study goes. What
-  lies below the axis of leakage is drawn at its end.
+  Each defence has a curve. Hollow markers are at the reference cut, filled ones
+  at the most advanced cut of the study. Leakage below the axis is drawn at its
+  end.
   """
   far = frame["advance"].max()
   others = set(frame["defense"]) - {"none", *sum(GROUPS.values(), ())}
@@ -113,7 +114,7 @@ def pareto(frame: pd.DataFrame) -> figures.Figure | None:
 
 
 def cut_alone(frame: pd.DataFrame) -> figures.Figure | None:
-  """What advancing the cut does to a model without any other defence."""
+  """Draw what advancing the cut does to a model without another defence."""
   frame = frame[frame["defense"] == "none"]
   if frame["advance"].nunique() < 2:
     return None

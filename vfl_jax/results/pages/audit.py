@@ -11,7 +11,7 @@ _SIGNED = "{:+.3f}"
 
 
 def contents(workdir: pathlib.Path, config: Any) -> dict[str, Any]:
-  """What audit.html shows, all of it from files."""
+  """The variables of audit.html, from the files of a workdir."""
   answer = json.loads((workdir / "audit.json").read_text("utf-8"))
   frame = tables.read(workdir, "options").sort_values(
     ["defense", "cut"], key=lambda c: c if c.name == "cut" else c != "none"
@@ -39,7 +39,7 @@ def contents(workdir: pathlib.Path, config: Any) -> dict[str, Any]:
 
 
 def _told(row) -> str:
-  """The strongest attack in words, by what its metric means."""
+  """A sentence on the strongest attack, by the meaning of its metric."""
   score, control = row["leak_score"], row["leak_control_score"]
   who = f"{row['leak_attack'].replace('_', ' ')} by party {row['leak_party']}"
   metric = row["leak_metric"]

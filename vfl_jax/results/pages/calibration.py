@@ -10,7 +10,7 @@ from vfl_jax.results import tables
 
 
 def contents(workdir: pathlib.Path, config: Any) -> dict[str, Any]:
-  """What the template shows, all of it from files."""
+  """The variables of calibration.html, from the files of a workdir."""
   del config
   summary = tables.read(workdir, "calibration_summary")
   estimates = tables.read(workdir, "calibration")
@@ -22,7 +22,7 @@ def contents(workdir: pathlib.Path, config: Any) -> dict[str, Any]:
 
 
 def findings(summary: pd.DataFrame) -> list[tuple[str, str]]:
-  """Which estimator wins, over all problems and by sample size."""
+  """Sentences on the best estimator, over all problems and by sample size."""
   sentences = []
   for n, by_estimator in summary.groupby("n", sort=False):
     first, second, *_ = [*by_estimator.sort_values("share").itertuples(), None]
@@ -44,7 +44,7 @@ def findings(summary: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def reservations(frame: pd.DataFrame) -> list[tuple[str, str]]:
-  """What own rows would have read, and whether warnings stand where needed."""
+  """Sentences on estimates from fitted rows, and on the worth of warnings."""
   trained = frame[frame["fitted"].notna()]
   if trained.empty:
     return []

@@ -1,4 +1,4 @@
-"""Many runs on one page: what differs in their configs, and what came of it."""
+"""A page about many runs: how their configs and their results differ."""
 
 from collections.abc import Iterable, Mapping, Sequence
 import json
@@ -12,10 +12,10 @@ from vfl_jax.results import tables
 
 
 def experiments(folders: Iterable[str | os.PathLike[str]]) -> list[Any]:
-  """`(folder, config)` of runs; of a study or an audit those below it.
+  """`(folder, config)` of experiments; a study or an audit gives all its own.
 
   Raises:
-    ValueError: a folder that holds no run.
+    ValueError: a folder holds no run.
   """
   runs = []
   for folder in map(pathlib.Path, folders):
@@ -32,7 +32,7 @@ def experiments(folders: Iterable[str | os.PathLike[str]]) -> list[Any]:
 
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-  """Values by dotted key, as text.
+  """Values of a config by dotted key, as text.
 
   >>> flat({"train": {"epochs": 3}, "attacks": ["norm"]})
   {'train.epochs': '3', 'attacks': '["norm"]'}
@@ -49,7 +49,7 @@ def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 def differing(configs: Sequence[Mapping[str, Any]]) -> list[str]:
-  """Dotted keys, but the name, whose values are not the same in all."""
+  """Dotted keys, except the name, whose values differ between configs."""
   flat_configs = [flat(config) for config in configs]
   keys = dict.fromkeys(
     key for values in flat_configs for key in values if key != "name"
@@ -62,14 +62,14 @@ def differing(configs: Sequence[Mapping[str, Any]]) -> list[str]:
 def contents(
   folders: Iterable[str | os.PathLike[str]], beside: pathlib.Path
 ) -> dict[str, Any]:
-  """What compare.html shows.
+  """The variables of compare.html.
 
   Args:
-    folders: of runs, studies or audits.
-    beside: folder of the page, for links.
+    folders: folders of runs, studies or audits.
+    beside: folder of the page, for relative links.
 
   Raises:
-    ValueError: a folder that holds no run, or none of them does.
+    ValueError: a folder holds no run, or there is no experiment in them.
   """
   runs = experiments(folders)
   if not runs:
@@ -95,7 +95,7 @@ def contents(
 
 
 def _main(folder, metric):
-  """The main task on test rows."""
+  """The score of the main task on test rows; None without one."""
   frame = tables.read(folder, "main")
   if frame.empty:
     return None
@@ -104,13 +104,13 @@ def _main(folder, metric):
 
 
 def _leak(folder):
-  """The largest advantage of any attack by any party."""
+  """The largest advantage of any attack by any party; None without one."""
   cards = leakage.strongest(tables.read(folder, "leakage"))
   return max(cards, key=lambda card: card["advantage"], default=None)
 
 
 def _exposed(folder):
-  """The share of features rebuilt, of the party worst off, on test rows."""
+  """The share of test features rebuilt of the most exposed party, or None."""
   frame = tables.read(folder, "exposure")
   if frame.empty:
     return None

@@ -15,7 +15,7 @@ _QUESTIONS = {
 
 
 def contents(workdir: pathlib.Path) -> dict[str, Any]:
-  """What question_tradeoff.html shows, all of it from files."""
+  """The variables of question_tradeoff.html, from the files of a workdir."""
   cells = tables.read(workdir, "tradeoff")
   cells["strength"] = cells["strength"].fillna("")
   steps = tables.read(workdir, "advances")
@@ -47,10 +47,10 @@ def contents(workdir: pathlib.Path) -> dict[str, Any]:
 
 
 def front(cells: pd.DataFrame) -> pd.DataFrame:
-  """The cells of one data set that no other beats by its means.
+  """The cells of one data set on the Pareto front of utility and leakage.
 
-  One beats another that has no more utility and no less leakage, and is not
-  equal in both. Advantages below zero are alike: nothing leaks.
+  A cell beats another that has no more utility and no less leakage, unless both
+  are equal. Means are compared, and advantages below zero count as zero.
   """
   leaks = cells["leakage"].clip(lower=0)
   kept = []
@@ -62,7 +62,7 @@ def front(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def counts(steps: pd.DataFrame) -> pd.DataFrame:
-  """Verdicts by question, data set and stages advanced."""
+  """Numbers of verdicts by question, data set and stages advanced."""
   rows = []
   asked = steps[steps["question"].isin(list(_QUESTIONS))]
   for (question, data, advance), comparisons in asked.groupby(
