@@ -44,7 +44,7 @@ def main(argv: list[str]) -> None:
       report = dispatch.work(config).run(config, folder, shown)
   except (lifecycle.Refused, lifecycle.Stopped) as error:
     _refuse(error, code=2 if isinstance(error, ValueError) else 1)
-  if report.is_file():  # else another host writes it
+  if report.is_file():  # only the first host writes it
     terminal.summary(folder)
 
 
@@ -61,7 +61,7 @@ def _parse(argv: list[str]) -> list[str]:
 
 
 def _refuse(error: BaseException, code: int = 2) -> NoReturn:
-  """One sentence and an exit code, instead of a traceback."""
+  """Print one sentence instead of a traceback, and exit."""
   print(f"error: {error}", file=sys.stderr)
   sys.exit(code)
 

@@ -6,7 +6,7 @@
 >>> vfl_jax.run  # doctest: +ELLIPSIS
 <function run at ...>
 
-Rooms of the package are attributes as well, e.g. `vfl_jax.attacks.ATTACKS`.
+Subpackages are attributes as well, e.g. `vfl_jax.attacks.ATTACKS`.
 """
 
 import importlib
@@ -31,7 +31,7 @@ __all__ = [
   "run",
 ]
 
-# loaded when first asked for, so that a launcher never imports jax
+# imported on first use, so that a launcher never imports jax
 _NAMES = {
   "Result": "experiments.result.Result",
   "compare": "results.pages.compare",
@@ -57,8 +57,8 @@ _ROOMS = (
 
 def __getattr__(name: str) -> Any:
   if name in _NAMES:
-    room, _, own = _NAMES[name].rpartition(".")
-    return getattr(importlib.import_module(f"vfl_jax.{room}"), own)
+    room, _, attribute = _NAMES[name].rpartition(".")
+    return getattr(importlib.import_module(f"vfl_jax.{room}"), attribute)
   if name in _ROOMS:
     return importlib.import_module(f"vfl_jax.{name}")
   raise AttributeError(f"module 'vfl_jax' has no attribute {name!r}")

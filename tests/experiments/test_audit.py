@@ -54,7 +54,7 @@ def test_every_defence_is_tried_at_every_cut_and_the_usual_comes_first():
     ("audit.cuts", (1, 1), "name each once"),
     ("audit.protect", "nobody", "take one of labels, features, both"),
     ("audit.max_leakage", 2.0, "a share in [0, 1]"),
-    ("audit.max_bytes", -1, "audit.max_bytes is -1; at least 0"),
+    ("audit.max_bytes", -1, "audit.max_bytes is -1; it must be at least 0"),
     ("audit.defenses", ({"name": "cut", "advance": 1},), "leave 'cut' out"),
     ("audit.defenses", ("gausian",), "did you mean 'gaussian'"),
     ("audit.max_utility_los", 0.1, "did you mean 'max_utility_loss'"),

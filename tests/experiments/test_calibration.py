@@ -138,7 +138,10 @@ def test_summary_of_errors_known_by_hand():
   [
     ({"grid.shapes": ("xorr",)}, "did you mean 'xor'"),
     ({"grid.levels": (1.0,)}, "grid.levels has 1.0"),
-    ({"grid.samples": (20,)}, "grid.samples has 20; whole numbers from 40"),
+    (
+      {"grid.samples": (20,)},
+      "grid.samples has 20; take whole numbers from 40",
+    ),
     ({"grid.classes": ()}, "grid.classes is empty"),
     ({"estimators": ()}, "estimators is empty"),
     ({"estimators": ("mime",)}, "did you mean 'mine'"),

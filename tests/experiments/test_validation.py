@@ -70,7 +70,7 @@ BAD = [
   ("model.hidden", ("a",), "hidden is ('a',); it takes Sequence[int]"),
   ("model.hidden", (8, 0), "no size may be below 1"),
   ("model.embedding", -1, "model.embedding is -1"),
-  ("model.name", 3, "model.name is 3; a name"),
+  ("model.name", 3, "model.name is 3; give a name"),
   ("seed", -1, "seed is -1; it must be at least 0"),
   ("record.epochs", (0.5,), "epochs are whole numbers"),
   ("defenses", ({"name": "gaussian", "scale": "x"},), "it takes float"),

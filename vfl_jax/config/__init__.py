@@ -1,6 +1,7 @@
-"""What may be asked for: keys, defaults, files, the registry, identity.
+"""Configs: keys and defaults, files, the registry of builders, identity.
 
-No jax here, and no data: a launcher and a refused config need neither.
+Nothing here imports jax or reads data: neither a launcher nor the refusal of a
+config needs them.
 """
 
 from vfl_jax.config.files import load

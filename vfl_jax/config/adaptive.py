@@ -1,6 +1,6 @@
-"""Attacks that know a defence, entries as in a config's `attacks`."""
+"""Attacks adapted to a defence, as entries of a config's `attacks`."""
 
-# what a defence leaves in the embeddings is read by heads of every depth
+# heads of every depth read what a defence leaves in the embeddings
 COMPLETION = {
   "name": "passive_completion",
   "label": "adaptive completion",
@@ -12,16 +12,16 @@ COMPLETION = {
     ("finetuned", -1, 1.0),
   ),
 }
-# whoever knows the code that training uses instead of labels reads through it
+# an attacker that knows the code used instead of labels can decode it
 DECODED_GRADIENT = {"name": "direct", "label": "decoding direct", "code": True}
 DECODED_AVERAGES = {
   "name": "batch_inversion",
   "label": "decoding batch_inversion",
   "code": True,
 }
-# several recorded epochs are several looks at one label: noise averages out
+# several recorded epochs show a label several times: noise averages out
 SEVERAL_LOOKS = ("direction", "hint", "gradient_clustering")
-# who knows what was mixed with what takes it apart again
+# an attacker that knows which rows were mixed can separate them
 UNMIXED = (
   {"name": "hint", "label": "unmixing hint", "unmix": True},
   {"name": "direction", "label": "unmixing direction", "unmix": True},

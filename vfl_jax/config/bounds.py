@@ -1,4 +1,4 @@
-"""Ranges of the options of attacks, refused before anything is compiled."""
+"""Checks of the ranges of options, made before anything is compiled."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,10 +7,17 @@ import numpy as np
 
 
 def within(name: str, what: str, value: float, low: float, high: float) -> None:
-  """Refuse a strength out of its range.
+  """Check that a strength of a defence lies in its range.
+
+  Args:
+    name: name of the defence, for the message.
+    what: name of the option.
+    value: value of the option.
+    low: smallest value allowed.
+    high: largest value allowed; infinity for no limit.
 
   Raises:
-    ValueError: with the value and the range.
+    ValueError: the value is out of range.
   """
   if not low <= value <= high:
     raise ValueError(
@@ -21,10 +28,16 @@ def within(name: str, what: str, value: float, low: float, high: float) -> None:
 
 
 def above(name: str, what: str, value: float, low: float = 0.0) -> None:
-  """Refuse a strength that is not above `low`.
+  """Check that a strength of a defence is finite and above a bound.
+
+  Args:
+    name: name of the defence, for the message.
+    what: name of the option.
+    value: value of the option.
+    low: the value must be larger than this.
 
   Raises:
-    ValueError: with the value and the range.
+    ValueError: the value is not above the bound.
   """
   if not low < value < float("inf"):
     raise ValueError(
@@ -33,10 +46,14 @@ def above(name: str, what: str, value: float, low: float = 0.0) -> None:
 
 
 def share(name: str, value: float) -> None:
-  """Refuse a share of elements outside (0, 1].
+  """Check that a share of elements lies in (0, 1].
+
+  Args:
+    name: name of the defence, for the message.
+    value: the share.
 
   Raises:
-    ValueError: with the value and the range.
+    ValueError: the share is out of range.
   """
   if not 0 < value <= 1:
     raise ValueError(
@@ -44,21 +61,21 @@ def share(name: str, value: float) -> None:
     )
 
 
-ABOVE = 1e-12  # for what has to be more than zero
+ABOVE = 1e-12  # bound of options that must be more than zero
 
 
 def at_least(
   attack: str, lowest: Mapping[str, float], given: Mapping[str, Any]
 ) -> None:
-  """Refuse what lies below its bound.
+  """Check that the options of an attack reach their lower bounds.
 
   Args:
-    attack: name, for the message.
-    lowest: bounds by option.
-    given: options by name, others among them.
+    attack: name of the attack, for the message.
+    lowest: smallest value allowed, by option.
+    given: values by option; options without a bound may be among them.
 
   Raises:
-    ValueError: the first of them, with its value and its bound.
+    ValueError: an option is below its bound.
 
   >>> at_least("unsplit", {"batch": 1}, {"batch": 0})
   Traceback (most recent call last):

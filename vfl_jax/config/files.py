@@ -1,4 +1,4 @@
-"""The config: its defaults, its checks, its identity. Imports without jax."""
+"""Config files and overrides of single keys; imports no jax."""
 
 import ast
 from collections.abc import Mapping
@@ -13,15 +13,17 @@ from vfl_jax.config import identity
 
 
 def load(spec: str, overrides: Mapping[str, str] | None = None) -> Any:
-  """The config of a file, `PATH.py[:ARG]`, with overrides written as text.
+  """Load the config of a file, `PATH.py[:ARG]`, and override some of its keys.
 
   Args:
-    spec: file with a function `get_config(arg)`, and its argument; or a
-      `.json` file, e.g. the config.json of a finished run.
-    overrides: text by dotted key, e.g. `{"train.epochs": "5"}`.
+    spec: path of a file with a function `get_config(arg)`, and the argument
+      after a colon; or path of a `.json` file, e.g. the config.json of a
+      finished run.
+    overrides: values as text by dotted key, e.g. `{"train.epochs": "5"}`.
 
   Raises:
-    ValueError: no such file, an argument it refuses, an unknown key.
+    ValueError: the file does not exist, it refuses the argument, or a key is
+      unknown.
   """
   path, _, arg = spec.partition(":")
   file = pathlib.Path(path)
@@ -46,12 +48,17 @@ def _with(config, overrides):
 
 
 def assign(config: Any, values: Mapping[str, Any]) -> None:
-  """Set dotted keys; `model.` takes new ones, its builder's options.
+  """Set dotted keys of a config.
 
-  Types are checked by `validate`, whoever set them.
+  The sections `model` and `task` take new keys, the options of their builders.
+  `validate` checks the types later.
+
+  Args:
+    config: the config; changed in place.
+    values: values by dotted key.
 
   Raises:
-    ValueError: an unknown key, with the near match.
+    ValueError: a key is unknown.
 
   >>> from vfl_jax.config import schema
   >>> config = schema.defaults()
@@ -61,26 +68,26 @@ def assign(config: Any, values: Mapping[str, Any]) -> None:
   """
   for path, value in values.items():
     *sections, key = path.split(".")
-    target, known = config, config
+    target, parent = config, config
     for section in sections:
-      known = target
+      parent = target
       target = target.get(section) if section in target else None
       if not isinstance(target, ml_collections.ConfigDict):
-        raise ValueError(_unknown_key(path, section, known))
+        raise ValueError(_unknown_key(path, section, parent))
     if key not in target and sections not in (["model"], ["task"]):
       raise ValueError(_unknown_key(path, key, target))
     with target.unlocked(), target.ignore_type():
       target[key] = tuple(value) if isinstance(value, list) else value
 
 
-def _unknown_key(path, part, known) -> str:
-  near = difflib.get_close_matches(part, list(known), n=1)
+def _unknown_key(path, missing, available) -> str:
+  near = difflib.get_close_matches(missing, list(available), n=1)
   hint = f" Did you mean {near[0]!r}?" if near else ""
-  return f"unknown config key {path!r}; there is no {part!r} here.{hint}"
+  return f"unknown config key {path!r}; there is no {missing!r} here.{hint}"
 
 
 def parse_value(text: str) -> Any:
-  """A Python literal, or the text itself.
+  """The value of a Python literal; the text itself if it is none.
 
   >>> parse_value("0.5"), parse_value("cosine"), parse_value("(1, 2)")
   (0.5, 'cosine', (1, 2))
@@ -92,17 +99,17 @@ def parse_value(text: str) -> Any:
 
 
 def cell(study: Any, entry: Mapping[str, Any]) -> Any:
-  """The config of one experiment of a study, as it is asked for.
+  """The config of one experiment of a study, before validation.
 
-  Its digest is the identity of the run. Needs no jax: whether it is possible,
-  `validate` says.
+  Its digest is the identity of the run. It needs no jax, but may be impossible:
+  `validate` checks that.
 
   Args:
     study: a config of kind "study".
     entry: one of its `cells`.
 
   Raises:
-    ValueError: an unknown key.
+    ValueError: a key is unknown.
   """
   config = ml_collections.ConfigDict(study.bases[entry["base"]].to_dict())
   assign(config, entry.get("set", {}))

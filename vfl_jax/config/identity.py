@@ -1,4 +1,4 @@
-"""A config as JSON, and the digest that names it."""
+"""A config as JSON, and the digest that identifies it."""
 
 from collections.abc import Mapping
 import hashlib
@@ -19,7 +19,7 @@ def digest(config: Mapping[str, Any]) -> str:
 
 
 def as_json(config: Any) -> str:
-  """Canonical JSON: sorted keys, tuples as lists."""
+  """Canonical JSON of a config: sorted keys, and tuples as lists."""
 
   def plain(value):
     if isinstance(value, ml_collections.ConfigDict):
@@ -34,7 +34,7 @@ def as_json(config: Any) -> str:
 
 
 def from_json(text: str) -> Any:
-  """The config written by `as_json`; lists come back as tuples."""
+  """The config that `as_json` wrote; its lists become tuples."""
 
   def tuples(value):
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Names to builders: lookup, near matches, and arguments of the right kind."""
+"""Registries of builders: lookup, near matches, and checks of options."""
 
 import collections.abc
 from collections.abc import Callable, Iterable, Mapping
@@ -13,22 +13,22 @@ from typing import Any
 
 
 def build(kind: str, entries: Mapping[str, Any], name: str, *args, **keywords):
-  """What the named builder makes, its keywords checked before the call.
+  """Check the options of the named builder, and call it.
 
-  Asked again for the same, it gives the same: functions that are one and the
-  same share their compiled programs from experiment to experiment.
+  The same call returns the same object again: experiments then share its
+  functions, and with them their compiled programs.
 
   Args:
-    kind: what is built, for error messages: "attack", say.
+    kind: what is built, for error messages, e.g. "attack".
     entries: builders by name.
-    name: one of them, or the user's own `package.module:builder`.
-    *args: passed on.
-    **keywords: must be parameters of the builder, and of the kind that its
-      annotations say.
+    name: name of an entry, or the user's own `package.module:builder`.
+    *args: positional arguments of the builder.
+    **keywords: options; keyword-only parameters of the builder, with values
+      that fit their annotations.
 
   Raises:
-    ValueError: unknown name or keyword (with the near match), a value of
-      another kind, or one the builder refuses.
+    ValueError: the name or an option is unknown, or the value of an option
+      does not fit; the builder may refuse a value too.
 
   >>> def mlp(*, hidden: tuple[int, ...] = (8,)): return hidden
   >>> build("model", {"mlp": mlp}, "mlp", hidden=("a",))
@@ -37,25 +37,25 @@ def build(kind: str, entries: Mapping[str, Any], name: str, *args, **keywords):
   ValueError: model 'mlp': hidden is ('a',); it takes tuple[int, ...].
   """
   builder = lookup(entries, kind, name)
-  known = parameters(builder)
+  accepted = parameters(builder)
   for key, value in keywords.items():
-    if key not in known:
-      raise ValueError(unknown(f"option of {kind} {name!r}", key, known))
-    hint = known[key]
+    if key not in accepted:
+      raise ValueError(unknown(f"option of {kind} {name!r}", key, accepted))
+    hint = accepted[key]
     if not fits(value, hint):
       raise ValueError(
-        f"{kind} {name!r}: {key} is {value!r}; it takes {_said(hint)}."
+        f"{kind} {name!r}: {key} is {value!r}; it takes {_in_words(hint)}."
       )
   key = builder, args, tuple(sorted(map(_frozen, keywords.items())))
   try:
     hash(key)
-  except TypeError:  # a value that cannot be remembered by
+  except TypeError:  # unhashable options cannot be cached
     return builder(*args, **keywords)
   return _built(*key)
 
 
 def _frozen(value: Any) -> Any:
-  """Lists as tuples, at any depth."""
+  """The value with lists as tuples, at any depth."""
   if isinstance(value, (list, tuple)):
     return tuple(map(_frozen, value))
   return value
@@ -69,11 +69,16 @@ def _built(builder, args, keywords):
 def lookup(entries: Mapping[str, Any], kind: str, name: str) -> Any:
   """The entry of a registry, or the user's own `package.module:builder`.
 
-  Such a module comes from the import path, and its name is said on stderr
+  Such a module is imported from the import path; its name is printed to stderr
   before its code runs.
 
+  Args:
+    entries: builders by name.
+    kind: what is looked up, for error messages.
+    name: name of an entry, or `package.module:builder`.
+
   Raises:
-    ValueError: unknown name, with the near match and the list.
+    ValueError: the name is unknown, or its module cannot be imported.
 
   >>> lookup({"mlp": 1}, "model", "mpl")
   Traceback (most recent call last):
@@ -88,17 +93,17 @@ def lookup(entries: Mapping[str, Any], kind: str, name: str) -> Any:
     module, _, attribute = name.partition(":")
     _announce(kind, name)
     try:
-      found = importlib.import_module(module)
+      loaded = importlib.import_module(module)
     except ImportError as error:
       raise ValueError(
         f"{kind} {name!r} could not be loaded ({error}); a name with a "
         "colon is package.module:builder and must be importable."
       ) from error
-    if not hasattr(found, attribute):
+    if not hasattr(loaded, attribute):
       raise ValueError(
         f"{kind} {name!r} could not be loaded: {module} has no {attribute!r}."
       )
-    return getattr(found, attribute)
+    return getattr(loaded, attribute)
   raise ValueError(unknown(kind, name, entries))
 
 
@@ -108,7 +113,13 @@ def _announce(kind: str, name: str) -> None:
 
 
 def unknown(kind: str, name: Any, known: Iterable[str]) -> str:
-  """One sentence on an unknown name, with the near match and the list."""
+  """The error message for an unknown name: near match, and all known names.
+
+  Args:
+    kind: what the name should be one of.
+    name: the unknown name.
+    known: the names that are allowed.
+  """
   known = sorted(known)
   near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
   hint = f" did you mean {near[0]!r}?" if near else ""
@@ -117,16 +128,17 @@ def unknown(kind: str, name: Any, known: Iterable[str]) -> str:
 
 
 def parameters(builder: Callable) -> dict[str, Any]:
-  """Keywords a config may set, with their annotations.
+  """Annotations, by name, of the options that a config may set.
 
-  Those that a partial has fixed are not among them.
+  Options are keyword-only parameters. Those that a partial has fixed are left
+  out.
   """
   fixed = getattr(builder, "keywords", {})
   keywords = _keywords(getattr(builder, "func", builder))
   return {n: hint for n, hint in keywords.items() if n not in fixed}
 
 
-@functools.cache  # every cell of a study asks again
+@functools.cache  # called for every cell of a study
 def _keywords(function: Callable) -> dict[str, Any]:
   hints = typing.get_type_hints(function)
   return {
@@ -137,9 +149,9 @@ def _keywords(function: Callable) -> dict[str, Any]:
 
 
 def fits(value: Any, hint: Any) -> bool:
-  """Whether a value from a config is of the kind an annotation says.
+  """Whether a value from a config fits an annotation.
 
-  Lists are as good as tuples, and whole numbers as good as floats.
+  Lists count as tuples, and integers as floats.
 
   >>> fits((3, 4), tuple[int, ...]), fits(2, float), fits(True, int)
   (True, True, False)
@@ -155,17 +167,17 @@ def fits(value: Any, hint: Any) -> bool:
     wanted = (int, float) if hint is float else int
     return isinstance(value, wanted) and not isinstance(value, bool)
   if (origin or hint) in (tuple, collections.abc.Sequence):
-    parts = [a for a in args if a is not ...] or [Any]
+    elements = [a for a in args if a is not ...] or [Any]
     if not isinstance(value, (tuple, list)):
       return False
-    if len(parts) == 1:
-      return all(fits(v, parts[0]) for v in value)
-    return len(parts) == len(value) and all(map(fits, value, parts))
+    if len(elements) == 1:
+      return all(fits(v, elements[0]) for v in value)
+    return len(elements) == len(value) and all(map(fits, value, elements))
   return isinstance(value, origin or hint)
 
 
-def _said(hint: Any) -> str:
-  """An annotation in words."""
+def _in_words(hint: Any) -> str:
+  """An annotation as text, for error messages."""
   if typing.get_origin(hint) is typing.Literal:
     return " or ".join(map(repr, typing.get_args(hint)))
   name = hint.__name__ if isinstance(hint, type) else str(hint)

@@ -1,4 +1,4 @@
-"""Every key of a config and its default, by the kind of work it asks for."""
+"""All keys of a config and their defaults, by kind of config."""
 
 import copy
 from typing import Any
@@ -8,17 +8,17 @@ import ml_collections
 EXPERIMENT: dict[str, Any] = {
   "kind": "experiment",
   "name": "digits_mlp",
-  # "full", or "cpu"/"step" where a run was cut to a small budget
+  # "full", or "cpu" or "step" if the run was reduced to a small budget
   "profile": "full",
   "seed": 0,
   "seeds": 3,
-  # of matrix products and convolutions; everything else is float32
+  # precision of matrix products and convolutions; all else is float32
   "precision": "float32",
-  # devices that rows and seeds are split over, and the hosts that they are on
+  # numbers of devices that rows and seeds are split over, and of hosts
   "mesh": {"data": 1, "seed": 1, "hosts": 1},
   "data": {
     "name": "digits",
-    "path": "",  # the user's own file; one per party with commas
+    "path": "",  # the user's own file; separate several (one per party) by ","
     "data_dir": "",
     "label": "label",
     "id": "",
@@ -64,35 +64,36 @@ EXPERIMENT: dict[str, Any] = {
     "batch": 128,
     "folds": 4,
     "width": 64,
-    # also after so many epochs, by the first estimator; 0: untrained
+    # estimate after these epochs too, by the first estimator; 0: untrained
     "epochs": (),
-    # I(X;T) of layers with so much noise, as a share of their spread
+    # standard deviation of the noise that I(X;T) is estimated with, as a share
+    # of the layer's spread; 0: no such estimate
     "noise": 0.0,
   },
   "compensation": ("frozen_bottoms", "fresh_top", "central_twin"),
   "attacks": ("passive_completion",),
   "evaluate": {
     "aux_per_class": 4,
-    "aux_draws": 5,  # of the auxiliary samples, per seed
+    "aux_draws": 5,  # draws of the auxiliary samples, per seed
     "label_prior": False,  # whether the parties know the class shares
     "metric": "accuracy",
     "attack_steps": 400,
-    "ceiling_steps": 1500,  # of the ceiling's heads; or attack_steps if more
-    "exposure": ("test",),  # rows whose features are rebuilt, "validation" too
+    "ceiling_steps": 1500,  # for the ceiling's heads; at least attack_steps
+    "exposure": ("test",),  # rows to rebuild features of; also "validation"
     "coalitions": (),  # e.g. ((0, 1),): passive parties that act as one
-    # how much each party's features say about the task, by learners that know
-    # nothing of the federation
+    # measure how much each party's features reveal about the task, by learners
+    # outside the federation
     "alignment": False,
-    # score the best epoch and variant by the true labels too, as published
-    # code does; such numbers are marked
+    # also report the best epoch and variant by the true labels, as published
+    # code does; such scores are marked
     "oracle": False,
   },
-  # messages: "per_sample", or "averaged" where a party sees no cut gradients
-  # but those of its own weights, averaged over a batch
+  # messages: "per_sample", or "averaged" if a party sees no cut gradients, only
+  # the gradients of its own weights, averaged over a batch
   "record": {"epochs": (), "samples": 0, "messages": "per_sample"},
 }
 
-# estimators of I(T;Y) against problems whose truth is known
+# compares estimators of I(T;Y) with the truth, on problems where it is known
 CALIBRATION: dict[str, Any] = {
   "kind": "calibration",
   "name": "calibration",
@@ -120,7 +121,7 @@ CALIBRATION: dict[str, Any] = {
   "fit": {"steps": 400, "batch": 128, "folds": 4, "width": 256},
 }
 
-# one experiment at every cut, and which of them to take
+# runs an experiment at every cut, and recommends one of them
 AUDIT: dict[str, Any] = {
   **EXPERIMENT,
   "kind": "audit",
@@ -160,28 +161,28 @@ AUDIT: dict[str, Any] = {
     "adaptive",
   ),
   "audit": {
-    "cuts": (),  # empty: all there are
-    # each is tried at every cut: a name, a dict, or a tuple of both
+    "cuts": (),  # empty: all cuts of the model
+    # each is tried at every cut: a name, a dict, or a tuple of names and dicts
     "defenses": (),
     "protect": "labels",  # "labels", "features" or "both"
-    "max_utility_loss": 0.01,  # of the metric, to the reference cut
-    "max_leakage": 1.0,  # of what guessing leaves of the labels; 1: any
-    "max_exposed": 1.0,  # share of the features rebuilt; 1: any
-    "max_bytes": 0,  # a sample, up and down; 0: any
+    "max_utility_loss": 0.01,  # in the metric, against the reference cut
+    "max_leakage": 1.0,  # share of what guessing leaves; 1: no limit
+    "max_exposed": 1.0,  # share of the features rebuilt; 1: no limit
+    "max_bytes": 0,  # per sample, up and down; 0: no limit
     "workers": 0,  # experiments at a time; 0: one per core
   },
 }
 
-# many experiments, read side by side
+# runs many experiments and compares them
 STUDY: dict[str, Any] = {
   "kind": "study",
   "name": "study",
   "profile": "full",
-  "question": "tradeoff",  # what is read from the cells
+  "question": "tradeoff",  # a key of `vfl_jax.results.answers.READINGS`
   "workers": 0,  # experiments at a time; 0: one per core
-  "bases": {},  # configs of experiments, by name
-  # {"labels": {...}, "base": "NAME", "set": {"dotted.key": value}}, where
-  # "set" may be left out
+  "bases": {},  # configs of experiments that cells start from, by name
+  # each {"labels": {...}, "base": "NAME", "set": {"dotted.key": value}}; "set"
+  # may be left out
   "cells": (),
 }
 
@@ -194,10 +195,10 @@ KINDS = {
 
 
 def defaults(kind: str = "experiment") -> Any:
-  """Every key a config of this kind has; for "experiment" the default one.
+  """A config of the given kind with all keys at their defaults.
 
-  Two parties hold the left and right half of the digits that ship inside
-  scikit-learn.
+  In the default experiment, two parties hold the left and right halves of the
+  digits that ship with scikit-learn.
 
   Args:
     kind: "experiment", "calibration", "study" or "audit".
@@ -214,12 +215,13 @@ def defaults(kind: str = "experiment") -> Any:
 def model(
   name: str, cut: int = -1, **options: Any
 ) -> ml_collections.ConfigDict:
-  """A model section; options beyond name and cut are the builder's own.
+  """The model section of a config.
 
   Args:
-    name: a key of `vfl_jax.models.MODELS`, or `package.module:builder`.
-    cut: stages at the parties; -1 is the architecture's reference cut.
-    **options: keywords of the builder.
+    name: key of `vfl_jax.models.MODELS`, or `package.module:builder`.
+    cut: number of stages at the parties; -1 for the architecture's reference
+      cut.
+    **options: options of the builder.
   """
   return ml_collections.ConfigDict(
     {"name": name, "cut": cut, **options}, allow_dotted_keys=False

@@ -1,4 +1,5 @@
-"""One experiment, many, an audit, a calibration; validation; the folder.
+"""Runs of experiments, studies, audits and calibrations, and their folders.
 
-No formulas here: what is measured comes from `evaluation`.
+Configs are validated here too. There are no formulas: measurements come from
+`evaluation`.
 """

@@ -1,4 +1,4 @@
-"""Audit: every cut of the user's own federation, and which one to take."""
+"""Audit: every cut of the user's own federation, and a recommendation."""
 
 import os
 import pathlib
@@ -15,29 +15,32 @@ from vfl_jax.results import terminal
 def run(
   config: Any, workdir: str | os.PathLike[str], progress: Any = None
 ) -> pathlib.Path:
-  """Every option as an experiment, then a recommendation with its evidence.
+  """Run every option as an experiment, then recommend one with the evidence.
 
-  Options are runs of a study: each is a folder of its own, what fails stops no
-  other, and running again goes on where it stopped. Beside the report there is
-  audit.json, with the same content.
+  Options are runs of a study: each has its own folder, a failure stops no other
+  option, and a second call resumes the first. audit.json, beside the report,
+  has the same content.
 
   Args:
-    config: from `validate.validate`, of kind "audit".
-    workdir: created if need be; holds one audit.
+    config: config of kind "audit", from `validate.validate`.
+    workdir: folder of this audit alone; created if needed.
     progress: a `progress.Progress`; silent by default.
 
   Returns:
     The path of the report.
 
   Raises:
-    Refused: the workdir belongs to another config or cannot be written.
+    Refused: the workdir belongs to another config, cannot be written, or is in
+      use by another process.
+    Stopped: the disk is full, or a table cannot be read.
+    RuntimeError: all experiments failed.
   """
   stale = lambda path: study.unsettled(validate.audited(config), path)
   return lifecycle.complete(config, workdir, progress, _work, stale)
 
 
 def dry_run(config: Any) -> None:
-  """Print what the audit would run."""
+  """Print the experiments that the audit would run."""
   planned = validate.audited(config)
   terminal.say(
     f"{len(planned.cells)} experiments of {config.seeds} seeds; the first is "

@@ -1,7 +1,7 @@
 """Calibration: every estimator against problems of known I(T;Y).
 
-Which estimator is to be believed is decided here, over sample sizes,
-dimensions, classes, levels and shapes, not by how plausible a curve looks.
+It shows over sample sizes, dimensions, classes, levels and shapes which
+estimators can be trusted; how plausible a curve looks does not.
 """
 
 import functools
@@ -30,34 +30,43 @@ def run(
 ) -> pathlib.Path:
   """Measure every estimator on every problem of the grid, then report.
 
-  Every measurement is written when it is made; what is there is not repeated.
+  Each measurement is written at once, and is not repeated by a second call.
 
   Args:
-    config: from `validate.validate`, of kind "calibration".
-    workdir: created if need be; holds one config's run.
+    config: config of kind "calibration", from `validate.validate`.
+    workdir: folder of this run alone; created if needed.
     progress: a `progress.Progress`; silent by default.
 
   Returns:
     The path of the report.
 
   Raises:
-    Refused: the workdir belongs to another config or cannot be written.
+    Refused: the workdir belongs to another config, cannot be written, or is in
+      use by another process.
+    Stopped: the disk is full.
   """
   return lifecycle.complete(config, workdir, progress, _work)
 
 
 def dry_run(config: Any) -> None:
-  """Print how many problems and estimates the grid asks for."""
+  """Print the number of problems and estimates of the grid."""
   problems, estimators = len(cells(config)), len(config.estimators)
   terminal.say(
     f"{problems} problems, {estimators} estimators: "
-    f"{problems * estimators} estimates, each of {config.fit.folds} folds and "
-    f"a floor, {config.fit.steps} steps."
+    f"{problems * estimators} estimates, each with {config.fit.folds} folds "
+    f"and a floor; {config.fit.steps} steps per fit."
   )
 
 
 def cells(config: Any) -> list[dict[str, Any]]:
-  """The problems of a grid; those that share a program follow one another."""
+  """The problems of a grid; those that share a compiled program are adjacent.
+
+  Args:
+    config: config of kind "calibration".
+
+  Returns:
+    For each problem the values of `calibration.CELL`, by name.
+  """
   grid = config.grid
   return [
     dict(
@@ -75,10 +84,21 @@ def cells(config: Any) -> list[dict[str, Any]]:
 def measure(
   cell: dict[str, Any], config: Any, name: str, options: dict[str, Any]
 ) -> dict[str, Any]:
-  """One estimate beside its truth, in nats."""
+  """Estimate I(T;Y) of one problem.
+
+  Args:
+    cell: a problem, as `cells` gives it.
+    config: config of kind "calibration".
+    name: name of the estimator.
+    options: options of the estimator; they override those of `config.fit`.
+
+  Returns:
+    The estimate, its interval and its floor beside the truth, in nats; the
+    estimate on the fitted rows, the ceiling, warnings, and seconds.
+  """
   problem = _problem(*cell.values())
   started = time.perf_counter()
-  found = estimate.mutual_information(
+  estimates = estimate.mutual_information(
     rng.stream(rng.root(cell["seed"]), "calibration"),
     [problem.t],
     problem.y,
@@ -88,19 +108,19 @@ def measure(
   return {
     "truth": problem.truth,
     "truth_error": problem.error,
-    "nats": float(found.nats[0]),
-    "interval": float(found.interval[0]),
-    "floor": float(found.floor[0]),
-    "fitted": float(found.fitted[0]),
-    "ceiling": found.ceiling,
-    "warning": "; ".join(found.warnings[0]),
+    "nats": float(estimates.nats[0]),
+    "interval": float(estimates.interval[0]),
+    "floor": float(estimates.floor[0]),
+    "fitted": float(estimates.fitted[0]),
+    "ceiling": estimates.ceiling,
+    "warning": "; ".join(estimates.warnings[0]),
     "seconds": round(time.perf_counter() - started, 3),
   }
 
 
 def _work(config, workdir, progress):
   rows = log.read_metrics(workdir)
-  log.write_metrics(workdir, rows)  # without a torn last line
+  log.write_metrics(workdir, rows)  # without an incomplete last line
   done = {tuple(r[k] for k in ("estimator", *calibration.CELL)) for r in rows}
   estimators = [
     (entries.label(n, o), n, o)
@@ -130,7 +150,7 @@ def _work(config, workdir, progress):
 
 @functools.lru_cache(maxsize=1)
 def _problem(shape, n, d, classes, level, seed):
-  """The problem at hand: the same for every estimator."""
+  """The problem, cached so that all estimators get the same one."""
   return information_problems.problem(
     shape, seed, n=n, d=d, classes=classes, level=level
   )

@@ -1,7 +1,7 @@
 """Arrays on disk, by name, through orbax: in the background, atomic, verified.
 
-Orbax reads a flipped bit without complaint, so that every array has a checksum
-beside it. This is the only file that imports orbax.
+Orbax does not notice a flipped bit, so every array is stored with a checksum.
+Only this file imports orbax.
 """
 
 from collections.abc import Iterator
@@ -20,53 +20,61 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 PyTree = Any
-_MARGIN = 1 << 20  # bytes beside the arrays themselves
+_MARGIN = 1 << 20  # bytes needed beyond the arrays themselves
 
-# orbax logs as errors what it also raises
+# orbax logs as errors what it raises as well
 for _name in ("absl", "asyncio"):
   logging.getLogger(_name).setLevel(logging.CRITICAL)
 
 
 class Checkpoints:
-  """One writer per folder; opening removes what a killed writer left behind.
+  """The checkpoints of a folder, which may have one writer at a time.
+
+  Opening removes the incomplete files of a writer that was killed.
 
   Args:
-    directory: created if need be.
-    keep: how many of the newest are kept; None for all.
+    directory: folder of the checkpoints; created if needed.
+    keep: number of checkpoints to keep, the newest ones; None for all.
   """
 
   def __init__(self, directory: str | os.PathLike[str], keep: int | None = 2):
     directory = pathlib.Path(directory).absolute()
     directory.mkdir(parents=True, exist_ok=True)
     self._directory = directory
-    own = jax.process_index()
+    process = jax.process_index()
     options = ocp.CheckpointManagerOptions(
       max_to_keep=keep,
       create=False,
       cleanup_tmp_directories=True,
       enable_async_checkpointing=True,
-      # other hosts have nothing to do with it; not in orbax's newer interface
+      # no other host takes part; orbax's newer interface has no such option
       multiprocessing_options=ocp.options.MultiprocessingOptions(
-        primary_host=own, active_processes={own}
+        primary_host=process, active_processes={process}
       ),
     )
     self._orbax = ocp.CheckpointManager(directory, options=options)
 
   def save(self, step: int, tree: PyTree) -> None:
-    """Copy the arrays and save them while the program goes on.
+    """Copy the arrays, and save them while the program goes on.
+
+    Args:
+      step: number of the checkpoint; an existing one is replaced.
+      tree: arrays to save.
 
     Raises:
       OSError: the disk is full.
-      Exception: what went wrong when the one before was saved.
+      Exception: an error from saving the previous checkpoint.
     """
     # copies: the state is donated to the next epoch
     arrays = {k: np.array(v, order="C") for k, v in _named(tree).items()}
-    # on a full disk each of its arrays would tell of it, with a traceback
+    # orbax would print a traceback for each array on a full disk
     if shutil.disk_usage(self._directory).free < size(arrays) + _MARGIN:
       raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    if step in self._orbax.all_steps():  # damaged, or it were not done again
+    if (
+      step in self._orbax.all_steps()
+    ):  # it is damaged, else it would not be redone
       self._orbax.delete(step)
-    # without `force` orbax may skip a save and not say so
+    # without `force` orbax may silently skip a save
     self._orbax.save(
       step,
       args=ocp.args.PyTreeSave(arrays),
@@ -75,28 +83,32 @@ class Checkpoints:
     )
 
   def wait(self) -> None:
-    """Until everything is on disk."""
+    """Wait until everything is on disk."""
     self._orbax.wait_until_finished()
 
   def restored(self, like: PyTree) -> Iterator[tuple[int, PyTree]]:
-    """`(step, tree)` of each checkpoint that reads back whole, newest first.
+    """Yield `(step, tree)` of each intact checkpoint, from the newest on.
 
     Args:
-      like: a tree of the same structure, shapes and dtypes.
+      like: tree of the same structure, shapes and dtypes.
 
     Raises:
-      ValueError: a checkpoint belongs to another structure.
+      ValueError: a checkpoint has another structure, shapes or dtypes.
     """
     for step in sorted(self._orbax.all_steps(), reverse=True):
-      found = self.read(step, like)
-      if found is not None:
-        yield step, found
+      tree = self.read(step, like)
+      if tree is not None:
+        yield step, tree
 
   def read(self, step: int, like: PyTree) -> PyTree | None:
-    """One checkpoint; None, with a warning, if it is damaged or not there.
+    """Read one checkpoint; None, with a warning, if it is damaged or missing.
+
+    Args:
+      step: number of the checkpoint.
+      like: tree of the same structure, shapes and dtypes.
 
     Raises:
-      ValueError: it belongs to another structure.
+      ValueError: the checkpoint has another structure, shapes or dtypes.
     """
     try:
       checksums: Any = self._orbax.metadata(step).custom_metadata
@@ -109,24 +121,24 @@ class Checkpoints:
     except Exception as error:  # orbax raises many types, some private
       warnings.warn(
         f"checkpoint {step} is damaged ({type(error).__name__}); the one "
-        "before it is used.",
+        "before it is used instead.",
         stacklevel=2,
       )
       return None
     return _filled(arrays, like)
 
   def close(self) -> None:
-    """Wait, and end the thread that saves."""
+    """Wait until everything is on disk, and end the saving thread."""
     self._orbax.close()
 
 
 def size(tree: PyTree) -> int:
-  """Bytes of all arrays."""
+  """Number of bytes of all arrays of a tree."""
   return sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
 
 
 def _named(tree) -> dict[str, Any]:
-  """Arrays by the path to them; orbax takes none without entries."""
+  """Arrays by their paths, without empty ones, which orbax does not accept."""
   leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
   names = {
     jax.tree_util.keystr(path, simple=True, separator="."): leaf
@@ -136,7 +148,7 @@ def _named(tree) -> dict[str, Any]:
 
 
 def _filled(arrays, like):
-  """The tree with these arrays."""
+  """The tree `like` with these arrays, which must match it."""
   described = lambda named: {
     name: (np.dtype(a.dtype), tuple(a.shape)) for name, a in named.items()
   }

@@ -18,17 +18,22 @@ def run(
   workdir: str | os.PathLike[str] = "",
   progress: Any = None,
 ) -> result.Result:
-  """Carry out a config, or go on where it was left.
+  """Run a config, or resume its run.
 
   Args:
-    config: from `defaults` or `load_config`, of any kind.
-    workdir: runs/NAME-DIGEST by default; a finished one is not run again.
+    config: config of any kind, from `defaults` or `load_config`.
+    workdir: folder of the run, by default runs/NAME-DIGEST; a finished run is
+      not repeated.
     progress: a `progress.Progress`; silent by default.
 
+  Returns:
+    The finished run: its report, tables and figures.
+
   Raises:
-    ValueError: something in the config is impossible; before anything runs.
-    FileNotFoundError: the data are not there; says what gets them.
-    Refused: the workdir holds another config's run.
+    ValueError: the config is invalid; raised before anything runs.
+    FileNotFoundError: the data set is missing; the message says how to get it.
+    Refused: the workdir belongs to another config, cannot be written, or is in
+      use by another process.
     Stopped: the training diverged, or the disk is full.
 
   >>> import tempfile
@@ -49,17 +54,17 @@ def run(
 
 
 def work(config: Any, name: str = "") -> Any:
-  """The module that carries out a validated config, by its `run`.
+  """The module whose `run` and `dry_run` handle a validated config.
 
   Args:
-    config: as validated.
-    name: of the module; the one of the config's kind by default.
+    config: a config from `validate.validate`.
+    name: name of the module; by default the config's kind.
   """
   return importlib.import_module(f"vfl_jax.experiments.{name or config.kind}")
 
 
 def dry_run(config: Any) -> None:
-  """Print what a validated config would do and cost; nothing is trained."""
+  """Print what a validated config would run and cost, without training."""
   module = work(config)
   if config.kind == "experiment":
     module = importlib.import_module("vfl_jax.experiments.dry_run")
@@ -67,17 +72,23 @@ def dry_run(config: Any) -> None:
 
 
 def board(config: Any, workdir: str, wanted: bool) -> tensorboard.Board | None:
-  """Where the curves of a training go, if they are wanted.
+  """A writer of training curves for TensorBoard; None if not wanted.
+
+  Args:
+    config: a validated config.
+    workdir: folder of the run.
+    wanted: whether to write the curves.
 
   Raises:
-    Refused: there are no such curves, or tensorboardX is not installed.
+    Refused: the config is not of a single experiment, or tensorboardX is not
+      installed.
   """
   if not wanted:
     return None
   if config.kind != "experiment":
     raise lifecycle.Refused(
       "--tensorboard shows the training of one experiment, and this config's "
-      f"kind is {config.kind!r}; afterwards take "
+      f"kind is {config.kind!r}; when it is done, run "
       f"python -m vfl_jax.results.tensorboard {workdir}/runs/*."
     )
   try:
@@ -87,5 +98,5 @@ def board(config: Any, workdir: str, wanted: bool) -> tensorboard.Board | None:
 
 
 def default_workdir(config: Any) -> str:
-  """Where a run goes whose workdir nobody names."""
+  """The folder of a run without a given workdir."""
   return f"runs/{config.name}-{identity.digest(config)}"

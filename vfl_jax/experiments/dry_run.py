@@ -16,7 +16,7 @@ from vfl_jax.runtime import compilation
 def dry_run(config: Any) -> None:
   """Print stages, shapes, parameters, memory, FLOPs and bytes on the wire."""
   if config.mesh.hosts > 1:
-    config = experiment.alone(config)  # nobody else has to be there
+    config = experiment.alone(config)  # the other hosts need not take part
   lifecycle.prepare(config)
   before = compilation.ledger()
   setup = experiment.prepared(config)

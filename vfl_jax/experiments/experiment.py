@@ -1,4 +1,4 @@
-"""One experiment from config to report: the only orchestration there is."""
+"""One experiment from config to report: the only place that orchestrates it."""
 
 import os
 import pathlib
@@ -26,11 +26,11 @@ class Run(NamedTuple):
   """A finished run, to predict and attack with.
 
   Attributes:
-    config: as validated.
-    federation: the split model, its variables (a seed axis first), the data,
-      and what every party saw.
-    predict: `predict(inputs) -> logits [seeds, n, classes]`, inputs a tuple
-      over parties.
+    config: validated config.
+    federation: the split model, its variables (the first axis is over seeds),
+      the data, and what each party saw.
+    predict: `predict(inputs)`, logits of shape [seeds, n, classes]; inputs is a
+      tuple over parties.
   """
 
   config: Any
@@ -43,22 +43,23 @@ def run(
   workdir: str | os.PathLike[str],
   progress: Any = None,
 ) -> pathlib.Path:
-  """Train, probe, attack and report; resume what is half done.
+  """Train, probe, attack and report; an interrupted run is resumed.
 
   With `data.resplit` each seed is an experiment in a folder of its own.
 
   Args:
-    config: from `validate.validate`.
-    workdir: created if need be; holds one config's run.
+    config: config of kind "experiment", from `validate.validate`.
+    workdir: folder of this run alone; created if needed.
     progress: a `progress.Progress`; silent by default.
 
   Returns:
     The path of the report.
 
   Raises:
-    Refused: the workdir belongs to another config or cannot be written, or
-      the data cannot be read, split or partitioned as asked.
-    Diverged: the training loss turned non-finite; status.json says so.
+    Refused: the workdir belongs to another config, cannot be written or is in
+      use, or the data cannot be read, split or partitioned as the config asks.
+    Diverged: the training loss became non-finite; status.json records it.
+    Stopped: the disk is full, or a table cannot be read.
   """
   if config.data.resplit:
     return lifecycle.complete(config, workdir, progress, resplit.work)
@@ -66,10 +67,11 @@ def run(
 
 
 def load(workdir: str | os.PathLike[str]) -> Run:
-  """A run from its workdir, as it was after training.
+  """Load a run from its workdir, as it was after training.
 
   Raises:
-    FileNotFoundError: no run or no checkpoint there.
+    FileNotFoundError: the workdir holds no run or no checkpoint.
+    Refused: the data can no longer be read, split or partitioned.
   """
   workdir = pathlib.Path(workdir)
   if not (workdir / "config.json").is_file():
@@ -80,7 +82,7 @@ def load(workdir: str | os.PathLike[str]) -> Run:
       f"each seed of {workdir} has a data split of its own; load one of them, "
       f"e.g. {workdir / 'seeds' / '0'}."
     )
-  config = alone(config)  # there may be fewer devices here
+  config = alone(config)  # this machine may have fewer devices
   setup = prepared(config)
   state, kept = federation_setup.initial(config, setup)
   restored = journal.load(workdir, state, kept)
@@ -97,11 +99,11 @@ def load(workdir: str | os.PathLike[str]) -> Run:
 
 
 def prepared(config: Any) -> federation_setup.Setup:
-  """What follows from a validated config and its data.
+  """Data, model and compiled functions of a validated config.
 
   Raises:
-    Refused: the data cannot be read, split or partitioned as asked, or too few
-      of their rows are recorded for the attacks.
+    Refused: the data cannot be read, split or partitioned as the config asks,
+      or too few of their rows are recorded for the attacks.
   """
   try:
     setup = federation_setup.prepare(config)
@@ -145,13 +147,13 @@ def work(config: Any, workdir: pathlib.Path, progress: Any) -> None:
 
 
 def alone(config):
-  """The same experiment on one device."""
+  """The config of the same experiment on one device."""
   mesh = {"data": 1, "seed": 1, "hosts": 1}
   return ml_collections.ConfigDict({**config.to_dict(), "mesh": mesh})
 
 
 def _train(config, workdir, setup: federation_setup.Setup, progress):
-  """Train to the end, from where it was left."""
+  """Train to the end, from the newest checkpoint; returns state and records."""
   layout = setup.layout
   written = journal.Journal(workdir, layout)
   try:
@@ -186,7 +188,7 @@ def _train(config, workdir, setup: federation_setup.Setup, progress):
 
 
 def _validation(setup):
-  """`measured(variables)`, accuracies on validation rows by seed."""
+  """A function `measured(variables)`: validation accuracies by seed."""
   layout, validation = setup.layout, setup.dataset.validation
   inputs = layout.everywhere(
     jax.tree.map(jnp.asarray, tuple(validation.inputs))
@@ -200,7 +202,7 @@ def _validation(setup):
 
 
 def _sound(config, layout, epoch, state, metrics):
-  """Refuse to go on from a loss or weights that are not finite."""
+  """Raise `Diverged` if the loss or the weights of a seed are not finite."""
   finite = layout.whole(loop.finite(state["variables"]))
   bad = np.flatnonzero(~(np.isfinite(metrics["loss"]) & finite)).tolist()
   if bad:
@@ -208,5 +210,5 @@ def _sound(config, layout, epoch, state, metrics):
       f"the loss or the weights of seeds {bad} were not finite in epoch "
       f"{epoch}; lower "
       f"train.learning_rate={config.train.learning_rate} or clip. "
-      "Checkpoints of epochs before are intact."
+      "Checkpoints of earlier epochs are intact."
     )

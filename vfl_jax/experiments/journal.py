@@ -1,7 +1,7 @@
-"""The journal of a training: its metrics, its state, what was recorded.
+"""The journal of a training: its metrics, its state, and recorded messages.
 
-The state is saved at a rate that costs three hundredths of the training, and at
-its end; what is recorded of an epoch once, when the epoch is done.
+The state is saved at the end, and before it so often that saving takes 3 % of
+the training time. The records of an epoch are saved once, after the epoch.
 """
 
 import functools
@@ -19,8 +19,8 @@ from vfl_jax.runtime import hosts
 from vfl_jax.runtime import mesh
 
 PyTree = Any
-SHARE = 0.03  # of the time spent on training, for saving the state
-# what a first save is taken to cost: seconds, and bytes a second
+SHARE = 0.03  # share of the training time for saving the state
+# assumed cost of the first save: seconds, and bytes per second
 _LEAST, _SPEED = 0.1, 1e8
 
 
@@ -28,43 +28,46 @@ class Journal:
   """The journal of one training, in its workdir.
 
   Args:
-    workdir: of the run.
-    layout: where arrays live.
+    workdir: folder of the run.
+    layout: devices that arrays are on.
   """
 
   def __init__(self, workdir: pathlib.Path, layout: mesh.Layout):
     self._workdir = workdir
     self._layout = layout
-    self._cost: float | None = None  # of a save, in seconds
+    self._cost: float | None = None  # seconds that a save takes
     self._saved = time.monotonic()
     self._files = _Files(workdir) if hosts.leads() else None
 
   def resume(self, state: PyTree, kept: PyTree) -> tuple[int, PyTree, PyTree]:
-    """The epochs done and what they left, from the newest whole checkpoint.
+    """Continue from the newest intact checkpoint.
 
     Args:
-      state: before training.
-      kept: before training.
+      state: state before training.
+      kept: empty records, as before training.
+
+    Returns:
+      The number of epochs done, and the state and records after them.
 
     Raises:
       Refused: the checkpoint belongs to another program or other data.
     """
-    done, found = 0, None
+    done, restored = 0, None
     if self._files is not None:
       try:
-        found = self._files.restore(state, kept)
+        restored = self._files.restore(state, kept)
       except ValueError as error:
         raise lifecycle.Refused(
           f"workdir {self._workdir} cannot be resumed, {error} Have the data "
-          "changed? Give another --workdir, or remove it."
+          "changed? Give another --workdir, or remove this one."
         ) from error
-      done = found[0] if found else 0
+      done = restored[0] if restored else 0
       lines = log.read_metrics(self._workdir)
       log.write_metrics(self._workdir, [m for m in lines if m["epoch"] < done])
     done = int(hosts.agreed(done))
     if done:
       before = done, self._layout.whole(state), kept
-      _, state, kept = found or before
+      _, state, kept = restored or before
       state = self._layout.seeds(hosts.agreed(state))
     self._saved = time.monotonic()
     return done, state, kept
@@ -72,13 +75,13 @@ class Journal:
   def write(
     self, line: dict[str, Any], state: PyTree, kept: PyTree, last: bool
   ) -> None:
-    """An epoch that is done.
+    """Write what a finished epoch leaves.
 
     Args:
-      line: its metrics, by seed, and the number of the "epoch".
-      state: after it.
-      kept: after it.
-      last: whether it is the last one; its state is saved.
+      line: metrics by seed, and the number of the "epoch".
+      state: state after the epoch.
+      kept: records after the epoch.
+      last: whether this is the last epoch, whose state is always saved.
     """
     done = line["epoch"] + 1
     if self._files is not None:
@@ -102,7 +105,7 @@ class Journal:
     self._saved = time.monotonic()
 
   def _worth_it(self, state) -> bool:
-    """Whether a save would cost no more than its share of the time."""
+    """Whether a save now keeps within its share of the time."""
     guess = _LEAST + checkpoints.size(state) / _SPEED
     cost = guess if self._cost is None else self._cost
     return time.monotonic() - self._saved >= cost / SHARE
@@ -113,7 +116,7 @@ class Journal:
       self._files.close()
 
   def table(self) -> None:
-    """The metrics of all epochs as a table."""
+    """Write the metrics of all epochs as the table "training"."""
     if self._files is None:
       return
     rows = [
@@ -127,7 +130,12 @@ class Journal:
 
 
 def due(kept: PyTree, done: int) -> PyTree:
-  """What of the kept is complete once so many epochs are done, not before."""
+  """The records that become complete with the last of the epochs done.
+
+  Args:
+    kept: records by kind and name.
+    done: number of epochs done.
+  """
   recorded = {"messages": str(done - 1), "snapshots": str(done)}
   return {
     kind: {name: kept[kind][name]} if name in kept[kind] else {}
@@ -138,15 +146,19 @@ def due(kept: PyTree, done: int) -> PyTree:
 def load(
   workdir: pathlib.Path, state: PyTree, kept: PyTree
 ) -> tuple[int, PyTree, PyTree] | None:
-  """The newest state of a run and what was recorded; None without any.
+  """Load the newest state of a run and its records.
 
   Args:
-    workdir: of the run.
-    state: before training.
-    kept: before training.
+    workdir: folder of the run.
+    state: state before training.
+    kept: empty records, as before training.
+
+  Returns:
+    The number of epochs done, and the state and records after them; None
+    without an intact checkpoint.
 
   Raises:
-    ValueError: the checkpoint belongs to another structure.
+    ValueError: the checkpoint has another structure, shapes or dtypes.
   """
   files = _Files(workdir)
   try:
@@ -156,7 +168,7 @@ def load(
 
 
 class _Files:
-  """The checkpoints of a run: states, and what was recorded by epochs done."""
+  """The checkpoints of a run: states and records, by number of epochs done."""
 
   def __init__(self, workdir):
     self.states = checkpoints.Checkpoints(workdir / "checkpoints")
@@ -164,23 +176,23 @@ class _Files:
 
   @functools.cached_property
   def recorded(self) -> checkpoints.Checkpoints:
-    """Opened where something is recorded."""
+    """Checkpoints of the records, opened on first use."""
     return checkpoints.Checkpoints(self._workdir / "recorded", keep=None)
 
   def save(self, done, state):
     if "recorded" in self.__dict__:
-      self.recorded.wait()  # a state stands on what was recorded before
+      self.recorded.wait()  # a state is of use only with the records before it
     self.states.save(done, state)
 
   def restore(self, state, kept):
-    for done, found in self.states.restored(state):
+    for done, saved in self.states.restored(state):
       whole = self._recorded(kept, done)
       if whole is not None:
-        return done, found, whole
+        return done, saved, whole
     return None
 
   def _recorded(self, kept, done):
-    """What is kept after so many epochs; None if some of it is damaged."""
+    """The records after this many epochs; None if one of them is damaged."""
     for step in range(1, done + 1):
       like = due(kept, step)
       if not jax.tree.leaves(like):

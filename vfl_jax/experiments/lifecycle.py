@@ -1,4 +1,4 @@
-"""From a config to a finished folder: what every kind of work shares."""
+"""From a config to a finished folder: what all kinds of runs share."""
 
 from collections.abc import Callable
 from collections.abc import Mapping
@@ -20,15 +20,15 @@ from vfl_jax.results import status
 from vfl_jax.runtime import compilation
 from vfl_jax.runtime import hosts
 
-_ROOM = 1 << 20  # bytes: with less a disk is full
+_ROOM = 1 << 20  # bytes; a disk with less free space counts as full
 
 
 class Stopped(RuntimeError):
-  """A run ended before its end, in one sentence; what was done is intact."""
+  """A run stopped early, for a reason in one sentence; its files are intact."""
 
 
 class Diverged(Stopped):
-  """A loss turned non-finite."""
+  """A loss or a weight became non-finite."""
 
 
 def complete(
@@ -39,27 +39,27 @@ def complete(
   stale: Callable[[pathlib.Path], bool] = lambda workdir: False,
   page: Callable[[pathlib.Path], pathlib.Path] = pages.write,
 ) -> pathlib.Path:
-  """Do the work of a config and report on it, unless both are there.
+  """Do the work of a config and write its report, unless both are done.
 
   Args:
-    config: from `validate.validate`.
-    workdir: created if need be; holds one config's run.
-    progress: a `progress.Progress`, or None to be silent.
-    work: `work(config, workdir, progress)` writes tables, and does not repeat
-      what it finds there.
-    stale: `stale(workdir)`, whether what was finished before is to be done
-      again.
-    page: `page(workdir)` writes the report and returns its path.
+    config: a config from `validate.validate`.
+    workdir: folder of this run alone; created if needed.
+    progress: a `progress.Progress`; None to be silent.
+    work: `work(config, workdir, progress)`, which writes tables and does not
+      repeat what they already hold.
+    stale: `stale(workdir)`, whether a finished run is to be redone.
+    page: `page(workdir)`, which writes the report and returns its path.
 
   Returns:
-    The path of the report; on other hosts than the first, where that writes it.
+    The path of the report. Hosts other than the first return the path at which
+    the first host writes it.
 
   Raises:
-    Refused: the other hosts are not there, or the workdir belongs to another
-      config, cannot be written, or another process is at work in it.
-    Stopped: the training diverged, the disk is full, or a table that was
-      written before cannot be read.
-    Exception: what else the work raises, after status.json has its reason.
+    Refused: other hosts cannot be reached, or the workdir belongs to another
+      config, cannot be written, or is in use by another process.
+    Stopped: the training diverged, the disk is full, or an existing table
+      cannot be read.
+    Exception: any other error of the work; status.json records its reason.
   """
   progress = progress or experiment_progress.Silent()
   if "mesh" in config:
@@ -68,7 +68,7 @@ def complete(
     except ValueError as error:
       raise Refused(str(error)) from error
   if not hosts.leads():
-    if hosts.agreed(False):  # the first one says whether there is work
+    if hosts.agreed(False):  # the first host decides whether there is work
       prepare(config)
       work(config, pathlib.Path(workdir), progress)
     return pathlib.Path(workdir) / "report.html"
@@ -86,7 +86,7 @@ def complete(
       hosts.agreed(fresh)
     if fresh:
       return _complete(config, workdir, progress, work, page)
-    progress.say("This was finished before: nothing is run again.")
+    progress.say("This run was finished before; nothing is run again.")
     return workdir / "report.html"
 
 
@@ -116,7 +116,7 @@ def _complete(config, workdir, progress, work, page):
     return path
   except Exception as error:
     stopped = _in_a_sentence(error, workdir)
-    with contextlib.suppress(OSError):  # a full disk takes no word either
+    with contextlib.suppress(OSError):  # the disk may be full
       status.set_status(
         workdir,
         "diverged" if isinstance(error, Diverged) else "failed",
@@ -128,15 +128,15 @@ def _complete(config, workdir, progress, work, page):
 
 
 def prepare(config: Any) -> None:
-  """Set this process up: its cache of programs, and the precision asked for."""
+  """Set up this process: cache of compiled programs, and precision."""
   compilation.use_cache()
   compilation.make_room()
-  if "precision" in config:  # a study has none of its own
+  if "precision" in config:  # a study has no precision
     jax.config.update("jax_default_matmul_precision", config.precision)
 
 
 def _compiled(workdir, before, now):
-  """What was compiled for it in all, by its cells or seeds where it has any."""
+  """The ledger of all compilations of a run, of its cells or seeds if any."""
   folders = [
     path.parent
     for where in ("runs", "seeds")
@@ -153,12 +153,12 @@ def _compiled(workdir, before, now):
 
 
 def _in_a_sentence(error, workdir) -> Stopped | None:
-  """What happened, where the reader can do something about it."""
+  """The error as `Stopped`, if the user can act on it; else None."""
   if isinstance(error, Stopped):
     return error
   if isinstance(error, files.Damaged):
     return Stopped(str(error))
-  # libraries raise many things when they cannot write
+  # libraries raise many kinds of errors if they cannot write
   full = isinstance(error, OSError) and error.errno == errno.ENOSPC
   if full or shutil.disk_usage(workdir).free < _ROOM:
     return Stopped(
@@ -169,16 +169,20 @@ def _in_a_sentence(error, workdir) -> Stopped | None:
 
 
 class Refused(ValueError):
-  """The folder or the data are not as the config says: one sentence."""
+  """The folder or the data do not match the config, in one sentence."""
 
 
 def claim(
   config: Mapping[str, Any], workdir: str | os.PathLike[str]
 ) -> pathlib.Path:
-  """Create the folder or check that it belongs to this config.
+  """Create the folder of a run, or check that it belongs to this config.
+
+  Returns:
+    The path of the folder, which has a config.json.
 
   Raises:
-    Refused: it belongs to another config, or cannot be written.
+    Refused: the folder belongs to another config, is damaged, or cannot be
+      written.
   """
   workdir = pathlib.Path(workdir)
   text = identity.as_json(config)
@@ -212,9 +216,9 @@ def _difference(before, after, prefix="") -> str:
   for key in sorted({**before, **after}):
     a, b = before.get(key), after.get(key)
     if isinstance(a, dict) and isinstance(b, dict):
-      found = _difference(a, b, f"{prefix}{key}.")
-      if found:
-        return found
+      nested = _difference(a, b, f"{prefix}{key}.")
+      if nested:
+        return nested
     elif a != b:
       return f"{prefix}{key} was {a!r}, is {b!r}"
   return ""

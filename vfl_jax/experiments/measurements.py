@@ -1,4 +1,4 @@
-"""What is measured of a trained federation: one table of measurements."""
+"""The measurements of a trained federation, in one table."""
 
 from collections.abc import Callable
 import pathlib
@@ -34,11 +34,11 @@ class Bench(NamedTuple):
   """A trained federation on which measurements are made.
 
   Attributes:
-    config: of the experiment.
-    workdir: where tables and facts go.
+    config: config of the experiment.
+    workdir: folder for tables and facts.
     setup: data and compiled functions.
-    federation: as it was trained.
-    state: where the training ended, for attacks that go on from there.
+    federation: the trained federation.
+    state: state at the end of training, which active attacks may go on from.
     progress: a `progress.Progress`.
   """
 
@@ -50,7 +50,7 @@ class Bench(NamedTuple):
   progress: Any
 
   def note(self, **facts: Any) -> None:
-    """Facts for status.json, which the report reads."""
+    """Write facts to status.json, which the report reads."""
     status.set_status(self.workdir, "running", **facts)
 
 
@@ -58,10 +58,11 @@ class Measurement(NamedTuple):
   """One measurement of a trained federation.
 
   Attributes:
-    table: the one that says that it is done; written last.
-    asked: `asked(config)`, whether it is to be made.
-    measure: `measure(bench) -> {table: rows}`; empty where there turns out to
-      be nothing to measure.
+    table: name of the table whose existence shows that the measurement is done;
+      it is written last.
+    asked: `asked(config)`, whether the config asks for the measurement.
+    measure: `measure(bench)`, rows by name of their table; empty if there is
+      nothing to measure.
   """
 
   table: str
@@ -70,7 +71,7 @@ class Measurement(NamedTuple):
 
 
 def run(bench: Bench) -> None:
-  """Make every measurement that is asked for and not done, in their order."""
+  """Make all measurements that the config asks for and that are not done."""
   for measurement in MEASUREMENTS:
     gate = measurement.table
     if not measurement.asked(bench.config) or tables.exists(
@@ -83,11 +84,11 @@ def run(bench: Bench) -> None:
 
 
 def _privacy(bench) -> Tables:
-  """What defences prove ("privacy") and report ("defenses")."""
+  """Guarantees that defences prove, and quantities that they report."""
   proved = privacy.privacy(bench.config, bench.setup)
   reported = privacy.reported(bench.setup.defense, bench.state)
-  found = {"privacy": proved}
-  return {**found, "defenses": reported} if reported else found
+  measured = {"privacy": proved}
+  return {**measured, "defenses": reported} if reported else measured
 
 
 def _alignment(bench) -> Tables:
@@ -131,7 +132,14 @@ def _compensation(bench) -> Tables:
 
 
 class _Attacks(NamedTuple):
-  """The attacks of a config, by label; why those in `skipped` cannot run."""
+  """The attacks of a config.
+
+  Attributes:
+    labels: attacks on labels, by label of their entry.
+    features: attacks on features, by label of their entry.
+    rules: names in the registry, by label.
+    skipped: reasons why attacks cannot run, by label.
+  """
 
   labels: dict[str, base.Attack]
   features: dict[str, base.Attack]
@@ -140,7 +148,7 @@ class _Attacks(NamedTuple):
 
 
 def _attacks(bench) -> _Attacks:
-  """The attacks that can run here; status.json gets budgets and reasons."""
+  """Select the attacks that can run; note budgets and reasons of the rest."""
   config, setup, net = bench.config, bench.setup, bench.federation.net
   offered = setting.of(config, setup.defense, net.cut, len(net.model.stages))
   chosen, rules, skipped = selection.chosen(
@@ -154,7 +162,7 @@ def _attacks(bench) -> _Attacks:
 
 
 def _exposure(bench) -> Tables:
-  """What the active party can rebuild of features."""
+  """Score how well the active party can rebuild features."""
   attacks, f = _attacks(bench).features, bench.federation
   if not attacks:
     return {}
@@ -166,14 +174,14 @@ def _exposure(bench) -> Tables:
 
 
 def _leakage(bench) -> Tables:
-  """Every attack on labels, beside its controls.
+  """Score every attack on labels beside its controls.
 
-  For an active attack the federation is trained again for each adversary, or
-  goes on from where the training ended.
+  For an active attack, the federation is trained again for each adversary, or
+  its training goes on with the adversary in it.
   """
   config, f, progress = bench.config, bench.federation, bench.progress
-  options, found = config.evaluate, _attacks(bench)
-  attacks, skipped = found.labels, dict(found.skipped)
+  options, chosen = config.evaluate, _attacks(bench)
+  attacks, skipped = chosen.labels, dict(chosen.skipped)
   if not attacks:
     return {}
   coalitions = [tuple(c) for c in options.coalitions]
@@ -203,7 +211,7 @@ def _leakage(bench) -> Tables:
     advance=progress.advance,
   )
   bench.note(skipped=skipped | _silent(attacks, adversaries, rows))
-  rules = found.rules
+  rules = chosen.rules
   rows = [
     {
       "cut": f.net.cut,
@@ -231,7 +239,7 @@ def _scratch(config, rules) -> alone.Scratch | None:
 
 
 def _silent(attacks, adversaries, rows):
-  """Attacks without an answer for some adversary, and why."""
+  """Reasons, by label, of attacks without an answer for some adversary."""
   scored = [r for r in rows if r["primary"] and r["what"] == "attack"]
   answered = {(r["attack"], r["party"]) for r in scored}
   reasons = {}
@@ -242,7 +250,7 @@ def _silent(attacks, adversaries, rows):
     if parties:
       some = len(parties) < len(adversaries)
       reasons[name] = (
-        "it had nothing to say about any row"
+        "it gave no answer about any row"
         + (f" to parties {parties}" if some else "")
         + _why(attack)
       )
@@ -250,9 +258,9 @@ def _silent(attacks, adversaries, rows):
 
 
 def _why(attack):
-  """Why an attack may have had nothing to say."""
+  """The likely reason why an attack gave no answer, to end a sentence with."""
   if attack.abstains:
-    return "; it was sure of no row"
+    return "; it was not sure of any row"
   if "gradients" in attack.needs:
     return "; too few recorded rows got a gradient"
   return ""

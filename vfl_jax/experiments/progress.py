@@ -8,10 +8,10 @@ from vfl_jax.results import terminal
 
 
 class Progress:
-  """A progress bar per phase, driven by the run; only on a terminal.
+  """A progress bar per phase, moved by the run; shown only on a terminal.
 
   Args:
-    board: told of every epoch, a `tensorboard.Board`.
+    board: a `tensorboard.Board` that receives the metrics of every epoch.
   """
 
   def __init__(self, board: Any = None):
@@ -40,17 +40,32 @@ class Progress:
       self._board.close()
 
   def phase(self, name: str, total: int, done: int = 0) -> None:
-    """Start a new bar; the one before is closed."""
+    """Close the current bar and start a new one.
+
+    Args:
+      name: name of the phase.
+      total: number of steps of the phase.
+      done: number of steps that are already done.
+    """
     self._close()
     self._task = self._bars.add_task(name, total=total, completed=done, what="")
 
   def advance(self, what: str = "", by: int = 1) -> None:
-    """Move the present bar on, with a few words on what is being done."""
+    """Advance the current bar.
+
+    Args:
+      what: a few words on what is being done.
+      by: number of steps.
+    """
     if self._task is not None:
       self._bars.update(self._task, advance=by, what=what)
 
   def epoch(self, line: dict[str, Any]) -> None:
-    """An epoch of the training is done, with these metrics by seed."""
+    """Advance by a finished epoch of the training.
+
+    Args:
+      line: metrics by seed, with "loss" and "validation" among them.
+    """
     if self._board is not None:
       self._board.epoch(line)
     loss, validation = (
@@ -59,7 +74,7 @@ class Progress:
     self.advance(f"loss {loss:.3f}, validation {validation:.3f}")
 
   def say(self, line: str) -> None:
-    """One line above the bars."""
+    """Print one line above the bars."""
     terminal.say(line)
 
   def _close(self):
@@ -73,7 +88,7 @@ class Progress:
 
 
 class Silent:
-  """The same interface, saying nothing: for tests and notebooks."""
+  """The same interface without output, for tests and notebooks."""
 
   __enter__ = lambda self: self
 

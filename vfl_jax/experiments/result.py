@@ -1,4 +1,4 @@
-"""What `vfl_jax.run` returns."""
+"""The object that `vfl_jax.run` returns."""
 
 import os
 import pathlib
@@ -11,13 +11,13 @@ from vfl_jax.results import tables as result_tables
 
 
 class Result:
-  """What a finished run has left in its workdir.
+  """The report, tables and figures of a finished run.
 
   Args:
-    workdir: of an experiment, a study, an audit or a calibration.
+    workdir: folder of an experiment, a study, an audit or a calibration.
 
   Raises:
-    ValueError: no finished run there.
+    ValueError: the folder holds no finished run.
   """
 
   def __init__(self, workdir: str | os.PathLike[str]):
@@ -25,7 +25,7 @@ class Result:
     if not status.finished(self.workdir):
       state = status.status(self.workdir).get("state", "not a run")
       raise ValueError(
-        f"{self.workdir} holds no finished run (it is: {state}); run it first."
+        f"{self.workdir} holds no finished run (state: {state}); run it first."
       )
 
   def __repr__(self) -> str:
@@ -33,19 +33,19 @@ class Result:
 
   @property
   def report(self) -> pathlib.Path:
-    """The page."""
+    """Path of the report."""
     return self.workdir / "report.html"
 
   @property
   def tables(self) -> tuple[str, ...]:
-    """Names of its tables."""
+    """Names of the tables."""
     return tuple(sorted(p.stem for p in self.workdir.glob("tables/*.csv")))
 
   def table(self, name: str) -> pd.DataFrame:
-    """One tidy table, a measurement a row.
+    """Read one tidy table, with a measurement per row.
 
     Raises:
-      ValueError: it has no such table; lists those there are.
+      ValueError: the run has no such table.
     """
     if name not in self.tables:
       raise ValueError(
@@ -56,14 +56,14 @@ class Result:
 
   @property
   def figures(self) -> dict[str, pathlib.Path]:
-    """Pictures (.png) by name."""
-    found = sorted(self.workdir.glob("figures/[!.]*.png"))
-    return {path.stem: path for path in found}
+    """Paths of the figures (.png) by name."""
+    paths = sorted(self.workdir.glob("figures/[!.]*.png"))
+    return {path.stem: path for path in paths}
 
   def load(self) -> experiment.Run:
-    """The trained federation of an experiment: its data, views, `predict`.
+    """Load the trained federation of an experiment: data, views, `predict`.
 
     Raises:
-      FileNotFoundError: it holds no checkpoint.
+      FileNotFoundError: the run has no checkpoint.
     """
     return experiment.load(self.workdir)

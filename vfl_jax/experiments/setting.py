@@ -1,4 +1,4 @@
-"""What an experiment offers the attacks on it."""
+"""What an experiment makes available to attacks."""
 
 from typing import Any
 
@@ -11,12 +11,12 @@ from vfl_jax.federation import setup
 def of(
   config: Any, defense: base.Defense, cut: int, stages: int
 ) -> attack_base.Setting:
-  """The setting of an experiment.
+  """The setting of an experiment, by which attacks are selected.
 
   Args:
-    config: of the experiment.
-    defense: all of its defences as one.
-    cut: stages below it, once the defences have configured it.
+    config: config of the experiment.
+    defense: all defences of the experiment, chained into one.
+    cut: number of stages below the cut, as the defences have configured it.
     stages: number of all stages.
   """
   record = config.record

@@ -1,4 +1,4 @@
-"""Many experiments read side by side: a base, and what each cell changes."""
+"""Studies: many experiments, each of which changes a base config."""
 
 import os
 import pathlib
@@ -21,8 +21,8 @@ class Cell(NamedTuple):
   """One experiment of a study.
 
   Attributes:
-    labels: what sets it apart, columns of the study's tables.
-    asked: the experiment's config before it is validated.
+    labels: what distinguishes the cell; columns of the study's tables.
+    asked: config of the experiment before validation.
   """
 
   labels: dict[str, Any]
@@ -35,23 +35,27 @@ def run(
   progress: Any = None,
   again: bool = True,
 ) -> pathlib.Path:
-  """Every cell that is not done, then the study's tables and its report.
+  """Run every cell that is not done, then write the study's tables and report.
 
-  Each cell is an experiment with a folder of its own, `runs/DIGEST`, that can
-  be run, read and resumed alone. What fails is listed and stops no other; it is
-  tried again when the study is run again.
+  Each cell is an experiment with its own folder, `runs/DIGEST`, which can be
+  run, read and resumed by itself. A cell that fails is listed and stops no
+  other; it is tried again when the study is run again.
 
   Args:
-    config: from `validate.validate`, of kind "study".
-    workdir: created if need be; holds one study.
+    config: config of kind "study", from `validate.validate`.
+    workdir: folder of this study alone; created if needed.
     progress: a `progress.Progress`; silent by default.
-    again: whether to run what is not done; else it is listed as it stands.
+    again: whether to run cells that are not done; otherwise they are listed as
+      failed.
 
   Returns:
     The path of the report.
 
   Raises:
-    Refused: the workdir belongs to another config or cannot be written.
+    Refused: the workdir belongs to another config, cannot be written, or is in
+      use by another process.
+    Stopped: the disk is full, or a table cannot be read.
+    RuntimeError: all cells failed.
   """
 
   def answered(config, workdir, progress):
@@ -63,7 +67,7 @@ def run(
 
 
 def dry_run(config: Any) -> None:
-  """Print what the study would run."""
+  """Print the experiments that the study would run."""
   labels = pd.DataFrame([c["labels"] for c in config.cells])
   counts = labels.nunique()
   terminal.say(
@@ -82,12 +86,18 @@ def cells(config: Any) -> list[Cell]:
 
 
 def folder(workdir: str | os.PathLike[str], cell: Cell) -> pathlib.Path:
-  """Where a cell of a study is."""
+  """The folder of a cell of a study."""
   return pathlib.Path(workdir) / "runs" / identity.digest(cell.asked)
 
 
 def unsettled(config: Any, workdir: pathlib.Path, again: bool = True) -> bool:
-  """Whether cells that a study lists as failed are done now, or may yet be."""
+  """Whether a cell that a study lists as failed is done by now, or may be yet.
+
+  Args:
+    config: config of the study.
+    workdir: folder of the study.
+    again: whether cells that are not done would be run again.
+  """
   failed = tables.read(workdir, "failed")
   names = set(failed["folder"]) if len(failed) else set()
   paths = [folder(workdir, cell) for cell in cells(config)]
@@ -99,20 +109,20 @@ def unsettled(config: Any, workdir: pathlib.Path, again: bool = True) -> bool:
 
 
 def _diverged(path):
-  """Whether a cell diverged: it would diverge again, so it is not retried."""
+  """Whether a cell diverged; it is not retried, as it would diverge again."""
   return result_status.status(path).get("state") == "diverged"
 
 
 def work(
   config: Any, workdir: pathlib.Path, progress: Any, again: bool = True
 ) -> None:
-  """Every cell that is not done, and the tables of all that are.
+  """Run every cell that is not done, and join the tables of those that are.
 
-  Writes "failed", and "all_NAME" for every table of `COLLECTED`.
+  It writes the table "failed", and "all_NAME" for every table of `COLLECTED`.
 
   Args:
-    config: of the study.
-    workdir: of the study.
+    config: config of the study.
+    workdir: folder of the study.
     progress: a `progress.Progress`.
     again: see `run`.
 

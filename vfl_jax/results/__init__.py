@@ -1,5 +1,6 @@
-"""What a run leaves, and how it is read, drawn and reported.
+"""The files that a run writes, and how they are read, drawn and reported.
 
-Tables, status, intervals; `answers`, `figures` and `pages` read files only. No
-jax here, and no live objects of a run.
+This package holds tables, status and intervals. `answers`, `figures` and
+`pages` read files only: nothing here imports jax or needs live objects of a
+run.
 """

@@ -1,4 +1,4 @@
-"""Many runs on one page: `python -m vfl_jax.results DIR1 DIR2 ...`."""
+"""Compare many runs on one page: `python -m vfl_jax.results DIR1 DIR2 ...`."""
 
 import argparse
 import sys
@@ -7,7 +7,7 @@ from vfl_jax.results import pages
 
 
 def main() -> int:
-  """0, or 2 for folders without runs."""
+  """Write the page; returns the exit code: 0, or 2 for folders without runs."""
   parser = argparse.ArgumentParser(
     prog="python -m vfl_jax.results", description=__doc__
   )

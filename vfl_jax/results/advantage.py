@@ -1,4 +1,4 @@
-"""What an attack has over its controls, and when that is a leak."""
+"""How much better an attack is than its controls, and when that is a leak."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,14 +12,16 @@ CONTROLS = ("prior", "no-VFL", "features only")
 
 
 def gains(group: Any) -> tuple[Any, str, Any]:
-  """Attack minus its strongest control, of one attack, party and metric.
+  """Attack minus its strongest control, for one attack, party and metric.
 
   Args:
-    group: a data frame with columns seed, draw, what and value.
+    group: data frame with the columns seed, draw, what and value.
 
   Returns:
-    The values by trial and what they are of, the control with the highest mean
-    over trials, and the gain over it by seed, auxiliary draws averaged.
+    table: the values, with one row per trial (seed and draw) and one column
+      per "what".
+    strongest: the control with the highest mean over trials.
+    gain: attack minus that control, by seed; auxiliary draws are averaged.
   """
   table = group.pivot(index=["seed", "draw"], columns="what", values="value")
   strongest = table[[c for c in CONTROLS if c in table]].mean().idxmax()
@@ -31,14 +33,19 @@ def advantage(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
   """Leakage advantage: attack minus its strongest control, paired by trial.
 
   The strongest control is the one with the highest mean over trials. The
-  interval is over seeds, whose auxiliary draws are averaged first (they share
-  a federation): a single seed has none, however many its draws.
+  interval is over seeds. The auxiliary draws of a seed share a federation, so
+  they are averaged first: one seed has no interval, however many draws it has.
+
+  Args:
+    rows: scores, a row for each attack, party, kind of rows, metric, seed,
+      draw and "what" (the attack itself, one of `CONTROLS`, or the ceiling).
 
   Returns:
     Tidy rows: attack, rule (its name in the registry), party, rows, metric,
-    primary, attack_score, control, control_score, ceiling_score (NaN for none),
-    advantage, low, high (95 %), seeds, draws, n, lost (trials in which the
-    attack gave no answer: they are in none of the numbers).
+    primary, attack_score, control, control_score, ceiling_score (NaN where
+    there is none), advantage, low, high (95 %), seeds, draws, n, lost (number
+    of trials in which the attack gave no answer; no other number includes
+    them).
   """
 
   if not rows:
@@ -77,11 +84,11 @@ def advantage(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
   return results
 
 
-MARGIN = 0.02  # "at its control": the interval lies within it
+MARGIN = 0.02  # an attack is at its control if its interval lies within
 
 
 def verdict(low: float, high: float) -> str:
-  """What an interval of the advantage allows one to say."""
+  """The claim, in words, that an interval of the advantage supports."""
   if low != low:
     return "one seed: no interval, no claim"
   if low > 0:
@@ -94,5 +101,5 @@ def verdict(low: float, high: float) -> str:
 
 
 def is_oracle(attack: str) -> bool:
-  """Whether an attack's name carries the mark of an oracle."""
+  """Whether an attack's name is marked as that of an oracle."""
   return attack.endswith(tables.ORACLE)

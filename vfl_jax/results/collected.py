@@ -1,4 +1,4 @@
-"""Tables of all cells of a study, joined."""
+"""Names and columns of the tables that join all cells of a study."""
 
 import pandas as pd
 
@@ -17,7 +17,16 @@ COLLECTED = (
 
 
 def labelled(frame, labels):
-  """A cell's table, its labels in front; clashing columns get "own_"."""
+  """The table of one cell, with the cell's labels as its first columns.
+
+  Args:
+    frame: table of the cell.
+    labels: label columns and their values.
+
+  Returns:
+    The frame with the label columns in front; a column of the frame with the
+    name of a label gets the prefix "own_".
+  """
   front = pd.DataFrame([labels] * len(frame), index=frame.index)
   clash = {name: f"own_{name}" for name in labels if name in frame}
   return pd.concat([front, frame.rename(columns=clash)], axis=1)

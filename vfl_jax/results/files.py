@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written completely or not at all."""
 
 import os
 import pathlib
@@ -6,11 +6,11 @@ import tempfile
 
 
 class Damaged(ValueError):
-  """A file of a workdir is not what was written there."""
+  """A file of a workdir was changed or cut off after it was written."""
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-  """Write a file as a whole or not at all."""
+  """Write a file completely or not at all; creates its folder if needed."""
   path = pathlib.Path(path)
   path.parent.mkdir(parents=True, exist_ok=True)
   handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

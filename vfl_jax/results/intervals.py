@@ -1,4 +1,4 @@
-"""Intervals of means: the only place where their width is decided."""
+"""Intervals of means; their width is decided only here."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,11 +12,13 @@ def half_width(values: Any, share: float = 0.95) -> float:
   """Half-width of the Student t interval of a mean, over seeds or folds.
 
   Args:
-    values: one per seed, `[n]`; seeds are taken as independent.
-    share: of samples whose interval holds the mean.
+    values: one value per seed, shape [n]; seeds count as independent.
+    share: confidence level, the share of samples whose interval contains the
+      true mean.
 
   Returns:
-    NaN for fewer than two values: one seed allows no interval.
+    Half the width; NaN for fewer than two values, since one seed allows no
+    interval.
 
   >>> round(half_width([1.0, 2.0, 3.0]), 3), half_width([1.0])
   (2.484, nan)
@@ -32,7 +34,9 @@ def half_width(values: Any, share: float = 0.95) -> float:
 
 
 def interval(values: Sequence[float]) -> tuple[float, float, float]:
-  """Mean and 95 % Student t interval; NaN bounds for one value.
+  """Mean, lower and upper end of its 95 % Student t interval.
+
+  The ends are NaN for a single value.
 
   >>> [round(v, 3) for v in interval([1.0, 2.0, 3.0])]
   [2.0, -0.484, 4.484]
@@ -42,11 +46,11 @@ def interval(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def at_once(n: int, count: int) -> float:
-  """How much wider `count` intervals must be to hold all at once (Bonferroni).
+  """Factor by which to widen intervals so that all hold at once (Bonferroni).
 
   Args:
-    n: values in each mean.
-    count: number of intervals that one is picked from.
+    n: number of values in each mean.
+    count: number of intervals that the reported one was picked from.
   """
   from scipy import stats
 

@@ -1,4 +1,4 @@
-"""Metrics of every epoch, one JSON object a line."""
+"""Metrics of every epoch in metrics.jsonl, one JSON object per line."""
 
 from collections.abc import Iterable, Mapping
 import json
@@ -11,7 +11,7 @@ from vfl_jax.results import files
 
 
 def read_metrics(workdir: str | os.PathLike[str]) -> list[dict[str, Any]]:
-  """Lines of metrics.jsonl; a torn last line is dropped."""
+  """Lines of metrics.jsonl, without an incompletely written last one."""
   path = pathlib.Path(workdir) / "metrics.jsonl"
   if not path.is_file():
     return []
@@ -27,7 +27,7 @@ def read_metrics(workdir: str | os.PathLike[str]) -> list[dict[str, Any]]:
 def write_metrics(
   workdir: str | os.PathLike[str], rows: Iterable[Mapping[str, Any]]
 ) -> None:
-  """Replace metrics.jsonl, e.g. by the lines before a resumed epoch."""
+  """Replace metrics.jsonl, for example by the lines before a resumed epoch."""
   text = "".join(json.dumps(row) + "\n" for row in rows)
   files.write_text(pathlib.Path(workdir) / "metrics.jsonl", text)
 

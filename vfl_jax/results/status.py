@@ -1,4 +1,4 @@
-"""What has become of a run, and who holds its folder."""
+"""The state of a run, and the lock on its folder."""
 
 from collections.abc import Iterator
 import contextlib
@@ -13,7 +13,7 @@ from vfl_jax.results import files
 
 
 def status(workdir: str | os.PathLike[str]) -> dict[str, Any]:
-  """Contents of status.json; empty where there is none that can be read."""
+  """Contents of status.json; empty if it is missing or cannot be read."""
   path = pathlib.Path(workdir) / "status.json"
   try:
     return json.loads(path.read_text("utf-8"))
@@ -25,15 +25,18 @@ def status(workdir: str | os.PathLike[str]) -> dict[str, Any]:
 def hold(
   workdir: str | os.PathLike[str], patience: float = 1.0
 ) -> Iterator[bool]:
-  """Keep a run to this process; false where another one has it.
+  """Lock a run for this process.
 
-  The lock is the operating system's and goes with the process, however that
-  ends.
+  The operating system holds the lock and releases it when the process ends,
+  for whatever reason.
 
   Args:
-    workdir: of the run.
-    patience: seconds to wait; whoever only looks, by `held`, has the lock for
-      a moment too.
+    workdir: folder of the run.
+    patience: seconds to wait for the lock. `held` takes it for a moment too,
+      so that a short wait is normal.
+
+  Yields:
+    True with the lock, False if another process has it.
   """
   lock = filelock.FileLock(pathlib.Path(workdir) / ".lock", timeout=patience)
   try:
@@ -48,7 +51,7 @@ def hold(
 
 
 def held(workdir: str | os.PathLike[str]) -> bool:
-  """Whether a process is at work on a run now."""
+  """Whether a process is working on a run now."""
   if not (pathlib.Path(workdir) / ".lock").is_file():
     return False
   with hold(workdir, patience=0) as free:
@@ -56,7 +59,7 @@ def held(workdir: str | os.PathLike[str]) -> bool:
 
 
 def finished(workdir: str | os.PathLike[str]) -> bool:
-  """Whether a run came to its end and its report is there."""
+  """Whether a run is complete and its report exists."""
   report = pathlib.Path(workdir) / "report.html"
   return status(workdir).get("state") == "done" and report.is_file()
 
@@ -64,7 +67,15 @@ def finished(workdir: str | os.PathLike[str]) -> bool:
 def set_status(
   workdir: str | os.PathLike[str], state: str, **facts: Any
 ) -> None:
-  """Write status.json: running, done, diverged or failed, and facts."""
+  """Write the state of a run and facts about it to status.json.
+
+  Facts written before stay; the reason of an earlier failure does not.
+
+  Args:
+    workdir: folder of the run.
+    state: "running", "done", "diverged" or "failed".
+    **facts: further entries; they must be JSON values.
+  """
   before = status(workdir)
   before.pop("reason", None)  # of an earlier failure
   contents = {**before, "state": state, **facts}

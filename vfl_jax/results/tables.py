@@ -1,4 +1,4 @@
-"""Tidy tables and small files of a workdir, written atomically; no jax."""
+"""Tidy tables of a workdir, written atomically; imports no jax."""
 
 from collections.abc import Iterable
 import os
@@ -21,15 +21,15 @@ TABLES = (
 )
 
 
-ORACLE = " (oracle)"  # after the name of an attack that chose by the labels
+ORACLE = " (oracle)"  # follows the name of an attack that used true labels
 
 
-# a long table is parsed in pieces: "24" must not be a number in some of them
+# pandas parses a long table in chunks: "24" must be text in all of them
 _TEXTS: Any = {"party": str, "warning": str, "strength": str}
 
 
 def write(workdir: str | os.PathLike[str], name: str, rows: Iterable[Any]):
-  """Write `tables/NAME.csv`, one measurement a row."""
+  """Write `tables/NAME.csv`, one measurement per row."""
   frame = pd.DataFrame(list(rows))
   files.write_text(
     pathlib.Path(workdir) / "tables" / f"{name}.csv",
@@ -38,12 +38,12 @@ def write(workdir: str | os.PathLike[str], name: str, rows: Iterable[Any]):
 
 
 def exists(workdir: str | os.PathLike[str], name: str) -> bool:
-  """Whether a table has been written (whole, since writes are atomic)."""
+  """Whether a table was written; it is complete, since writes are atomic."""
   return (pathlib.Path(workdir) / "tables" / f"{name}.csv").is_file()
 
 
 def read(workdir: str | os.PathLike[str], name: str) -> pd.DataFrame:
-  """A table of a workdir; empty where it is not there.
+  """Read a table of a workdir; empty if it does not exist.
 
   Raises:
     Damaged: the file cannot be read as a table.
@@ -69,7 +69,7 @@ def read(workdir: str | os.PathLike[str], name: str) -> pd.DataFrame:
 def collect(
   workdirs: Iterable[str | os.PathLike[str]], name: str
 ) -> pd.DataFrame:
-  """One table of many workdirs, with the workdir as a column."""
+  """Join one table of many workdirs, with a column for the workdir."""
   frames = [read(w, name).assign(workdir=str(w)) for w in workdirs]
   frames = [f for f in frames if len(f.columns) > 1]
   return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()

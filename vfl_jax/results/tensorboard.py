@@ -2,7 +2,7 @@
 
   python -m vfl_jax.results.tensorboard WORKDIR ...
 
-does the same for runs that are there already. Needs `pip install tensorboardX`.
+does the same for finished runs. Needs `pip install tensorboardX`.
 """
 
 import argparse
@@ -19,10 +19,10 @@ FOLDER = "tensorboard"
 
 
 class Board:
-  """Scalars of one run, under WORKDIR/tensorboard.
+  """Writer of the scalars of one run, to WORKDIR/tensorboard.
 
   Args:
-    workdir: of the run.
+    workdir: folder of the run.
 
   Raises:
     ValueError: tensorboardX is not installed.
@@ -40,13 +40,14 @@ class Board:
     self._writer: Any = None
 
   def epoch(self, line: dict[str, Any]) -> None:
-    """An epoch's metrics: their means over seeds, and each seed's.
+    """Write the metrics of one epoch: of each seed, and their means.
 
     Args:
-      line: numbers by seed for every quantity, and the number of the "epoch".
+      line: for every quantity a list with one number per seed; "epoch" is the
+        number of the epoch.
     """
     step = line["epoch"]
-    if self._writer is None:  # what an interrupted run wrote beyond is void
+    if self._writer is None:  # drops what an interrupted run wrote later
       self._writer = self._open(str(self._folder), purge_step=step)
     for quantity, values in line.items():
       if quantity == "epoch":
@@ -57,14 +58,14 @@ class Board:
     self._writer.flush()
 
   def close(self) -> None:
-    """End; what was written is on disk."""
+    """Close the file; what was written is on disk."""
     if self._writer is not None:
       self._writer.close()
       self._writer = None
 
 
 def export(workdir: str | os.PathLike[str]) -> pathlib.Path:
-  """Everything of a run's metrics.jsonl; returns the folder.
+  """Write all of a run's metrics.jsonl for TensorBoard; returns the folder.
 
   Raises:
     ValueError: there are no metrics, or tensorboardX is not installed.
@@ -80,7 +81,7 @@ def export(workdir: str | os.PathLike[str]) -> pathlib.Path:
 
 
 def main() -> int:
-  """0, or 2 for folders without metrics."""
+  """Export the folders; returns the exit code: 0, or 2 without metrics."""
   parser = argparse.ArgumentParser(
     prog="python -m vfl_jax.results.tensorboard", description=__doc__
   )

@@ -1,4 +1,4 @@
-"""What a run says on the terminal: progress while it works, a table after."""
+"""Output of a run on the terminal: lines while it works, tables afterwards."""
 
 import pathlib
 from typing import Any
@@ -14,12 +14,12 @@ OUT = console.Console(highlight=False)
 
 
 def say(line: str) -> None:
-  """One line."""
+  """Print one line."""
   OUT.print(line, soft_wrap=True, markup=False)
 
 
 def summary(workdir: str | pathlib.Path) -> None:
-  """The main numbers of a finished run, and where its report is."""
+  """Print the main numbers of a finished run and the path of its report."""
   workdir = pathlib.Path(workdir)
   if tables.exists(workdir, "calibration_summary"):
     _calibration(tables.read(workdir, "calibration_summary"))
@@ -31,7 +31,7 @@ def summary(workdir: str | pathlib.Path) -> None:
 
 
 def _calibration(frame):
-  """Errors of the estimators over all problems."""
+  """Print the errors of the estimators over all problems."""
   out = table.Table(
     box=box.SIMPLE_HEAD,
     title_justify="left",
@@ -52,16 +52,16 @@ def _calibration(frame):
   OUT.print(out)
 
 
-def _study(found, failed):
-  """What the numbers say."""
-  for _, r in found.iterrows():
+def _study(findings, failed):
+  """Print the findings of a study and the number of failed experiments."""
+  for _, r in findings.iterrows():
     say(f"{r['text']} ({r['detail']}).\n")
   if len(failed):
-    say(f"{len(failed)} experiments failed; tables/failed.csv says why.")
+    say(f"{len(failed)} experiments failed; tables/failed.csv has the reasons.")
 
 
 def _experiment(workdir):
-  """The main task, and what leaks."""
+  """Print the scores of the main task and the leakage of the attacks."""
   main = tables.read(workdir, "main")
   out = table.Table(
     box=box.SIMPLE_HEAD, title="Main task", title_justify="left"
@@ -105,7 +105,12 @@ def _experiment(workdir):
 
 
 def dry_run(rows: list[dict[str, Any]], facts: dict[str, Any]) -> None:
-  """Stages, shapes, parameters, FLOPs and bytes on the wire."""
+  """Print stages, shapes, parameters, FLOPs and bytes on the wire.
+
+  Args:
+    rows: stages and wires, as `federation.cost.table` gives them.
+    facts: further lines, by name.
+  """
   out = table.Table(box=box.SIMPLE_HEAD)
   out.add_column("holder")
   out.add_column("stage")
@@ -137,7 +142,7 @@ def dry_run(rows: list[dict[str, Any]], facts: dict[str, Any]) -> None:
 
 
 def size(count: float) -> str:
-  """Bytes in words.
+  """A number of bytes as text, with its unit.
 
   >>> size(2048)
   '2.0 KiB'

@@ -1,1 +1,1 @@
-"""What a config must satisfy before anything expensive starts."""
+"""Checks of a config, made before anything expensive starts."""

@@ -1,4 +1,4 @@
-"""What a config asks for before anything runs: a model, or experiments."""
+"""Checks of an audit, and the experiments that it consists of."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,11 +10,16 @@ from vfl_jax.results.answers import recommendation
 def audit(
   section: Mapping[str, Any], base: Mapping[str, Any], stages: int
 ) -> None:
-  """What an audit's own section may say.
+  """Check the section `audit` of a config.
+
+  Args:
+    section: the section.
+    base: config of the experiment to audit.
+    stages: number of stages of its model.
 
   Raises:
-    ValueError: a cut that is not there or named twice, one among the defences,
-      an unknown side, or a limit out of range.
+    ValueError: a cut does not exist or is named twice, the defences include a
+      cut, the side to protect is unknown, or a limit is out of range.
   """
   for entry in (base["defenses"], *map(_several, section["defenses"])):
     if "cut" in [name for name, _ in entries.pieces(entry)]:
@@ -37,11 +42,13 @@ def audit(
   for name in ("max_utility_loss", "max_leakage", "max_exposed"):
     if not 0 <= section[name] <= 1:
       raise ValueError(
-        f"audit.{name} is {section[name]}; a share in [0, 1], 1 for any."
+        f"audit.{name} is {section[name]}; take a share in [0, 1], 1 for any."
       )
   for name in ("max_bytes", "workers"):
     if section[name] < 0:
-      raise ValueError(f"audit.{name} is {section[name]}; at least 0.")
+      raise ValueError(
+        f"audit.{name} is {section[name]}; it must be at least 0."
+      )
 
 
 def options(
@@ -49,22 +56,28 @@ def options(
 ) -> list[dict[str, Any]]:
   """The cells of an audit's study: every defence at every cut.
 
-  The first is the reference: the cut and the defences of the base. Where no
-  messages are recorded, those of the first, the middle and the last epoch are.
+  The first cell is the reference: the cut and the defences of the base. If the
+  base records no messages, the cells record those of the first, the middle and
+  the last epoch.
+
+  Args:
+    section: the section `audit` of the config.
+    base: config of the experiment to audit.
+    stages: number of stages of its model.
   """
   cuts = list(section["cuts"]) or list(range(stages + 1))
   usual = base["model"]["cut"]
   cuts = [usual, *(cut for cut in cuts if cut != usual)]
   last = base["train"]["epochs"] - 1
   epochs = base["record"]["epochs"] or tuple(sorted({0, last // 2, last}))
-  own = tuple(base["defenses"])
+  base_defenses = tuple(base["defenses"])
   return [
     {
-      "labels": {"cut": cut, "defense": said(extra)},
+      "labels": {"cut": cut, "defense": in_words(extra)},
       "base": "own",
       "set": {
         "model.cut": cut,
-        "defenses": (*own, *extra),
+        "defenses": (*base_defenses, *extra),
         "record.epochs": epochs,
       },
     }
@@ -73,10 +86,10 @@ def options(
   ]
 
 
-def said(defenses: Sequence[Any]) -> str:
-  """Defences in words, "none" for none of them.
+def in_words(defenses: Sequence[Any]) -> str:
+  """Defences in words; "none" if there are none.
 
-  >>> said(({"name": "gaussian", "scale": 0.1}, "sign"))
+  >>> in_words(({"name": "gaussian", "scale": 0.1}, "sign"))
   'gaussian (scale=0.1) and sign'
   """
   names = [entries.label(*piece) for piece in entries.pieces(defenses)]

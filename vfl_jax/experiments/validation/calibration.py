@@ -1,4 +1,4 @@
-"""A calibration that can run."""
+"""Checks of a calibration."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from vfl_jax.information import problems
 
 
 def calibration(config: Any) -> Any:
-  """One of kind "calibration"; see `validate.validate`."""
+  """Check a config of kind "calibration"; see `validate.validate`."""
   keys.keys(config, schema.defaults("calibration"), "", ())
   grid(config)
   for _, name, overrides in entries.labelled(config.estimators):
@@ -21,7 +21,7 @@ def calibration(config: Any) -> Any:
 
 
 def grid(config):
-  """What a calibration may ask for."""
+  """Check the ranges of a calibration's keys; raises ValueError."""
   ranges.at_least("", config, {"seed": 0, "seeds": 1})
   ranges.at_least(
     "fit.", config.fit, {"steps": 1, "batch": 2, "folds": 1, "width": 1}
@@ -35,10 +35,10 @@ def grid(config):
       elif name == "levels" and not (
         isinstance(value, (int, float)) and 0 <= value < 1
       ):
-        raise ValueError(f"grid.levels has {value!r}; shares in [0, 1).")
+        raise ValueError(f"grid.levels has {value!r}; take shares in [0, 1).")
       elif low and (not isinstance(value, int) or value < low):
         raise ValueError(
-          f"grid.{name} has {value!r}; whole numbers from {low}."
+          f"grid.{name} has {value!r}; take whole numbers from {low}."
         )
     if not values:
       raise ValueError(f"grid.{name} is empty; give at least one value.")

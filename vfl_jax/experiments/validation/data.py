@@ -1,4 +1,4 @@
-"""What the data of a config allow."""
+"""Checks of a config against the header of its data."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +9,15 @@ from vfl_jax.data import partition
 
 
 def data(config, header):
+  """Check metric, parties, partition, batch size and auxiliary samples.
+
+  Args:
+    config: config of an experiment.
+    header: name, modality, columns, rows and classes of its data.
+
+  Raises:
+    ValueError: the data do not allow one of them.
+  """
   if config.evaluate.metric == "auc" and header.num_classes != 2:
     raise ValueError(
       f"evaluate.metric is 'auc', but {header.name} has "
@@ -47,7 +56,7 @@ def data(config, header):
 
 
 def kind(config: Mapping[str, Any], modality: str) -> str:
-  """What the model gets to read: "image", "tokens", "fields" or "rows"."""
+  """The kind of input that the model reads, e.g. "image" or "fields"."""
   if modality == "table" and config["data"]["encoding"] == "fields":
     return "fields"
   return partition.MODALITIES[modality].reads

@@ -1,4 +1,4 @@
-"""Whether an experiment is possible: what only its pieces can say."""
+"""Checks of an experiment, by its keys and by all of its builders."""
 
 from typing import Any
 
@@ -24,17 +24,27 @@ from vfl_jax import models
 
 
 def experiment(config: Any) -> Any:
-  """One of kind "experiment", its cut resolved; see `validate.validate`."""
+  """Check a config of kind "experiment"; see `validate.validate`.
+
+  Returns:
+    The config with its cut resolved.
+
+  Raises:
+    ValueError: something in the config is impossible.
+    FileNotFoundError: the data set is missing.
+  """
   if not isinstance(config.get("model"), ml_collections.ConfigDict):
-    raise ValueError(f"model is {config.get('model')!r}; it is a section.")
+    raise ValueError(f"model is {config.get('model')!r}; make it a section.")
   if not isinstance(config.model.get("name"), str):
-    raise ValueError(f"model.name is {config.model.get('name')!r}; a name.")
-  known = schema.defaults()
-  keys.keys(config, known, "", models.options(config.model.name))
+    raise ValueError(
+      f"model.name is {config.model.get('name')!r}; give a name."
+    )
+  reference = schema.defaults()
+  keys.keys(config, reference, "", models.options(config.model.name))
   parties = config.data.parties
   ranges.ranges(config)
   overrides = entries.pieces(config.train.overrides)
-  ranges.overrides(config.train, known.train, overrides, parties)
+  ranges.overrides(config.train, reference.train, overrides, parties)
   registry.lookup(tasks.TASKS, "task", config.task.name)
   for _, name, overrides in entries.labelled(config.information.estimators):
     information.build(name, **overrides)
@@ -57,7 +67,9 @@ def experiment(config: Any) -> Any:
   )
   if chained.check:
     chained.check(classes, reads)
-  assert chained.configure is not None  # refused here; applied when it is built
+  assert (
+    chained.configure is not None
+  )  # checked here; applied when the model is built
   effective = chained.configure({**config.model, "cut": cut})["cut"]
   config.model.cut = cut
   passive = federation_setup.passive_parties(config)

@@ -1,4 +1,4 @@
-"""A model that its data allow, and the stages it can be cut at."""
+"""The model of a config, checked against its data, and its stages."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,15 +13,21 @@ from vfl_jax import models
 def model(
   config: Mapping[str, Any], header: base.Header, classes: int
 ) -> models.Model:
-  """The model of an experiment, as far as its stages go.
+  """Build the model of an experiment, to learn its stages.
+
+  Args:
+    config: config of the experiment.
+    header: header of its data.
+    classes: number of classes of its task.
 
   Raises:
-    ValueError: its builder refuses an option, or it does not read such data.
+    ValueError: the builder refuses an option, or the model cannot read such
+      data.
   """
   options = dict(config["model"])
   name = options.pop("name")
   del options["cut"]
-  # enough to know the stages; the real numbers of ids come with the data
+  # a placeholder; the real numbers of ids are known once data are read
   options = {"vocabulary": (2,) * config["data"]["parties"], **options}
   built = models.build(name, classes, **options)
   reads = data.kind(config, header.modality)
@@ -41,7 +47,7 @@ def model(
 
 
 def stages(config: Mapping[str, Any]) -> int:
-  """How many stages the model of a valid experiment has."""
+  """The number of stages of the model of a valid experiment."""
   header = datasets.describe(config["data"])
   classes = tasks.build(config["task"], header.num_classes).num_classes
   return len(model(config, header, classes).stages)

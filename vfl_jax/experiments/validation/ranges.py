@@ -1,4 +1,4 @@
-"""What a config may say: keys, types, ranges, and what the data allow."""
+"""Checks of the ranges of a config's values."""
 
 import ml_collections
 
@@ -11,7 +11,16 @@ from vfl_jax.information import fitting
 
 
 def at_least(prefix, section, lowest):
-  """Refuse what lies below its bound; keys may be dotted."""
+  """Check that values reach their lower bounds.
+
+  Args:
+    prefix: path of the section, for messages.
+    section: a config, or one of its sections.
+    lowest: smallest value allowed, by dotted key.
+
+  Raises:
+    ValueError: a value is below its bound.
+  """
   for path, low in lowest.items():
     value = section
     for key in path.split("."):
@@ -21,11 +30,17 @@ def at_least(prefix, section, lowest):
 
 
 def folds(section, folds):
+  """Check a number of folds, the key `folds` of a section."""
   if folds > fitting.BLOCKS:
     raise ValueError(f"{section}.folds is {folds}; take 1 to {fitting.BLOCKS}.")
 
 
 def ranges(config):
+  """Check the ranges of an experiment's values.
+
+  Raises:
+    ValueError: a value is out of range.
+  """
   lowest = {
     "seed": 0,
     "seeds": 1,
@@ -61,19 +76,19 @@ def ranges(config):
   ):
     if not low < config.data[path] <= high:
       raise ValueError(
-        f"data.{path} is {config.data[path]}; a share in ({low}, {high}]."
+        f"data.{path} is {config.data[path]}; take a share in ({low}, {high}]."
       )
   paths = config.data.path
   paths = (paths,) if isinstance(paths, str) else paths
   if not paths or not all(isinstance(path, str) for path in paths):
     raise ValueError(
-      f"data.path is {config.data.path!r}; a file, or a tuple of one per party."
+      f"data.path is {config.data.path!r}; give a file, or a tuple of files."
     )
   optimizer(config.train, "train.")
   asked = config.evaluate.exposure
   if not asked or any(rows not in ("test", "validation") for rows in asked):
     raise ValueError(
-      f"evaluate.exposure is {asked!r}; a tuple of 'test', 'validation'."
+      f"evaluate.exposure is {asked!r}; take a tuple of 'test', 'validation'."
     )
   choices = (
     ("evaluate.metric", config.evaluate.metric, metrics.METRICS),
@@ -117,7 +132,7 @@ def ranges(config):
 
 
 def coalitions(entries, passive):
-  """Passive parties that act as one adversary."""
+  """Check `evaluate.coalitions`, passive parties that act as one adversary."""
   for members in entries:
     if (
       not isinstance(members, (tuple, list))
@@ -132,7 +147,18 @@ def coalitions(entries, passive):
 
 
 def overrides(section, reference, entries, parties):
-  """What single parties may do differently in `train.overrides`."""
+  """Check `train.overrides`, the optimizer keys of single parties.
+
+  Args:
+    section: the section `train`, which the overrides change.
+    reference: a section `train` with values of the right types.
+    entries: pairs of a holder and its overrides.
+    parties: number of parties.
+
+  Raises:
+    ValueError: a holder is unknown or named twice, a key is unknown, or a value
+      has a wrong type or is out of range.
+  """
   holders = [f"party {k}" for k in range(parties)] + ["top"]
   for holder, values in entries:
     if holder not in holders:
@@ -144,18 +170,20 @@ def overrides(section, reference, entries, parties):
         raise ValueError(
           registry.unknown("optimizer key", key, optimizers.KEYS)
         )
-    own = ml_collections.ConfigDict({k: section[k] for k in optimizers.KEYS})
-    with own.ignore_type():
-      own.update(values)
+    settings = ml_collections.ConfigDict(
+      {k: section[k] for k in optimizers.KEYS}
+    )
+    with settings.ignore_type():
+      settings.update(values)
     prefix = f"train.overrides of {holder}: "
     validation_keys.keys(
-      own, {k: reference[k] for k in optimizers.KEYS}, prefix, ()
+      settings, {k: reference[k] for k in optimizers.KEYS}, prefix, ()
     )
-    optimizer(own, prefix)
+    optimizer(settings, prefix)
 
 
 def optimizer(section, prefix):
-  """Ranges of the keys that make an optimiser."""
+  """Check the ranges of the optimizer keys of a section."""
   if section.learning_rate <= 0:
     raise ValueError(
       f"{prefix}learning_rate is {section.learning_rate}; it must be > 0."
@@ -177,6 +205,6 @@ def optimizer(section, prefix):
   shares = section.boundaries
   if not all(isinstance(b, float) and 0 < b < 1 for b in shares):
     raise ValueError(
-      f"{prefix}boundaries is {tuple(shares)}; shares of the training, each "
-      "between 0 and 1."
+      f"{prefix}boundaries is {tuple(shares)}; take shares of the training, "
+      "each between 0 and 1."
     )

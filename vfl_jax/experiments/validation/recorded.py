@@ -1,4 +1,4 @@
-"""Whether enough rows are recorded for the attacks that read them."""
+"""Check that enough rows are recorded for the attacks that read them."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ from vfl_jax.federation import setup as federation_setup
 
 
 def recorded(config: Any, setup: federation_setup.Setup) -> None:
-  """Refuse to record too few rows of a class, once the data are read.
+  """Check that each class has recorded rows beyond the attacker's known ones.
 
   Raises:
-    ValueError: the attacker's known samples are all of some class's rows.
+    ValueError: the attacker would know all recorded rows of a class.
   """
   labels = setup.dataset.train.labels[setup.recorder.rows]
   rarest = int(np.bincount(labels, minlength=setup.dataset.num_classes).min())
@@ -30,6 +30,7 @@ def reads_gradients(config: Any) -> bool:
   if not config.record.epochs or config.record.messages == "averaged":
     return False
   return any(
-    name in entries.SETS or "gradients" in attacks.build(name, **own).needs
-    for _, name, own in entries.labelled(config.attacks)
+    name in entries.SETS
+    or "gradients" in attacks.build(name, **overrides).needs
+    for _, name, overrides in entries.labelled(config.attacks)
   )

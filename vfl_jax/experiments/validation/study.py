@@ -1,4 +1,4 @@
-"""A study whose cells can run."""
+"""Checks of a study, except for its cells."""
 
 from typing import Any
 
@@ -10,7 +10,15 @@ from vfl_jax.results import answers
 
 
 def study(config, reference):
-  """The form of a study; what its cells hold is checked cell by cell."""
+  """Check the keys of a study; `validate` then checks cell by cell.
+
+  Args:
+    config: config of kind "study".
+    reference: a study with all keys and values of the right types.
+
+  Raises:
+    ValueError: a key, a base, the question or the form of a cell is wrong.
+  """
   bases = config.bases
   if not isinstance(bases, ml_collections.ConfigDict) or not len(bases):
     raise ValueError("bases is empty; give at least one experiment by name.")

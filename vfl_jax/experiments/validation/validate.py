@@ -1,4 +1,4 @@
-"""Any config, checked: what `main.py` and `vfl_jax.run` call first."""
+"""Checks of any config, which `main.py` and `vfl_jax.run` make first."""
 
 from typing import Any
 
@@ -10,14 +10,20 @@ from vfl_jax.config import schema
 
 
 def validate(config: Any) -> Any:
-  """The config with its cut resolved, once everything in it is possible.
+  """Check that everything in a config is possible.
 
-  Reads data headers, never data; compiles nothing.
+  This reads the headers of data, never the data, and compiles nothing.
+
+  Args:
+    config: config of any kind.
+
+  Returns:
+    A copy of the config with its cut resolved.
 
   Raises:
-    ValueError: an unknown key or name, a wrong type, an impossible value:
-      one sentence with the value, the allowed range and the fix.
-    FileNotFoundError: the data set is not there; says what gets it.
+    ValueError: a key or name is unknown, a type is wrong, or a value is
+      impossible; one sentence with the value, what is allowed, and the fix.
+    FileNotFoundError: the data set is missing; the message says how to get it.
   """
   kind = config.get("kind")
   if not isinstance(kind, str) or kind not in schema.KINDS:
@@ -44,11 +50,11 @@ def _study(config: Any) -> Any:
   for entry in config.cells:
     labels = dict(entry["labels"])
     try:
-      found = validate(files.cell(config, entry))
-      same = seen.setdefault(identity.digest(found), labels)
-      if found.mesh.hosts > 1:
+      valid = validate(files.cell(config, entry))
+      same = seen.setdefault(identity.digest(valid), labels)
+      if valid.mesh.hosts > 1:
         raise ValueError(
-          f"mesh.hosts is {found.mesh.hosts}; an experiment of a study runs on "
+          f"mesh.hosts is {valid.mesh.hosts}; an experiment of a study runs on "
           "one host, take 1."
         )
     except ValueError as error:
@@ -74,14 +80,14 @@ def _audit(config: Any) -> Any:
   base = ml_collections.ConfigDict({**base, "kind": "experiment"})
   base = experiment.experiment(base)
   audit.audit(section, base, model.stages(base))
-  found = {**base.to_dict(), "kind": "audit", "audit": section.to_dict()}
-  found = ml_collections.ConfigDict(found)
-  _study(audited(found))
-  return found
+  checked = {**base.to_dict(), "kind": "audit", "audit": section.to_dict()}
+  checked = ml_collections.ConfigDict(checked)
+  _study(audited(checked))
+  return checked
 
 
 def audited(config: Any) -> Any:
-  """The study of all cuts and defences that a validated audit runs."""
+  """The study, over cuts and defences, that a validated audit runs."""
   from vfl_jax.experiments.validation import audit
   from vfl_jax.experiments.validation import model
 

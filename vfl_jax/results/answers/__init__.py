@@ -1,7 +1,7 @@
-"""What studies ask: from the collected tables of their cells to answers.
+"""Answers to the questions of studies, from the joined tables of their cells.
 
-A reading writes a table named as its question, and "findings": sentences
-(text) and the numbers they rest on (detail).
+A reading writes one or more tables of results, and the table "findings":
+sentences (column text) and the numbers that support them (column detail).
 """
 
 from vfl_jax.results.answers import compensation

@@ -1,12 +1,12 @@
 """Which cut an audit recommends, with the evidence.
 
-Cells are labelled by cut and defense ("none" is one). The choice is made by
-the main task and the exposure of features on validation rows and by leakage on
-training rows; what is said of the option chosen is read from test rows too.
+Cells are labelled by cut and defense (possibly "none"). The choice uses the
+main task and the exposure of features on validation rows, and the leakage on
+training rows; the chosen option is reported on test rows too.
 
-What leaks is the leakage advantage of the strongest attack as a share of what
-guessing leaves (of 1 minus the score of the prior): advantages in AUC and in
-accuracy, and shares of features, are held against each other.
+Leakage is the advantage of the strongest attack as a share of what guessing
+leaves (1 minus the score of the prior). Advantages in AUC and in accuracy, and
+shares of features, can thus be compared with each other.
 """
 
 from collections.abc import Iterable
@@ -30,17 +30,17 @@ CELL = ["cut", "defense"]
 
 
 def read(workdir: str | os.PathLike[str], attacks: Iterable[str] = ()) -> None:
-  """The tables "options" and "findings", and audit.json.
+  """Write the tables "options" and "findings", and audit.json.
 
   Args:
-    workdir: of the audit.
-    attacks: names of those that exist, to list what was not tried.
+    workdir: folder of the audit.
+    attacks: names of all attacks that exist, to list those not tried.
   """
   workdir = pathlib.Path(workdir)
   config = json.loads((workdir / "config.json").read_text("utf-8"))
   names = ("main", "leakage", "attacks", "exposure", "cost")
-  every = {n: tables.read(workdir, f"all_{n}") for n in names}
-  frame = measured(**every, seeds=config["seeds"])
+  cell_tables = {n: tables.read(workdir, f"all_{n}") for n in names}
+  frame = measured(**cell_tables, seeds=config["seeds"])
   section = config["audit"]
   limits = evidence.Constraints(
     protect=section["protect"],
@@ -51,32 +51,38 @@ def read(workdir: str | os.PathLike[str], attacks: Iterable[str] = ()) -> None:
   )
   usual = named(config["model"]["cut"], "none")
   if usual in set(frame["name"]):
-    found = recommendation.recommend(
-      _options(frame), usual, limits, _evidence(frame, every["main"])
+    recommended = recommendation.recommend(
+      _options(frame), usual, limits, _evidence(frame, cell_tables["main"])
     )
   else:
-    found = recommendation.Recommendation(
+    recommended = recommendation.Recommendation(
       "",
       (
         f"The reference, {usual}, came to no result: there is nothing to hold "
         "the others against.",
       ),
     )
-  doubts = list(found.doubts)
+  doubts = list(recommended.doubts)
   series = ["utilities", "leakages", "exposures"]
   frame = frame.drop(columns=series).assign(
     reference=frame["name"] == usual,
-    chosen=frame["name"] == found.chosen,
-    front=frame["name"].isin(found.front),
-    misses=["; ".join(found.misses.get(name, ())) for name in frame["name"]],
+    chosen=frame["name"] == recommended.chosen,
+    front=frame["name"].isin(recommended.front),
+    misses=[
+      "; ".join(recommended.misses.get(name, ())) for name in frame["name"]
+    ],
   )
   tables.write(workdir, "options", frame.to_dict("records"))
-  tables.write(workdir, "findings", _said(found, doubts))
-  tried = set(every["leakage"]["attack"]) if len(every["leakage"]) else set()
+  tables.write(workdir, "findings", _sentences(recommended, doubts))
+  tried = (
+    set(cell_tables["leakage"]["attack"])
+    if len(cell_tables["leakage"])
+    else set()
+  )
   answer = {
-    "recommendation": found.chosen or None,
+    "recommendation": recommended.chosen or None,
     "reference": usual,
-    "reasons": found.reasons,
+    "reasons": recommended.reasons,
     "doubts": doubts,
     "constraints": section,
     "data": config["data"]["path"] or config["data"]["name"],
@@ -100,7 +106,7 @@ def _left_out(attacks, asked) -> list[str]:
 
 
 def named(cut: int, defense: str) -> str:
-  """What people call an option.
+  """The name of an option, for people.
 
   >>> named(2, "none"), named(2, "gaussian (scale=0.1)")
   ('cut 2', 'cut 2 with gaussian (scale=0.1)')
@@ -116,26 +122,31 @@ def measured(
   cost: pd.DataFrame,
   seeds: int,
 ) -> pd.DataFrame:
-  """Every option in one row; the columns of `CELL` are in all tables.
+  """One row per option; all tables have the columns of `CELL`.
 
   Args:
-    main: the main task; may have test and validation rows.
-    leakage: judged advantages.
-    attacks: the scores they come from; answers of an oracle do not count.
-    exposure: of features; may be empty.
-    cost: by stage.
-    seeds: that every option was to have.
+    main: scores of the main task, on test and validation rows.
+    leakage: leakage advantages, as the experiments report them.
+    attacks: the scores that they come from; those of oracles do not count.
+    exposure: features rebuilt; may be empty.
+    cost: costs by stage.
+    seeds: number of seeds that every option should have.
 
   Returns:
-    name; stages, those of a passive party; metric; the main task as
-    validation_ and test_ (mean, low, high, n); leak, what leaks by the
-    strongest attack that answered in every seed (see above) on training rows,
-    leak_low, leak_high, and of that attack leak_ (attack, party, metric,
-    score, control, control_score, test: the advantage on test rows, test_low,
-    test_high); exposed, of the party worst off on test rows; what `cuts.price`
-    finds; tries, the number of attacks and parties; lacks, why the option
-    cannot be compared. Besides, series by number of the seed: utilities and
-    exposures (validation rows), leakages (training rows).
+    Rows with these columns:
+    - name; stages: those of a passive party; metric.
+    - validation_ and test_ with mean, low, high and n: the main task.
+    - leak, leak_low, leak_high: leakage (see the module) on training rows, of
+      the strongest attack that answered in every seed.
+    - leak_ with attack, party, metric, score, control and control_score: that
+      attack; leak_test, leak_test_low, leak_test_high: its advantage on test
+      rows.
+    - exposed: share rebuilt on test rows, of the most exposed party.
+    - the columns of `cuts.price`.
+    - tries: number of attacks, over parties; lacks: why the option cannot be
+      compared, "" if it can.
+    - utilities, exposures (validation rows), leakages (training rows): series
+      indexed by seed.
   """
   primary = main[main["primary"]]
   clean = lambda frame: frame[
@@ -143,9 +154,9 @@ def measured(
   ]
   attacks, judged = clean(attacks), clean(leakage)
   rows = []
-  for cell, part in primary.groupby(CELL, sort=False):
+  for cell, group in primary.groupby(CELL, sort=False):
     of = lambda frame, cell=cell: frame[(frame[CELL] == list(cell)).all(axis=1)]
-    validation = part[part["rows"] == "validation"]
+    validation = group[group["rows"] == "validation"]
     utilities = cells.main_task(validation)["utilities"]
     leaks = _leaks(of(attacks[attacks["rows"] == "train"]))
     whole = [leak for leak in leaks if len(leak["seeds"]) == seeds]
@@ -164,9 +175,9 @@ def measured(
         "name": named(*cell),
         **dict(zip(CELL, cell, strict=True)),
         "stages": ", ".join(_stages(work)),
-        "metric": part["metric"].iloc[0],
+        "metric": group["metric"].iloc[0],
         **_task("validation", validation),
-        **_task("test", part[part["rows"] == "test"]),
+        **_task("test", group[group["rows"] == "test"]),
         **_leaking(strongest, of(judged)),
         "exposed": _worst(features, "test").mean(),
         **cuts.price(work),
@@ -188,8 +199,8 @@ _NOTHING: dict[str, Any] = {
 
 
 def _leaks(scores) -> list[dict[str, Any]]:
-  """Each attack of each party: what it gets of what guessing leaves."""
-  found = []
+  """For each attack and party, the leakage by seed (see the module)."""
+  leaks = []
   for (attack, party), group in scores.groupby(["attack", "party"]):
     group = group.dropna(subset=["value"])
     if group.empty:
@@ -198,17 +209,17 @@ def _leaks(scores) -> list[dict[str, Any]]:
     gains = gains.dropna()
     guess = group.loc[group["what"] == "prior", "value"].mean()
     room = 1 - guess if guess < 1 else float("nan")
-    found.append({"attack": attack, "party": party, "seeds": gains / room})
-  return found
+    leaks.append({"attack": attack, "party": party, "seeds": gains / room})
+  return leaks
 
 
 def _leaking(strongest, judged) -> dict[str, Any]:
-  """The strongest attack in columns, with its scores as they were judged."""
+  """Columns about the strongest attack, with its scores as reported."""
   values = strongest["seeds"].tolist()
   nothing = float("nan")
   mean, low, high = intervals.interval(values) if values else (nothing,) * 3
-  found = {"leak": mean, "leak_low": low, "leak_high": high}
-  own = judged[
+  facts = {"leak": mean, "leak_low": low, "leak_high": high}
+  scores = judged[
     (judged["attack"] == strongest["attack"])
     & (judged["party"] == strongest["party"])
   ]
@@ -226,23 +237,23 @@ def _leaking(strongest, judged) -> dict[str, Any]:
     ),
     ("test", {"test": "advantage", "test_low": "low", "test_high": "high"}),
   ):
-    part = own[own["rows"] == rows]
+    on_rows = scores[scores["rows"] == rows]
     for name, column in columns.items():
-      value = part[column].iloc[0] if len(part) else None
-      found[f"leak_{name}"] = value
-  return found
+      value = on_rows[column].iloc[0] if len(on_rows) else None
+      facts[f"leak_{name}"] = value
+  return facts
 
 
 def _worst(exposure, rows) -> pd.Series:
-  """By seed the share rebuilt of the party whose features suffer most."""
+  """The share rebuilt of the most exposed party, by seed."""
   if exposure.empty:
     return pd.Series(dtype=float)
-  part = cells.rebuilt(exposure, rows)
-  return part.groupby(["seed", "party"])["share"].mean().groupby("seed").max()
+  shares = cells.rebuilt(exposure, rows)
+  return shares.groupby(["seed", "party"])["share"].mean().groupby("seed").max()
 
 
 def _evidence(frame, main) -> evidence.Evidence:
-  """Validation rows, and what guessing gets of the main task there."""
+  """Number of validation rows, and the score of guessing on them."""
   told = main[main["primary"] & (main["rows"] == "validation")]
   rows = int(frame["validation_n"].min())
   return evidence.Evidence(rows, float(told["guess"].mean()))
@@ -253,13 +264,13 @@ def _stages(cost):
   return [s for s in first["stage"] if s != "wire"]
 
 
-def _task(rows, part):
-  row = part.iloc[0]
+def _task(rows, scores):
+  row = scores.iloc[0]
   return {f"{rows}_{k}": row[k] for k in ("mean", "low", "high", "n")}
 
 
 def _options(frame) -> list[evidence.Option]:
-  found = []
+  options = []
   for row in frame.to_dict("records"):
     utilities, leakages, exposures = (
       row[name].sort_index().to_numpy()
@@ -267,7 +278,7 @@ def _options(frame) -> list[evidence.Option]:
     )
     if not len(exposures):
       exposures = utilities * float("nan")
-    found.append(
+    options.append(
       evidence.Option(
         row["name"],
         utilities,
@@ -277,17 +288,21 @@ def _options(frame) -> list[evidence.Option]:
         row["lacks"],
       )
     )
-  return found
+  return options
 
 
 def _limit(value, anything):
   return None if value == anything else value
 
 
-def _said(
-  found: recommendation.Recommendation, doubts: list[str]
+def _sentences(
+  recommended: recommendation.Recommendation, doubts: list[str]
 ) -> list[dict[str, str]]:
-  text = f"Take {found.chosen}" if found.chosen else "No option is recommended"
-  reasons = " ".join(found.reasons).rstrip(".")
-  said = [{"text": text, "detail": reasons}]
-  return said + [{"text": "Against it", "detail": d} for d in doubts]
+  text = (
+    f"Take {recommended.chosen}"
+    if recommended.chosen
+    else "No option is recommended"
+  )
+  reasons = " ".join(recommended.reasons).rstrip(".")
+  sentences = [{"text": text, "detail": reasons}]
+  return sentences + [{"text": "Against it", "detail": d} for d in doubts]

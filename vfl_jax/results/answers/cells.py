@@ -1,4 +1,4 @@
-"""What the cells of a study measured, gathered."""
+"""Measurements of the cells of a study, one row per cell."""
 
 from typing import Any
 
@@ -14,14 +14,18 @@ FAMILIES = {
   "gradient": ("norm", "direction", "hint", "direct"),
   "clustering": ("gradient_clustering", "similarity", "spectral"),
 }
-ROWS = "train"  # what gradient attacks speak about too
+ROWS = "train"  # the rows that gradient attacks can score too
 
 
 _BY_SEED = {"utilities": "utility_seed", "leakages": "leakage_seed"}
 
 
 def spread(cells: pd.DataFrame) -> list[dict[str, Any]]:
-  """Cells as rows of a file: what was measured of each seed in columns."""
+  """Cells as rows for a CSV file, with a column for each seed.
+
+  Args:
+    cells: cells as `measured` gives them.
+  """
   rows = []
   for row in cells.to_dict("records"):
     for name, prefix in _BY_SEED.items():
@@ -31,7 +35,11 @@ def spread(cells: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def gathered(frame: pd.DataFrame) -> pd.DataFrame:
-  """Cells again, from a file of what `spread` gave."""
+  """Cells as `measured` gives them, from a file that `spread` wrote.
+
+  Args:
+    frame: the table read from that file.
+  """
   frame = labelled(frame)
   for name, prefix in _BY_SEED.items():
     names = [c for c in map(str, frame) if c.startswith(prefix)]
@@ -45,14 +53,14 @@ def gathered(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def labelled(frame: pd.DataFrame) -> pd.DataFrame:
-  """Cells without a strength have an empty one, not a missing one."""
+  """The frame with strengths as text, "" where a cell has none."""
   if frame.empty:
     return frame
   return frame.assign(strength=frame["strength"].fillna("").astype(str))
 
 
 def family(rule: str) -> str:
-  """To which kind an attack belongs, by its name in the registry.
+  """The family of an attack, by its name in the registry; "other" for none.
 
   >>> [family(a) for a in ("passive_completion", "direct", "exploit")]
   ['completion', 'gradient', 'other']
@@ -69,51 +77,61 @@ def measured(
   exposure: pd.DataFrame,
   cost: pd.DataFrame,
 ) -> pd.DataFrame:
-  """Utility, leakage, exposure and cost of every cell, one a row.
+  """Utility, leakage, exposure and cost of every cell, one cell per row.
+
+  All tables have the columns of `verdicts.CELL`. Cells in which no attack
+  answered are left out.
 
   Args:
-    main: utility, `attacks` the scores that advantages come from, `exposure`
-      of features, `cost` by stage; all with the columns of `CELL`.
-    attacks: see above.
-    exposure: see above; may be empty.
-    cost: see above.
+    main: scores of the main task.
+    attacks: the scores that advantages come from.
+    exposure: features rebuilt; may be empty.
+    cost: costs by stage.
 
   Returns:
-    metric, utility, utility_low, utility_high (test rows); of each family of
-    attacks the largest leakage advantage over its attacks and parties (on
-    training rows), and of all `leakage` with its attack and interval; exposed,
-    the share of the passive parties' test features that an inversion explains
-    (0 for the mean, 1 for all); up_bytes and down_bytes a sample. Besides,
-    series by number of the seed: utilities, leakages.
+    Rows with these columns:
+    - metric; utility, utility_low and utility_high, on test rows.
+    - for each of `FAMILIES` the largest leakage advantage over its attacks and
+      parties, on training rows.
+    - leakage: the largest of all, with leakage_low, leakage_high, attack and
+      party; attacks: number of attacks, over parties.
+    - exposed: share of the passive parties' test features that an inversion
+      explains (0 for their mean, 1 for all).
+    - up_bytes and down_bytes per sample.
+    - utilities, leakages: series indexed by seed.
   """
   primary = attacks[attacks["primary"] & (attacks["rows"] == ROWS)]
-  leaking = {cell: leaks(part) for cell, part in primary.groupby(verdicts.CELL)}
+  leaking = {
+    cell: leaks(group) for cell, group in primary.groupby(verdicts.CELL)
+  }
   exposed = exposures(exposure, verdicts.CELL)
   wires = cost[cost["stage"] == "wire"]
   wires = wires.groupby(verdicts.CELL)[["up_bytes", "down_bytes"]].sum()
   rows = []
   tested = main[(main["rows"] == "test") & main["primary"]]
-  for cell, part in tested.groupby(verdicts.CELL, sort=False):
-    found = leaking.get(cell)
-    if found is None:
+  for cell, group in tested.groupby(verdicts.CELL, sort=False):
+    cell_leaks = leaking.get(cell)
+    if cell_leaks is None:
       continue
-    top = strongest(found)
+    top = strongest(cell_leaks)
     of_family = dict.fromkeys(FAMILIES, float("nan"))
     for name in FAMILIES:
-      own = [leak for leak in found if family(leak["rule"]) == name]
-      if own:
-        of_family[name] = strongest(own)["advantage"]
+      family_leaks = [
+        leak for leak in cell_leaks if family(leak["rule"]) == name
+      ]
+      if family_leaks:
+        of_family[name] = strongest(family_leaks)["advantage"]
     rows.append(
       {
         **dict(zip(verdicts.CELL, cell, strict=True)),
-        **main_task(part),
+        **main_task(group),
         **of_family,
         "leakage": top["advantage"],
         "leakage_low": top["low"],
         "leakage_high": top["high"],
         "attack": top["attack"],
         "party": top["party"],
-        "attacks": len(found),
+        "attacks": len(cell_leaks),
         "exposed": exposed.get(cell, float("nan")),
         "up_bytes": int(wires.loc[cell, "up_bytes"]),
         "down_bytes": int(wires.loc[cell, "down_bytes"]),
@@ -123,10 +141,18 @@ def measured(
   return pd.DataFrame(rows)
 
 
-def main_task(part: pd.DataFrame) -> dict[str, Any]:
-  """metric, utility with its interval, and utilities, a series by seed."""
-  row = part.iloc[0]
-  seeds = {c: int(c[4:]) for c in map(str, part) if c[4:].isdigit()}
+def main_task(scores: pd.DataFrame) -> dict[str, Any]:
+  """Metric, utility with its interval, and utilities by seed.
+
+  Args:
+    scores: scores of the main task of one cell, one metric and kind of rows.
+
+  Returns:
+    metric, utility, utility_low, utility_high, and utilities: a series indexed
+    by seed.
+  """
+  row = scores.iloc[0]
+  seeds = {c: int(c[4:]) for c in map(str, scores) if c[4:].isdigit()}
   return {
     "metric": row["metric"],
     "utility": row["mean"],
@@ -136,17 +162,24 @@ def main_task(part: pd.DataFrame) -> dict[str, Any]:
   }
 
 
-def leaks(part: pd.DataFrame) -> list[dict[str, Any]]:
-  """Each attack of each party: its advantage and interval over seeds.
+def leaks(scores: pd.DataFrame) -> list[dict[str, Any]]:
+  """The advantage of each attack by each party, with its interval over seeds.
 
-  What an oracle chose is not among them.
+  Oracles are left out.
+
+  Args:
+    scores: scores of attacks and controls of one cell and one kind of rows.
+
+  Returns:
+    For each attack and party: attack, rule (its name in the registry), party,
+    advantage, low, high, and seeds: a series of advantages indexed by seed.
   """
-  found = []
-  part = part[~part["attack"].str.endswith(tables.ORACLE)]
-  for (attack, party), group in part.groupby(["attack", "party"]):
+  advantages = []
+  scores = scores[~scores["attack"].str.endswith(tables.ORACLE)]
+  for (attack, party), group in scores.groupby(["attack", "party"]):
     *_, seeds = advantage.gains(group.dropna(subset=["value"]))
     mean, low, high = intervals.interval(seeds.tolist())
-    found.append(
+    advantages.append(
       {
         "attack": attack,
         "rule": group["rule"].iloc[0],
@@ -157,32 +190,45 @@ def leaks(part: pd.DataFrame) -> list[dict[str, Any]]:
         "seeds": seeds,
       }
     )
-  return found
+  return advantages
 
 
-def strongest(found: list[dict[str, Any]]) -> dict[str, Any]:
-  """Of what `leaks` gave the largest advantage, of those told by most seeds.
+def strongest(advantages: list[dict[str, Any]]) -> dict[str, Any]:
+  """The largest of the advantages that rest on the most seeds.
 
-  One lucky seed of an attack that else has no answer hides no other.
+  An attack that answered in one lucky seed only thus cannot hide the others.
+
+  Args:
+    advantages: advantages as `leaks` gives them; at least one.
   """
-  most = max(len(leak["seeds"]) for leak in found)
-  whole = [leak for leak in found if len(leak["seeds"]) == most]
+  most = max(len(leak["seeds"]) for leak in advantages)
+  whole = [leak for leak in advantages if len(leak["seeds"]) == most]
   return max(whole, key=lambda leak: leak["advantage"])
 
 
 def exposures(exposure: pd.DataFrame, cell: list[str]) -> dict[Any, float]:
-  """The mean share of features rebuilt of test rows, by cell."""
+  """The mean share of test features rebuilt, by cell.
+
+  Args:
+    exposure: features rebuilt; may be empty.
+    cell: names of the columns that identify a cell.
+  """
   if exposure.empty:
     return {}
-  part = rebuilt(exposure, "test")
-  return part.groupby(cell)["share"].mean().to_dict()
+  shares = rebuilt(exposure, "test")
+  return shares.groupby(cell)["share"].mean().to_dict()
 
 
 def rebuilt(exposure: pd.DataFrame, rows: str) -> pd.DataFrame:
-  """Of every cell, party and seed: the share of features rebuilt, "share"."""
-  part = exposure[
+  """The scores of inversions with a column "share", the share rebuilt.
+
+  Args:
+    exposure: features rebuilt, for all metrics and kinds of rows.
+    rows: kind of rows to keep, "test" or "validation".
+  """
+  errors = exposure[
     (exposure["metric"] == "unexplained")
     & (exposure["what"] == "attack")
     & (exposure["rows"] == rows)
   ]
-  return part.assign(share=1 - part["value"])
+  return errors.assign(share=1 - errors["value"])

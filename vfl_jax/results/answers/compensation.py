@@ -1,4 +1,4 @@
-"""Who does the work, bottoms or top, by the cut.
+"""Whether bottoms or top do the work, by the cut.
 
 Cells are labelled by data and cut.
 """
@@ -12,7 +12,7 @@ from vfl_jax.results import intervals
 from vfl_jax.results import tables
 
 CELL = ["data", "cut"]
-LEARNED = 0.02  # accuracy above the prior
+LEARNED = 0.02  # accuracy above the prior from which a task is learned
 WHATS = {
   "federation": "federation",
   "top on random bottoms": "random",
@@ -22,7 +22,7 @@ WHATS = {
 
 
 def read(workdir: str | os.PathLike[str]) -> None:
-  """The tables "compensated" and "findings"."""
+  """Write the tables "compensated" and "findings" of a study."""
   rows = measured(
     tables.read(workdir, "all_compensation"), tables.read(workdir, "all_probes")
   )
@@ -33,28 +33,33 @@ def read(workdir: str | os.PathLike[str]) -> None:
 def measured(
   accuracies: pd.DataFrame, probes: pd.DataFrame
 ) -> list[dict[str, Any]]:
-  """Every cut in one row; the columns of `CELL` are in both tables.
+  """One row per cut; both tables have the columns of `CELL`.
 
   Args:
-    accuracies: what, seed, accuracy, prior.
-    probes: what, party, family, seed, nats, ceiling; may be empty.
+    accuracies: table with the columns what, seed, accuracy and prior.
+    probes: table with the columns what, party, family, seed, nats and ceiling;
+      may be empty.
 
   Returns:
-    prior; federation, random, fresh and central: test accuracies with their
-    intervals over seeds, of the federation, of a top on random bottoms, of a
-    fresh top on the trained bottoms, of the same network in one place; share_
-    of the last three: of the federation's gain over the prior (NaN
-    where there is none). Usable information at the cut by a linear probe, as a
-    share of H(Y): probe (what a passive party sends, mean over parties),
-    untrained (of a random bottom), joint (all embeddings together),
-    central_probe (the same layer of the central twin); by a perceptron
-    probe_mlp and untrained_mlp.
+    Rows with these columns; those that are measured have their intervals over
+    seeds beside them, with the suffixes "_low" and "_high":
+    - prior.
+    - federation, random, fresh, central: test accuracy of the federation, of a
+      top on random bottoms, of a fresh top on the trained bottoms and of the
+      same network trained in one place.
+    - share_random, share_fresh, share_central: these accuracies as a share of
+      the federation's gain over the prior (NaN if it has not learned).
+    - usable information at the cut by a linear probe, as a share of H(Y): probe
+      (a passive party's embedding, mean over parties), untrained (of a random
+      bottom), joint (all embeddings together), central_probe (the same layer
+      of the central twin).
+    - probe_mlp, untrained_mlp: the same by a perceptron.
   """
   rows = []
-  for cell, part in accuracies.groupby(CELL, sort=False):
+  for cell, group in accuracies.groupby(CELL, sort=False):
     row: dict[str, Any] = dict(zip(CELL, cell, strict=True))
-    row["prior"] = part["prior"].iloc[0]
-    table = part.pivot(index="seed", columns="what", values="accuracy")
+    row["prior"] = group["prior"].iloc[0]
+    table = group.pivot(index="seed", columns="what", values="accuracy")
     gain = table["federation"] - row["prior"]
     gain = gain.where(gain > LEARNED)  # else there is nothing to share
     for what, name in WHATS.items():
@@ -62,19 +67,19 @@ def measured(
       row |= _between(name, values)
       if name != "federation":
         row |= _between(f"share_{name}", (values - row["prior"]) / gain)
-    own = probes
+    cell_probes = probes
     if len(probes):
-      own = probes[(probes[CELL] == list(cell)).all(axis=1)]
-    row |= _probed(own)
+      cell_probes = probes[(probes[CELL] == list(cell)).all(axis=1)]
+    row |= _probed(cell_probes)
     rows.append(row)
   return sorted(rows, key=lambda r: (r["data"], r["cut"]))
 
 
 def _between(name, values):
   values = values.dropna().tolist()
-  found = intervals.interval(values) if values else (float("nan"),) * 3
+  bounds = intervals.interval(values) if values else (float("nan"),) * 3
   ends = ("", "_low", "_high")
-  return {f"{name}{end}": v for end, v in zip(ends, found, strict=True)}
+  return {f"{name}{end}": v for end, v in zip(ends, bounds, strict=True)}
 
 
 def _probed(probes):
@@ -102,15 +107,15 @@ def _probed(probes):
 
 
 def findings(cells: pd.DataFrame) -> list[dict[str, str]]:
-  """What the paper's claim comes to, data set by data set."""
-  said = []
-  for data, part in cells.groupby("data", sort=False):
-    inside = part.dropna(subset=["share_random"])
+  """Sentences on the paper's claim, one for each data set."""
+  sentences = []
+  for data, data_cells in cells.groupby("data", sort=False):
+    inside = data_cells.dropna(subset=["share_random"])
     if len(inside) < 2:
       continue
     first, last = inside.iloc[0], inside.iloc[-1]
     name = str(data).replace("_", " ")
-    said.append(
+    sentences.append(
       {
         "text": f"On {name}, a top on random bottoms that were never trained "
         f"reaches {_share(first, 'share_random')} of the federation's gain "
@@ -125,7 +130,7 @@ def findings(cells: pd.DataFrame) -> list[dict[str, str]]:
         f"has {last['central_probe']:.2f}",
       }
     )
-  return said
+  return sentences
 
 
 def _share(row, name):

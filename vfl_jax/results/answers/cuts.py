@@ -1,4 +1,4 @@
-"""What every cut costs and gives: utility, attacks, features, traffic, work.
+"""Costs and gains of every cut: utility, attacks, features, traffic, work.
 
 Cells are labelled by data, cut, and advance (stages before the reference cut;
 negative after it).
@@ -19,7 +19,7 @@ KINDS = ("completion", "adaptive", "gradient", "clustering")
 
 
 def read(workdir: str | os.PathLike[str]) -> None:
-  """The tables "cuts" and "findings"."""
+  """Write the tables "cuts" and "findings" of a study."""
   names = ("main", "attacks", "exposure", "cost")
   frame = measured(**{n: tables.read(workdir, f"all_{n}") for n in names})
   arrays = ["utilities", *(f"{kind}_seeds" for kind in KINDS)]
@@ -34,28 +34,34 @@ def measured(
   exposure: pd.DataFrame,
   cost: pd.DataFrame,
 ) -> pd.DataFrame:
-  """Every cell in one row; the columns of `CELL` are in all tables.
+  """One row per cell; all tables have the columns of `CELL`.
+
+  Args:
+    main: scores of the main task.
+    attacks: the scores that advantages come from.
+    exposure: features rebuilt; may be empty.
+    cost: costs by stage.
 
   Returns:
-    metric, utility with its interval (test rows); for each of `KINDS` the
-    largest leakage advantage over attacks and parties on training rows, with
-    its interval and the attack; exposed, the share of features rebuilt; per
-    sample up_bytes and down_bytes of all parties, flops (forward) and
-    parameters of the passive party with the most and of the active one,
-    flops_total, activation_bytes of one batch. Besides, series by number of
-    the seed: utilities, and KIND_seeds.
+    Rows with these columns:
+    - metric; utility with its interval, on test rows.
+    - for each of `KINDS` the largest leakage advantage over attacks and parties
+      on training rows, with its interval and the attack.
+    - exposed: share of the features rebuilt.
+    - the columns of `price`.
+    - utilities, KIND_seeds: series indexed by seed.
   """
   primary = attacks[attacks["primary"] & (attacks["rows"] == answer_cells.ROWS)]
   exposed = answer_cells.exposures(exposure, CELL)
   rows = []
   tested = main[(main["rows"] == "test") & main["primary"]]
-  for cell, part in tested.groupby(CELL, sort=False):
-    own = primary[(primary[CELL] == list(cell)).all(axis=1)]
+  for cell, scores in tested.groupby(CELL, sort=False):
+    cell_attacks = primary[(primary[CELL] == list(cell)).all(axis=1)]
     rows.append(
       {
         **dict(zip(CELL, cell, strict=True)),
-        **answer_cells.main_task(part),
-        **_leaks(answer_cells.leaks(own)),
+        **answer_cells.main_task(scores),
+        **_leaks(answer_cells.leaks(cell_attacks)),
         "exposed": exposed.get(cell, float("nan")),
         **price(cost[(cost[CELL] == list(cell)).all(axis=1)]),
       }
@@ -69,11 +75,11 @@ def _kind(leak) -> str:
   return answer_cells.family(leak["rule"])
 
 
-def _leaks(found):
+def _leaks(advantages):
   rows: dict[str, Any] = {}
   for kind in KINDS:
-    own = [leak for leak in found if _kind(leak) == kind]
-    top = answer_cells.strongest(own) if own else None
+    of_kind = [leak for leak in advantages if _kind(leak) == kind]
+    top = answer_cells.strongest(of_kind) if of_kind else None
     nothing = float("nan")
     rows |= {
       kind: top["advantage"] if top else nothing,
@@ -86,13 +92,16 @@ def _leaks(found):
 
 
 def price(cost: pd.DataFrame) -> dict[str, int]:
-  """Traffic and work; of the passive parties that of the one with the most.
+  """Traffic and work of a federation.
 
-  To the active party's belongs what it does with features of its own.
+  Args:
+    cost: costs of one cell, by holder and stage.
 
   Returns:
-    up_bytes and down_bytes of a sample, flops_total, and flops, parameters and
-    activation_bytes, each of `_passive` and of `_active`.
+    up_bytes and down_bytes: bytes per sample, over all parties. flops_total:
+    forward FLOPs per sample. flops, parameters and activation_bytes (of one
+    batch): with the suffix "_passive" of the passive party with the most, and
+    with "_active" of the active party, including its own bottom.
   """
   wire = cost[cost["stage"] == "wire"]
   work = cost[cost["stage"] != "wire"]
@@ -112,20 +121,20 @@ def price(cost: pd.DataFrame) -> dict[str, int]:
 
 
 def findings(cells: pd.DataFrame) -> list[dict[str, str]]:
-  """What advancing the cut by one, two and three does, and what it costs."""
-  said = []
-  for data, part in cells.groupby("data", sort=False):
-    part = part.set_index("advance")
-    if 0 not in part.index:
+  """Sentences on the gains and costs of advancing the cut by one to three."""
+  sentences = []
+  for data, data_cells in cells.groupby("data", sort=False):
+    data_cells = data_cells.set_index("advance")
+    if 0 not in data_cells.index:
       continue
     name = str(data).replace("_", " ")
     for far in (1, 2, 3):
-      if far in part.index:
-        said += [
-          _gained(name, part.loc[0], part.loc[far], far),
-          _paid(name, part.loc[0], part.loc[far], far),
+      if far in data_cells.index:
+        sentences += [
+          _gained(name, data_cells.loc[0], data_cells.loc[far], far),
+          _paid(name, data_cells.loc[0], data_cells.loc[far], far),
         ]
-  return said
+  return sentences
 
 
 def _gained(name, before, after, far):
@@ -175,7 +184,7 @@ def _paid(name, before, after, far):
 
 
 def _change(before, after):
-  """The paired difference over seeds, with its interval."""
+  """The mean paired difference over seeds with its interval, as text."""
   mean, low, high = intervals.interval((after - before).dropna().tolist())
   if low != low:
     return f"{mean:+.3f} (one seed)"

@@ -1,4 +1,4 @@
-"""What an option was measured by, and whether that bears a recommendation."""
+"""Measurements of options, and whether they support a recommendation."""
 
 from typing import NamedTuple
 
@@ -6,25 +6,27 @@ import numpy as np
 
 from vfl_jax.results import intervals
 
-SEEDS = 3  # fewer say nothing about chance
-WIDE = 0.1  # of the interval of what leaks
-SMALL = 0.02  # leaks that nobody minds
-COARSE = 5  # times the loss allowed: rows that know a share no better are few
+SEEDS = 3  # the least number that shows how much results vary by chance
+WIDE = 0.1  # width from which the interval of the leakage is too wide
+SMALL = 0.02  # leakage that is negligible
+COARSE = 5  # largest row error, in multiples of the allowed utility loss
 
 
 class Option(NamedTuple):
   """One way to build the federation, as it was measured.
 
   Attributes:
-    name: as people call it.
-    utilities: of the main task by seed, validation rows; higher is better.
-    leakages: by seed, training rows: what the strongest attack gets of what
-      guessing leaves of the labels, beyond its strongest control.
-    exposures: by seed, validation rows: the share that the active party
-      rebuilds of the features of the passive party worst off; NaN where nobody
-      tried.
-    traffic: bytes a sample on the wire, both ways.
-    lacks: why it cannot be compared, "" where it can.
+    name: name for people.
+    utilities: score of the main task on validation rows, shape [seeds]; higher
+      is better.
+    leakages: advantage of the strongest attack over its strongest control on
+      training rows, as a share of what guessing leaves (1 minus the score of
+      the prior), shape [seeds].
+    exposures: share of the features that the active party rebuilds on
+      validation rows, for the passive party where it is largest, shape [seeds];
+      NaN if no attack tried.
+    traffic: bytes per sample on the wire, both ways.
+    lacks: why the option cannot be compared; "" if it can.
   """
 
   name: str
@@ -36,16 +38,16 @@ class Option(NamedTuple):
 
 
 class Constraints(NamedTuple):
-  """What an option must keep to.
+  """What an option must satisfy.
 
   Attributes:
-    protect: whose privacy is made as large as can be: that of the active
-      party's "labels", of the passive parties' "features", or of the worse off
-      of "both".
-    utility_loss: most that the main task may lose to the reference.
-    leakage: most of the labels that may leak; None for any.
-    exposed: largest share of features exposed; None for any.
-    traffic: most bytes a sample; None for any.
+    protect: what to protect best: the active party's "labels", the passive
+      parties' "features", or "both" (the one that is less private).
+    utility_loss: largest loss of the main task against the reference.
+    leakage: largest share of the labels that may leak; None for no limit.
+    exposed: largest share of the features that may be rebuilt; None for no
+      limit.
+    traffic: most bytes per sample; None for no limit.
   """
 
   protect: str = "labels"
@@ -56,10 +58,10 @@ class Constraints(NamedTuple):
 
 
 class Evidence(NamedTuple):
-  """What the options were measured by.
+  """The data that the options were compared on.
 
   Attributes:
-    rows: validation rows.
+    rows: number of validation rows.
     guess: score of the best guess on them.
   """
 
@@ -68,22 +70,28 @@ class Evidence(NamedTuple):
 
 
 def leak(option: Option) -> np.ndarray:
-  """Leakage by seed; below zero an attacker does without the federation."""
+  """Leakage by seed; a negative one (better without a federation) is zero."""
   return np.maximum(option.leakages, 0.0)
 
 
 def exposure(option: Option) -> np.ndarray:
-  """What is rebuilt by seed; below zero the features' mean tells more."""
+  """Exposure by seed; a negative one (worse than the mean) is zero."""
   return np.maximum(option.exposures, 0.0)
 
 
 def gap(one: np.ndarray, other: np.ndarray) -> tuple[float, float, float]:
-  """The paired difference with its interval over seeds."""
+  """The mean paired difference over seeds, and the ends of its interval."""
   return intervals.interval((one - other).tolist())
 
 
 def thin(base, constraints, evidence) -> tuple[str, ...]:
-  """Why nothing can be recommended from such evidence, if so."""
+  """Sentences on why the evidence supports no recommendation; empty if it does.
+
+  Args:
+    base: the reference option.
+    constraints: what an option must satisfy.
+    evidence: validation rows, and the score of guessing on them.
+  """
   if base.lacks:
     return (
       f"The reference, {base.name}, cannot be compared ({base.lacks}): there "
@@ -114,45 +122,53 @@ def thin(base, constraints, evidence) -> tuple[str, ...]:
 
 
 def _row_error(score: float, rows: int) -> float:
-  """Half the 95 % interval of a share of so many rows."""
+  """Half-width of the 95 % interval of a share, from this number of rows."""
   return intervals.NORMAL * float(
     np.sqrt(max(score * (1 - score), 0.0) / max(rows, 1))
   )
 
 
 def doubts(option, base, constraints, evidence) -> tuple[str, ...]:
-  found: list[str] = []
+  """Sentences on why the evidence may not support the choice of an option.
+
+  Args:
+    option: the chosen option.
+    base: the reference option.
+    constraints: what an option must satisfy.
+    evidence: validation rows, and the score of guessing on them.
+  """
+  reasons: list[str] = []
   _, _, loss = gap(base.utilities, option.utilities)
   if loss > constraints.utility_loss:
-    found.append(
+    reasons.append(
       f"its loss on the main task may be as large as {loss:.3f}, more than the "
       f"{constraints.utility_loss} allowed"
     )
   error = _row_error(float(np.mean(base.utilities)), evidence.rows)
   if error > constraints.utility_loss:
-    found.append(
+    reasons.append(
       f"{evidence.rows} validation rows know the main task to {error:.3f} "
       "only, and all seeds share them"
     )
   _, low, high = intervals.interval(option.leakages.tolist())
   if constraints.leakage is not None and high > constraints.leakage:
-    found.append(
+    reasons.append(
       f"what leaks of the labels may be as much as {high:.3f}, more than the "
       f"{constraints.leakage} allowed"
     )
   if low > SMALL:
-    found.append(
+    reasons.append(
       f"it does not keep the labels: at least {low:.0%} of what guessing "
       "leaves of them leaks; try defences (audit.defenses)"
     )
   if high - low > WIDE:
-    found.append(
+    reasons.append(
       f"what leaks of the labels lies between {low:+.3f} and {high:+.3f}: more "
       f"seeds than {len(option.leakages)} or more auxiliary draws would tell "
       "more"
     )
   if high > SMALL and low <= 0:
-    found.append(
+    reasons.append(
       "it is not shown to leak nothing: the interval reaches beyond two points"
     )
-  return tuple(found)
+  return tuple(reasons)

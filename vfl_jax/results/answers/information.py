@@ -1,9 +1,9 @@
 """Whether information about the labels grows with depth, pair by pair.
 
-Cells are labelled by data and model. A path leads through the bottom of one
-party, from its input to the cut, and on through the top, with a step at the
-merge, where the other parties come in. Jointly the layers of all parties, put
-side by side below the cut, are one chain.
+Cells are labelled by data and model. A path leads from the input of one party
+through its bottom to the cut, and on through the top; the merge, where the
+other parties join, is a step in it. Jointly, the layers of all parties form
+one chain: below the cut they are put side by side.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ PARTS = ("bottom", "joint", "path")
 
 
 def read(workdir: str | os.PathLike[str]) -> None:
-  """The tables "depth", "curves" and "findings"."""
+  """Write the tables "depth", "curves" and "findings" of a study."""
   frame = flat(tables.read(workdir, "all_information"))
   rows = correlations(frame)
   tables.write(workdir, "depth", rows)
@@ -29,7 +29,7 @@ def read(workdir: str | os.PathLike[str]) -> None:
 
 
 def flat(frame: pd.DataFrame) -> pd.DataFrame:
-  """I(T;Y) of whole layers at the end of the training."""
+  """Rows about I(T;Y) of whole (unpooled) layers at the end of training."""
   last = frame.groupby(PAIR)["epoch"].transform("max")
   return frame[
     (frame["quantity"] == "I(T;Y)")
@@ -39,49 +39,54 @@ def flat(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def correlations(frame: pd.DataFrame) -> list[dict[str, Any]]:
-  """Rank correlations of depth and information, a row for each pair.
+  """Rank correlations of depth and information, one row per pair.
 
   Args:
-    frame: of `flat`.
+    frame: estimates as `flat` gives them.
 
   Returns:
-    The pair, estimator, samples ("trained on", "held out"); of bottoms and of
-    paths (both means over parties) and of all parties jointly the Spearman
-    correlation with its interval over seeds (columns PART, PART_low,
-    PART_high), and what the last layer has more than the first, as a share of
-    H(Y), with its interval (columns PART_gain, PART_gain_low, PART_gain_high);
-    input and cut (of a party) and output: information as a share of H(Y);
-    marked, the share of estimates that carry a warning; seeds, n.
+    Rows with the columns of `PAIR` and:
+    - estimator; samples ("trained on" or "held out").
+    - for each PART of `PARTS` (bottom and path are means over parties) the
+      Spearman correlation with its interval over seeds (PART, PART_low,
+      PART_high), and the information of the last layer minus that of the first,
+      as a share of H(Y) (PART_gain, PART_gain_low, PART_gain_high).
+    - input, cut (of a party), output: information as a share of H(Y).
+    - marked: share of the estimates that carry a warning; seeds; n.
   """
   rows = []
-  for key, part in frame.groupby([*PAIR, "estimator", "samples"], sort=False):
-    by_seed = [_seed(own) for _, own in part.groupby("seed")]
-    found = pd.DataFrame(by_seed)
+  for key, group in frame.groupby([*PAIR, "estimator", "samples"], sort=False):
+    by_seed = [_seed(estimates) for _, estimates in group.groupby("seed")]
+    summaries = pd.DataFrame(by_seed)
     row = dict(zip([*PAIR, "estimator", "samples"], key, strict=True))
-    for name in [*PARTS, *(f"{part}_gain" for part in PARTS)]:
-      values = found[name].dropna().tolist()
+    for name in [*PARTS, *(f"{place}_gain" for place in PARTS)]:
+      values = summaries[name].dropna().tolist()
       mean, low, high = (
         intervals.interval(values) if values else (float("nan"),) * 3
       )
       row |= {name: mean, f"{name}_low": low, f"{name}_high": high}
-    row |= {k: found[k].mean() for k in ("input", "cut", "output")}
-    warned = [str(w) not in ("", "nan") for w in part["warning"]]
-    row |= {"marked": _mean(warned), "seeds": len(found), "n": part["n"].max()}
+    row |= {k: summaries[k].mean() for k in ("input", "cut", "output")}
+    warned = [str(w) not in ("", "nan") for w in group["warning"]]
+    row |= {
+      "marked": _mean(warned),
+      "seeds": len(summaries),
+      "n": group["n"].max(),
+    }
     rows.append(row)
   return rows
 
 
 def _seed(frame) -> dict[str, float]:
-  """Of one seed."""
+  """Correlations, gains and shares of one seed."""
   joint = frame[frame["party"] == "joint"].sort_values("layer")
   bottoms = [
-    own.sort_values("layer")
-    for party, own in frame.groupby("party")
+    bottom.sort_values("layer")
+    for party, bottom in frame.groupby("party")
     if party != "joint"
   ]
-  cut = max(own["layer"].max() for own in bottoms)
+  cut = max(bottom["layer"].max() for bottom in bottoms)
   above = joint[joint["layer"] > cut]
-  paths = [pd.concat([own, above]) for own in bottoms]
+  paths = [pd.concat([bottom, above]) for bottom in bottoms]
   entropy = frame["ceiling"].iloc[0]
   gain = lambda layers: (
     (layers["nats"].iloc[-1] - layers["nats"].iloc[0]) / entropy
@@ -95,14 +100,14 @@ def _seed(frame) -> dict[str, float]:
     "bottom_gain": _mean(map(gain, bottoms)),
     "path_gain": _mean(map(gain, paths)),
     "joint_gain": gain(joint),
-    "input": _mean(own["nats"].iloc[0] for own in bottoms) / entropy,
-    "cut": _mean(own["nats"].iloc[-1] for own in bottoms) / entropy,
+    "input": _mean(bottom["nats"].iloc[0] for bottom in bottoms) / entropy,
+    "cut": _mean(bottom["nats"].iloc[-1] for bottom in bottoms) / entropy,
     "output": joint["nats"].iloc[-1] / entropy if len(joint) else float("nan"),
   }
 
 
 def _rank(layers) -> float:
-  """Of three layers or more; NaN where there are fewer."""
+  """Spearman correlation of depth and nats; NaN for fewer than three layers."""
   if len(layers) < 3:
     return float("nan")
   order = pd.Series(range(len(layers)))
@@ -110,17 +115,21 @@ def _rank(layers) -> float:
 
 
 def _mean(values) -> float:
-  """Of what is there."""
-  known = [float(v) for v in values if v == v]
-  return sum(known) / len(known) if known else float("nan")
+  """Mean of the values that are not NaN; NaN if all are."""
+  present = [float(v) for v in values if v == v]
+  return sum(present) / len(present) if present else float("nan")
 
 
 def curves(frame: pd.DataFrame) -> list[dict[str, Any]]:
-  """Information by depth as a share of H(Y), parties averaged.
+  """Information by depth as a share of H(Y), averaged over parties.
+
+  Args:
+    frame: estimates as `flat` gives them.
 
   Returns:
-    The pair, estimator, samples, place ("bottom" or "joint"), layer, stage,
-    mean, low, high (over seeds), floor.
+    Rows with the columns of `PAIR`, estimator, samples, place ("bottom" or
+    "joint"), layer, stage, mean, low and high (interval over seeds) and floor
+    (the estimate for permuted labels).
   """
   frame = frame.assign(
     place=["joint" if p == "joint" else "bottom" for p in frame["party"]],
@@ -129,30 +138,34 @@ def curves(frame: pd.DataFrame) -> list[dict[str, Any]]:
   )
   rows = []
   keys = [*PAIR, "estimator", "samples", "place", "layer"]
-  for key, part in frame.groupby(keys, sort=False):
+  for key, group in frame.groupby(keys, sort=False):
     mean, low, high = intervals.interval(
-      part.groupby("seed")["share"].mean().tolist()
+      group.groupby("seed")["share"].mean().tolist()
     )
     rows.append(
       {
         **dict(zip(keys, key, strict=True)),
-        "stage": part["stage"].iloc[0],
+        "stage": group["stage"].iloc[0],
         "mean": mean,
         "low": low,
         "high": high,
-        "floor": part["floor_share"].mean(),
+        "floor": group["floor_share"].mean(),
       }
     )
   return rows
 
 
 def findings(rows: pd.DataFrame) -> list[dict[str, str]]:
-  """The paper's claim, by estimator, on rows held out and rows trained on."""
-  said = []
-  for (estimator, samples), part in rows.groupby(
+  """Sentences on the paper's claim, by estimator and kind of rows.
+
+  Args:
+    rows: rows as `correlations` gives them.
+  """
+  sentences = []
+  for (estimator, samples), group in rows.groupby(
     ["estimator", "samples"], sort=False
   ):
-    counts = {name: _counted(part, name) for name in PARTS}
+    counts = {name: _counted(group, name) for name in PARTS}
     (grows, falls, n), joint = counts["bottom"], counts["joint"]
     first = (
       f"By {estimator} on rows {samples}, information about the labels grows "
@@ -162,7 +175,7 @@ def findings(rows: pd.DataFrame) -> list[dict[str, str]]:
     )
     if not n:
       first = f"By {estimator} on rows {samples}: one seed cannot tell"
-    said.append(
+    sentences.append(
       {
         "text": first,
         "detail": "by the 95 % intervals over seeds of the rank correlation "
@@ -170,27 +183,27 @@ def findings(rows: pd.DataFrame) -> list[dict[str, str]]:
         "along a party's path, with the step at the merge, it grows in "
         f"{counts['path'][0]} and falls in {counts['path'][1]} of "
         f"{counts['path'][2]}; in the median "
-        f"{part['input'].median():.2f} of H(Y) at a party's "
-        f"input, {part['cut'].median():.2f} at its cut, "
-        f"{part['output'].median():.2f} behind the last layer; "
-        f"{_mean(part['marked']):.0%} of the estimates carry a warning",
+        f"{group['input'].median():.2f} of H(Y) at a party's "
+        f"input, {group['cut'].median():.2f} at its cut, "
+        f"{group['output'].median():.2f} behind the last layer; "
+        f"{_mean(group['marked']):.0%} of the estimates carry a warning",
       }
     )
-  return said
+  return sentences
 
 
 def verdict(row: Mapping[str, Any], part: str) -> str:
   """Whether information grows with depth: "grows", "falls", "not told".
 
   Rank correlations of a few layers take few values, and their intervals may
-  have no width: the gain has to bear them out.
+  have no width; the gain therefore must have the same sign.
 
   Args:
-    row: of `correlations`.
+    row: a row of `correlations`.
     part: one of "bottom", "joint", "path".
 
   Returns:
-    What the 95 % intervals of both say; "" where there is one seed.
+    The verdict that both 95 % intervals support; "" for a single seed.
   """
   ranks, gains = (
     (row[f"{name}_low"], row[f"{name}_high"]) for name in (part, f"{part}_gain")
@@ -202,7 +215,11 @@ def verdict(row: Mapping[str, Any], part: str) -> str:
   return "falls" if ranks[1] < 0 and gains[1] < 0 else "not told"
 
 
-def _counted(part, name):
-  """Pairs in which it grows, falls, and all that can be told."""
-  found = [verdict(row, name) for row in part.to_dict("records")]
-  return found.count("grows"), found.count("falls"), sum(map(bool, found))
+def _counted(pairs, name):
+  """Numbers of pairs in which information grows, falls, and has a verdict."""
+  verdicts = [verdict(row, name) for row in pairs.to_dict("records")]
+  return (
+    verdicts.count("grows"),
+    verdicts.count("falls"),
+    sum(map(bool, verdicts)),
+  )

@@ -1,4 +1,4 @@
-"""What attacks find where the task says less and less of what features do.
+"""What attacks find when the task has less and less to do with the features.
 
 Cells are labelled by data and task.
 """
@@ -13,11 +13,11 @@ from vfl_jax.results.answers import cells as answer_cells
 from vfl_jax.results import tables
 
 CELL = ["data", "task"]
-LEARNED = 0.9  # share of its ceiling that a crossed task has to reach
+LEARNED = 0.9  # share of the ceiling from which a crossed task is learned
 
 
 def read(workdir: str | os.PathLike[str]) -> None:
-  """The tables "reassignment" and "findings"."""
+  """Write the tables "reassignment" and "findings" of a study."""
   names = ("main", "leakage", "attacks", "alignment")
   rows = measured(**{n: tables.read(workdir, f"all_{n}") for n in names})
   tables.write(workdir, "reassignment", rows)
@@ -30,31 +30,36 @@ def measured(
   attacks: pd.DataFrame,
   alignment: pd.DataFrame,
 ) -> list[dict[str, Any]]:
-  """Every cell in one row; the columns of `CELL` are in all tables.
+  """One row per cell; all tables have the columns of `CELL`.
 
   Args:
-    main: utility.
-    leakage: advantages of attacks.
-    attacks: the scores they come from.
-    alignment: see `evaluation.alignment`.
+    main: scores of the main task.
+    leakage: advantages of the attacks.
+    attacks: the scores that the advantages come from.
+    alignment: scores of learners without a federation, as
+      `evaluation.alignment` gives them.
 
   Returns:
-    metric; utility with its interval (test rows); prior (score of the best
-    guess without features) and ceiling (of what sums allow, where there is
-    one); informative, of a learner with every label, and clusters, both above
-    the prior, the passive parties' largest; few_labels, the features-only
-    control above the prior. Of the strongest attack on embeddings (test rows),
-    on training rows, and by gradients: score, control, advantage, its
-    interval, attack and party, under the prefixes "embeddings_", "train_" and
-    "gradients_". Of all attacks on embeddings by all parties, test rows:
-    attacks, how many; held, how many of them are at or below their control by
-    the equivalence test; leaking and unclear, which of the others are shown to
-    be above it, and which are not told.
+    Rows with these columns:
+    - metric; utility with its interval, on test rows.
+    - prior: score of the best guess without features.
+    - ceiling: score that a sum of the parties' classifiers allows; NaN where
+      there is none.
+    - informative, clusters: scores of a learner with all labels and of a
+      clustering, minus the prior; the largest of the passive parties.
+    - few_labels: score of the features-only control minus the prior.
+    - score, control, advantage, low, high, attack and party of the strongest
+      attack on embeddings (prefix "embeddings_" on test rows, "train_" on
+      training rows), by gradients ("gradients_") and by clustering
+      ("clustering_").
+    - attacks: number of attacks on embeddings, over parties, on test rows;
+      held: number of them at or below their control by the equivalence test;
+      leaking, unclear: names of those significantly above it, and of the rest.
   """
   rows = []
   utilities = main[(main["rows"] == "test") & main["primary"]]
   for cell, utility in utilities.groupby(CELL, sort=False):
-    own = {
+    of_cell = {
       name: frame[(frame[CELL] == list(cell)).all(axis=1)]
       for name, frame in (
         ("leakage", leakage),
@@ -62,7 +67,7 @@ def measured(
         ("alignment", alignment),
       )
     }
-    leaks = own["leakage"][own["leakage"]["primary"]]
+    leaks = of_cell["leakage"][of_cell["leakage"]["primary"]]
     leaks = leaks[~leaks["attack"].map(advantage.is_oracle)]
     kind = leaks["rule"].map(answer_cells.family)
     # cut gradients are of training rows only
@@ -76,8 +81,8 @@ def measured(
       {
         **dict(zip(CELL, cell, strict=True)),
         **task,
-        **_aligned(own["alignment"], set(embeddings["party"])),
-        **_known(own["attacks"]),
+        **_aligned(of_cell["alignment"], set(embeddings["party"])),
+        **_known(of_cell["attacks"]),
         **_held(embeddings[embeddings["rows"] == "test"]),
         **_strongest("embeddings", embeddings, "test"),
         **_strongest("train", embeddings, "train"),
@@ -89,11 +94,13 @@ def measured(
 
 
 def _aligned(alignment, passive):
-  """What learners that know of no federation find."""
+  """Scores of learners without a federation, above chance."""
   above = alignment["value"] - alignment["chance"]
-  part = alignment.assign(above=above)
-  theirs = part[part["party"].isin(passive)].groupby("quantity")["above"].max()
-  ceiling = part.loc[part["quantity"] == "ceiling", "value"]
+  scores = alignment.assign(above=above)
+  theirs = (
+    scores[scores["party"].isin(passive)].groupby("quantity")["above"].max()
+  )
+  ceiling = scores.loc[scores["quantity"] == "ceiling", "value"]
   return {
     "informative": theirs.get("informativeness", float("nan")),
     "clusters": theirs.get("clusters", float("nan")),
@@ -102,10 +109,10 @@ def _aligned(alignment, passive):
 
 
 def _known(attacks):
-  """What guesses and few labels give on test rows, without a federation."""
-  part = attacks[attacks["primary"] & (attacks["rows"] == "test")]
-  means = part.groupby(["what", "party"])["value"].mean()
-  best = {what: own.max() for what, own in means.groupby(level=0)}
+  """Scores of guessing and of few labels on test rows, without a federation."""
+  scores = attacks[attacks["primary"] & (attacks["rows"] == "test")]
+  means = scores.groupby(["what", "party"])["value"].mean()
+  best = {what: by_party.max() for what, by_party in means.groupby(level=0)}
   prior = best.get("prior", float("nan"))
   return {
     "prior": prior,
@@ -114,48 +121,50 @@ def _known(attacks):
 
 
 def _held(leaks):
-  """Attacks at their control, and the others by name."""
-  found: dict[str, Any] = {"attacks": 0, "held": 0}
+  """The number of attacks at their control, and the others by name."""
+  counts: dict[str, Any] = {"attacks": 0, "held": 0}
   others: dict[str, list[str]] = {"leaking": [], "unclear": []}
   for row in leaks.dropna(subset=["low"]).to_dict("records"):
-    found["attacks"] += 1
+    counts["attacks"] += 1
     name = f"{row['attack'].replace('_', ' ')} by party {row['party']}"
     if row["low"] > 0:
       others["leaking"].append(name)
     elif row["high"] <= advantage.MARGIN:
-      found["held"] += 1
+      counts["held"] += 1
     else:
       others["unclear"].append(name)
-  return found | {k: ", ".join(names) for k, names in others.items()}
+  return counts | {k: ", ".join(names) for k, names in others.items()}
 
 
 def _strongest(prefix, leaks, rows):
-  """The attack with the largest advantage on such rows."""
-  part = leaks[leaks["rows"] == rows].dropna(subset=["advantage"])
-  found: dict[str, Any] = dict.fromkeys(
+  """Columns, with a prefix, of the attack with the largest advantage."""
+  candidates = leaks[leaks["rows"] == rows].dropna(subset=["advantage"])
+  facts: dict[str, Any] = dict.fromkeys(
     ("score", "control", "advantage", "low", "high"), float("nan")
   ) | {"attack": "", "party": ""}
-  if len(part):
-    top = part.loc[part["advantage"].idxmax()]
-    found = {
+  if len(candidates):
+    top = candidates.loc[candidates["advantage"].idxmax()]
+    facts = {
       "score": top["attack_score"],
       "control": top["control_score"],
       **{k: top[k] for k in ("advantage", "low", "high", "attack", "party")},
     }
-  return {f"{prefix}_{name}": value for name, value in found.items()}
+  return {f"{prefix}_{name}": value for name, value in facts.items()}
 
 
 def findings(cells: pd.DataFrame) -> list[dict[str, str]]:
-  """The paper's claim, data set by data set."""
-  said = []
-  for data, part in cells.groupby("data", sort=False):
+  """Sentences on the paper's claim, one or two for each data set."""
+  sentences = []
+  for data, data_cells in cells.groupby("data", sort=False):
     name = str(data).replace("_", " ")
-    tasks = part.set_index("task")
+    tasks = data_cells.set_index("task")
     if {"identity", "cross"} <= set(tasks.index):
-      said.append(_crossed(name, tasks.loc["identity"], tasks.loc["cross"]))
-    if len(part) > 3:
-      said.append(_related(name, part))
-  return said
+      sentences.append(
+        _crossed(name, tasks.loc["identity"], tasks.loc["cross"])
+      )
+    if len(data_cells) > 3:
+      sentences.append(_related(name, data_cells))
+  return sentences
 
 
 def _crossed(name, natural, crossed):
@@ -185,15 +194,15 @@ def _named(what, names):
   return f"{what}: {names}; " if isinstance(names, str) and names else ""
 
 
-def _related(name, part):
-  """Whether attacks and their advantage go with alignment."""
-  score = part["embeddings_score"] - part["prior"]
-  gain = part["embeddings_advantage"]
-  raw = part["few_labels"].corr(score, method="spearman")
-  net = part["few_labels"].corr(gain, method="spearman")
+def _related(name, data_cells):
+  """How attack scores and advantages correlate with alignment, in words."""
+  score = data_cells["embeddings_score"] - data_cells["prior"]
+  gain = data_cells["embeddings_advantage"]
+  raw = data_cells["few_labels"].corr(score, method="spearman")
+  net = data_cells["few_labels"].corr(gain, method="spearman")
   return {
-    "text": f"On {name}, over {len(part)} tasks, what attacks score goes with "
-    "what few labels find in the features alone (rank correlation "
+    "text": f"On {name}, over {len(data_cells)} tasks, what attacks score goes "
+    "with what few labels find in the features alone (rank correlation "
     f"{raw:+.2f}), and what the federation adds to it with {net:+.2f}",
     "detail": "alignment: the features-only control above the prior",
   }

@@ -1,7 +1,7 @@
-"""Which option to take, and why: a choice that has to be defended.
+"""Which option of an audit to take, and the reasons for and against it.
 
-Choices are made on validation rows and training rows; what is reported of the
-option chosen is read from test rows by who asks.
+The choice uses validation rows and training rows. The caller reports the chosen
+option by its test rows.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,19 +12,20 @@ import numpy as np
 from vfl_jax.results.answers import evidence as answer_evidence
 
 PROTECT = ("labels", "features", "both")
-MARGIN = 0.02  # protection that is worse by less, shown, is as good
+MARGIN = 0.02  # protection that is worse by at most this counts as equal
 
 
 class Recommendation(NamedTuple):
   """An answer in words, with the reasons to doubt it.
 
   Attributes:
-    chosen: name of the option; "" where none can be recommended.
+    chosen: name of the option; "" if none can be recommended.
     reasons: sentences on how it was chosen, or why none was.
-    doubts: sentences on why the evidence may not bear it.
-    feasible: names of the options that keep to the constraints.
-    front: names of those that no other beats in utility, leakage and exposure.
-    misses: by name, what of the constraints an option does not keep to.
+    doubts: sentences on why the evidence may not support it.
+    feasible: names of the options that satisfy the constraints.
+    front: names of the options on the Pareto front of utility, leakage and
+      exposure.
+    misses: for each option by name, the constraints that it violates.
   """
 
   chosen: str
@@ -41,21 +42,23 @@ def recommend(
   constraints: answer_evidence.Constraints,
   evidence: answer_evidence.Evidence,
 ) -> Recommendation:
-  """The option that protects best among those that keep to the constraints.
+  """The option that protects best among those that satisfy the constraints.
 
-  The reference is left only for an option that is shown to protect better, by
-  the whole paired 95 % interval over seeds. Among those, whatever is shown to
-  protect as well as the best, within `MARGIN`, ties with it; ties go to what
-  exposes the other side less, then to utility, then to traffic.
+  An option replaces the reference only if it protects significantly better: the
+  whole paired 95 % interval over seeds is on its side. Among such options, one
+  ties with the best if the interval of their difference shows that it is worse
+  by at most `MARGIN`. Ties are decided by the exposure of the other side, then
+  by utility, then by traffic.
 
   Args:
-    options: all that were measured.
-    reference: name of the one that everything is held against.
-    constraints: see there.
-    evidence: see there.
+    options: all options that were measured.
+    reference: name of the option that the others are compared with.
+    constraints: what an option must satisfy, and whose privacy to protect.
+    evidence: validation rows, and the score of guessing on them.
 
   Raises:
-    ValueError: a reference that is no option, or an unknown side to protect.
+    ValueError: the reference is none of the options, or the side to protect
+      is unknown.
   """
   by_name = {o.name: o for o in options}
   if reference not in by_name:
@@ -146,9 +149,10 @@ def _chosen(
 
 
 def front(options: Sequence[answer_evidence.Option]) -> tuple[str, ...]:
-  """Names of those that no other beats in one of three and equals in two.
+  """Names of the options on the Pareto front of utility, leakage and exposure.
 
-  What was not measured counts as exposed.
+  Another option beats one that is no better in any of the three and worse in at
+  least one. Features whose exposure was not measured count as exposed.
   """
   points = np.array(
     [
@@ -187,25 +191,25 @@ def _risk(protect: str) -> Callable[[answer_evidence.Option], np.ndarray]:
 
 
 def _rounded(value: float) -> float:
-  """Differences below two points decide nothing; unknown comes last."""
+  """The value in steps of `MARGIN`, so that less is a tie; NaN sorts last."""
   return round(value / MARGIN) if value == value else float("inf")
 
 
 def _misses(option, base, constraints) -> list[str]:
-  """What of the constraints an option does not keep to."""
+  """The constraints that an option violates, in words."""
   if option.lacks:
     return [option.lacks]
-  found = []
+  violations = []
   if len(option.utilities) == len(base.utilities):
     loss = float(np.mean(base.utilities - option.utilities))
     if loss > constraints.utility_loss:
-      found.append(
+      violations.append(
         f"the main task loses {loss:.3f}, more than {constraints.utility_loss}"
       )
   exposed = float(np.mean(option.exposures))
   asked = constraints.exposed is not None or constraints.protect != "labels"
   if asked and exposed != exposed:
-    found.append("what it exposes of features was not measured")
+    violations.append("what it exposes of features was not measured")
   for value, most, what in (
     (
       float(np.mean(answer_evidence.leak(option))),
@@ -215,9 +219,9 @@ def _misses(option, base, constraints) -> list[str]:
     (exposed, constraints.exposed, "of the features is exposed"),
   ):
     if most is not None and value > most:
-      found.append(f"a share of {value:.3f} {what}, more than {most}")
+      violations.append(f"a share of {value:.3f} {what}, more than {most}")
   if constraints.traffic is not None and option.traffic > constraints.traffic:
-    found.append(
+    violations.append(
       f"{option.traffic} bytes a sample, more than {constraints.traffic}"
     )
-  return found
+  return violations

@@ -1,8 +1,8 @@
-"""What a defence buys and what it costs, and whether the cut buys more.
+"""What a defence gains and costs, and whether advancing the cut gains more.
 
-Cells are labelled by data, defense ("none" is one), strength and advance (of
-the cut). Two of them are compared seed by seed: they share data, draws and
-initial values as far as their networks do.
+Cells are labelled by data, defense (possibly "none"), strength and advance (of
+the cut). Two cells are compared seed by seed: they share data, draws and, where
+their networks agree, initial values.
 """
 
 import os
@@ -15,7 +15,7 @@ from vfl_jax.results import tables
 
 
 def read(workdir: str | os.PathLike[str]) -> None:
-  """The tables "tradeoff", "advances" and "findings"."""
+  """Write the tables "tradeoff", "advances", "margins" and "findings"."""
   frames = {
     name: answer_cells.labelled(tables.read(workdir, f"all_{name}"))
     for name in ("main", "attacks", "exposure", "cost")
@@ -26,12 +26,17 @@ def read(workdir: str | os.PathLike[str]) -> None:
   tables.write(workdir, "advances", steps)
   tables.write(workdir, "margins", [verdicts.MARGINS])
   failed = tables.read(workdir, "failed")
-  said = verdicts.findings(cells, pd.DataFrame(steps), failed)
-  tables.write(workdir, "findings", said + silent(frames["main"], cells))
+  sentences = verdicts.findings(cells, pd.DataFrame(steps), failed)
+  tables.write(workdir, "findings", sentences + silent(frames["main"], cells))
 
 
 def silent(main: pd.DataFrame, cells: pd.DataFrame) -> list[dict[str, str]]:
-  """A sentence on the cells that no attack has answered in, if there are."""
+  """A sentence on the cells in which no attack answered, if there are any.
+
+  Args:
+    main: scores of the main task of all cells.
+    cells: cells as `cells.measured` gives them.
+  """
   measured_ones = set(cells[verdicts.CELL].itertuples(index=False, name=None))
   missing = sorted(
     set(main[verdicts.CELL].itertuples(index=False, name=None)) - measured_ones

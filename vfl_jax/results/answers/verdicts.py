@@ -1,4 +1,4 @@
-"""One cell of a study against another: seed by seed, and in sentences."""
+"""Paired comparisons of the cells of a study, as numbers and as sentences."""
 
 from typing import Any
 
@@ -7,27 +7,29 @@ import pandas as pd
 from vfl_jax.results import intervals
 
 CELL = ["data", "defense", "strength", "advance"]
-# how much worse is as good as equal: shares of samples, as accuracy is
+# a loss below this counts as none; shares of samples, like accuracy
 MARGINS = {"utility": 0.02, "leakage": 0.05}
 
 
 def verdict(better: pd.Series, worse: pd.Series) -> dict[str, Any]:
-  """One cell against another, by paired differences over seeds.
+  """Compare two cells by paired differences over seeds.
+
+  A leakage advantage below zero counts as zero, since that attacker does better
+  without the federation.
 
   Args:
-    better: the cell that is asked about, a row of `measured`.
-    worse: the one it is held against.
+    better: the cell in question, a row of `cells.measured`.
+    worse: the cell that it is compared with.
 
   Returns:
-    utility and leakage, the differences over the seeds that both have, with
-    their 95 % intervals; an advantage below zero counts as none, for that
-    attacker does without the federation. And the verdict: "dominates" if one
-    of the two is told apart to the better and the other is told apart too or
-    at most its margin worse (by the whole interval), "dominated" for the
-    reverse, "trade-off" if one is told apart to the better and the other to
-    the worse, else "not told apart".
+    utility and leakage: mean differences over the seeds that both cells have,
+    with their 95 % intervals (suffixes "_low" and "_high"). verdict:
+    "dominates" if the cell is significantly better in one of the two and, by
+    the whole interval, worse by less than the margin in the other; "dominated"
+    for the reverse; "trade-off" if it is significantly better in one and
+    significantly worse in the other; else "not told apart".
   """
-  found: dict[str, Any] = {}
+  comparison: dict[str, Any] = {}
   gains, losses = {}, {}
   for name, column in (("utility", "utilities"), ("leakage", "leakages")):
     a, b = better[column], worse[column]
@@ -35,16 +37,22 @@ def verdict(better: pd.Series, worse: pd.Series) -> dict[str, Any]:
       a, b = a.clip(lower=0), b.clip(lower=0)
     difference = (a - b).dropna()  # by seed
     mean, low, high = intervals.interval(difference.tolist())
-    found |= {name: mean, f"{name}_low": low, f"{name}_high": high}
+    comparison |= {name: mean, f"{name}_low": low, f"{name}_high": high}
     if name == "leakage":  # the less the better
       low, high = -high, -low
     gains[name], losses[name] = (low, -low), (-high, high)
-  found["verdict"] = _judged(gains, losses)
-  return found
+  comparison["verdict"] = _judged(gains, losses)
+  return comparison
 
 
 def _judged(gains, losses):
-  """Of `(surely at least, at most lost)` by name, there and back."""
+  """The verdict, from both directions.
+
+  Args:
+    gains: for each quantity the least gain and the largest loss that the
+      interval allows.
+    losses: the same for the other direction.
+  """
 
   def wins(sides):
     return [name for name, (least, _) in sides.items() if least > 0]
@@ -63,14 +71,18 @@ def _judged(gains, losses):
 
 
 def advances(cells: pd.DataFrame) -> list[dict[str, Any]]:
-  """The cut instead of every defence, and on top of every defence.
+  """Compare an advanced cut with every defence, alone and combined.
+
+  Args:
+    cells: cells as `cells.measured` gives them.
 
   Returns:
-    Rows: question ("instead": advancing the cut of the undefended model
-    against a defence at the reference cut; "on top": a defence with the cut
-    advanced against the same without; "alone": the undefended model with the
-    cut advanced against the same without), data, defense, strength, advance,
-    the differences and verdict of `verdict`, and that in features exposed.
+    Rows: question, data, defense, strength, advance, the differences and the
+    verdict of `verdict`, and exposed, the difference in features exposed. The
+    questions are "instead" (the undefended model with the cut advanced against
+    a defence at the reference cut), "on top" (a defence with the cut advanced
+    against the same defence at the reference cut) and "alone" (the undefended
+    model with the cut advanced against the same at the reference cut).
   """
   index = {tuple(row[k] for k in CELL): row for _, row in cells.iterrows()}
   rows = []
@@ -105,41 +117,41 @@ def advances(cells: pd.DataFrame) -> list[dict[str, Any]]:
 def findings(
   cells: pd.DataFrame, steps: pd.DataFrame, failed: pd.DataFrame
 ) -> list[dict[str, str]]:
-  """The study's questions, answered in numbers, against the paper too.
+  """Answers to the study's questions, as sentences with their numbers.
 
   Args:
-    cells: of `cells.measured`.
-    steps: of `advances`.
-    failed: cells that came to no result; may be empty.
+    cells: cells as `cells.measured` gives them.
+    steps: comparisons as `advances` gives them.
+    failed: cells without a result; may be empty.
   """
   if steps.empty:
     return []
-  said = []
-  for data, part in cells[cells["defense"] == "none"].groupby(
+  sentences = []
+  for data, undefended in cells[cells["defense"] == "none"].groupby(
     "data", sort=False
   ):
-    said += _alone(str(data), part, steps)
+    sentences += _alone(str(data), undefended, steps)
   for question, name in (
     ("instead", "Does advancing the cut dominate other defences"),
     ("on top", "Does advancing the cut improve other defences"),
   ):
-    part = steps[steps["question"] == question]
-    for data, own in part.groupby("data", sort=False):
-      text, detail = _answer(f"{name} on {_plain(data)}", own)
-      far = own["advance"].max() if question == "on top" else 0
+    asked = steps[steps["question"] == question]
+    for data, comparisons in asked.groupby("data", sort=False):
+      text, detail = _answer(f"{name} on {_plain(data)}", comparisons)
+      far = comparisons["advance"].max() if question == "on top" else 0
       gone = _failed(failed, data, {0, far})
       if gone:
         detail += f"; not compared, for they came to no result: {gone}"
-      said.append((text, detail))
-  return [{"text": text, "detail": detail} for text, detail in said]
+      sentences.append((text, detail))
+  return [{"text": text, "detail": detail} for text, detail in sentences]
 
 
-def _alone(data, part, steps):
-  part = part.sort_values("advance")
-  before, after = part.iloc[0], part.iloc[-1]
+def _alone(data, undefended, steps):
+  undefended = undefended.sort_values("advance")
+  before, after = undefended.iloc[0], undefended.iloc[-1]
   if before["advance"] or not after["advance"]:
     return []
-  own = steps[
+  step = steps[
     (steps["question"] == "alone")
     & (steps["data"] == data)
     & (steps["advance"] == after["advance"])
@@ -153,8 +165,8 @@ def _alone(data, part, steps):
     (
       f"On {_plain(data)}, advancing the cut by {int(after['advance'])} "
       f"changes test {before['metric'].replace('_', ' ')} by "
-      f"{_interval(own, 'utility')} and the largest leakage advantage by "
-      f"{_interval(own, 'leakage')}; by means the "
+      f"{_interval(step, 'utility')} and the largest leakage advantage by "
+      f"{_interval(step, 'leakage')}; by means the "
       f"{before['exposed']:.0%} of the features' variance that the active "
       f"party can rebuild become {after['exposed']:.0%}",
       f"leakage advantage by kind of attack: {', '.join(kinds)}",
@@ -163,25 +175,25 @@ def _alone(data, part, steps):
 
 
 def _failed(failed, data, advances):
-  """Defences of a data set that failed with the cut so far forward."""
+  """Names of a data set's defences that failed at one of these advances."""
   if failed.empty:
     return ""
-  part = failed[(failed["data"] == data) & failed["advance"].isin(advances)]
-  names = part["defense"].str.cat(part["strength"].fillna("").astype(str), " ")
+  lost = failed[(failed["data"] == data) & failed["advance"].isin(advances)]
+  names = lost["defense"].str.cat(lost["strength"].fillna("").astype(str), " ")
   return ", ".join(dict.fromkeys(names.map(_plain)))
 
 
-def _answer(question, part):
-  """How often it does, with the cut as far forward as it goes."""
+def _answer(question, comparisons):
+  """How often the answer is yes, with the cut advanced the farthest."""
   shares = {
-    int(advance): own["verdict"].value_counts(normalize=True).to_dict()
-    for advance, own in part.groupby("advance")
+    int(advance): at_advance["verdict"].value_counts(normalize=True).to_dict()
+    for advance, at_advance in comparisons.groupby("advance")
   }
   far = max(shares)
-  own, share = part[part["advance"] == far], shares.pop(far)
+  farthest, share = comparisons[comparisons["advance"] == far], shares.pop(far)
   won, lost = (share.get(k, 0.0) for k in ("dominates", "dominated"))
-  if own["utility_low"].isna().all():
-    return f"{question}? One seed cannot tell", f"{len(own)} comparisons"
+  if farthest["utility_low"].isna().all():
+    return f"{question}? One seed cannot tell", f"{len(farthest)} comparisons"
   answer = (
     "Mostly yes" if won > 0.5 else "Mostly no" if lost > 0.5 else "Not clearly"
   )
@@ -191,12 +203,12 @@ def _answer(question, part):
   ]
   return (
     f"{question}? {answer}: {far} stages forward it is better in {won:.0%} of "
-    f"{len(own)} comparisons, worse in {lost:.0%}, and trades one for the "
-    f"other in {share.get('trade-off', 0.0):.0%}",
+    f"{len(farthest)} comparisons, worse in {lost:.0%}, and trades one for "
+    f"the other in {share.get('trade-off', 0.0):.0%}",
     "the others are not told apart; in the median utility "
-    f"{own['utility'].median():+.3f}, leakage advantage "
-    f"{own['leakage'].median():+.3f}, features exposed "
-    f"{own['exposed'].median():+.2f}"
+    f"{farthest['utility'].median():+.3f}, leakage advantage "
+    f"{farthest['leakage'].median():+.3f}, features exposed "
+    f"{farthest['exposed'].median():+.2f}"
     + (f"; by fewer stages, {', '.join(less)}" if less else ""),
   )
 

@@ -1,4 +1,4 @@
-"""Figures from tables, never from live objects."""
+"""Figures drawn from tables, never from live objects."""
 
 import os
 import pathlib
@@ -22,7 +22,7 @@ from vfl_jax.results import tables
 
 __all__ = ["FIGURES", "final", "write"]
 
-# figure: the table it is drawn from, and how
+# name of a figure: the table that it is drawn from, and the function
 FIGURES = {
   "training": ("training", training.training),
   "information": ("information", layers.information),
@@ -45,7 +45,14 @@ FIGURES = {
 
 
 def write(workdir: str | os.PathLike[str]) -> dict[str, pathlib.Path]:
-  """Every figure whose table is there, as .png and .svg; paths of the svg."""
+  """Draw every figure whose table exists, as .svg and .png.
+
+  Args:
+    workdir: folder of the run.
+
+  Returns:
+    Paths of the .svg files, by name of the figure.
+  """
   paths = {}
   folder = pathlib.Path(workdir) / "figures"
   folder.mkdir(parents=True, exist_ok=True)

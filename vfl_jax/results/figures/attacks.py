@@ -1,4 +1,4 @@
-"""Attacks beside their controls."""
+"""Figure of attacks beside their controls."""
 
 from matplotlib import figure as figures
 import numpy as np
@@ -18,7 +18,7 @@ LOOKS = {
 
 
 def attacks(frame: pd.DataFrame) -> figures.Figure:
-  """Each attack beside its controls and ceiling, intervals over seeds."""
+  """Draw each attack beside its controls and ceiling, with intervals."""
   frame = frame[frame["primary"]]
   groups = list(frame.groupby(["attack", "party"], sort=False))
   figure, axes = style.subplots(

@@ -1,4 +1,4 @@
-"""The options of an audit, and what they mean to either side."""
+"""Figures of the options of an audit, and of what either side loses."""
 
 from matplotlib import figure as figures
 from matplotlib import ticker
@@ -10,20 +10,20 @@ _MARKERS = "osD^vP<"
 
 
 def options(frame: pd.DataFrame) -> figures.Figure:
-  """Test score of the main task against leakage, a point per option.
+  """Draw leakage over the test score of the main task, a point per option.
 
-  The numbers are cuts, the ring is the reference, the star what is chosen.
+  Numbers are cuts, the ring is the reference and the star the chosen option.
   """
   figure, axis = style.subplots(figsize=(7.2, 4.2))
   axis.axhline(0, color=style.GREY, linewidth=0.8, linestyle=":")
-  for k, (defense, part) in enumerate(frame.groupby("defense", sort=False)):
-    part = part.sort_values("cut")
+  for k, (defense, by_cut) in enumerate(frame.groupby("defense", sort=False)):
+    by_cut = by_cut.sort_values("cut")
     colour = style.COLOURS[k % len(style.COLOURS)]
     axis.errorbar(
-      part["test_mean"],
-      part["leak"],
-      xerr=_bars(part, "test_mean", "test_low", "test_high"),
-      yerr=_bars(part, "leak", "leak_low", "leak_high"),
+      by_cut["test_mean"],
+      by_cut["leak"],
+      xerr=_bars(by_cut, "test_mean", "test_low", "test_high"),
+      yerr=_bars(by_cut, "leak", "leak_low", "leak_high"),
       color=colour,
       marker=_MARKERS[k % len(_MARKERS)],
       markersize=5,
@@ -32,7 +32,7 @@ def options(frame: pd.DataFrame) -> figures.Figure:
       alpha=0.9,
       label="no defence" if defense == "none" else str(defense),
     )
-    for _, row in part.iterrows():
+    for _, row in by_cut.iterrows():
       axis.annotate(
         f"{row['cut']}",
         (row["test_mean"], row["leak"]),
@@ -42,10 +42,10 @@ def options(frame: pd.DataFrame) -> figures.Figure:
         fontsize=8,
       )
   for column, marker, size in (("reference", "o", 13), ("chosen", "*", 19)):
-    own = frame[frame[column]]
+    marked = frame[frame[column]]
     axis.plot(
-      own["test_mean"],
-      own["leak"],
+      marked["test_mean"],
+      marked["leak"],
       marker=marker,
       markersize=size,
       markerfacecolor="none",
@@ -60,9 +60,9 @@ def options(frame: pd.DataFrame) -> figures.Figure:
 
 
 def sides(frame: pd.DataFrame) -> figures.Figure | None:
-  """Leakage of labels and exposure of features over the cut, no defence."""
-  part = frame[frame["defense"] == "none"].sort_values("cut")
-  if len(part) < 2:
+  """Draw leakage of labels and exposure of features by cut, undefended."""
+  undefended = frame[frame["defense"] == "none"].sort_values("cut")
+  if len(undefended) < 2:
     return None
   figure, axis = style.subplots(figsize=(7.2, 3.2))
   for colour, marker, quantity, label in (
@@ -70,12 +70,16 @@ def sides(frame: pd.DataFrame) -> figures.Figure | None:
     (style.COLOURS[0], "s", "exposed", "features: share exposed"),
   ):
     axis.plot(
-      part["cut"], part[quantity], color=colour, marker=marker, label=label
+      undefended["cut"],
+      undefended[quantity],
+      color=colour,
+      marker=marker,
+      label=label,
     )
   axis.fill_between(
-    part["cut"],
-    part["leak_low"],
-    part["leak_high"],
+    undefended["cut"],
+    undefended["leak_low"],
+    undefended["leak_high"],
     color=style.COLOURS[1],
     alpha=0.15,
     linewidth=0,
@@ -87,7 +91,7 @@ def sides(frame: pd.DataFrame) -> figures.Figure | None:
   return figure
 
 
-def _bars(part, middle, low, high):
-  """Distances to the ends of an interval; 0 where there is none."""
-  ends = part[middle] - part[low], part[high] - part[middle]
+def _bars(frame, middle, low, high):
+  """Distances from the mean to the ends of its interval; 0 without one."""
+  ends = frame[middle] - frame[low], frame[high] - frame[middle]
   return [end.fillna(0).clip(lower=0) for end in ends]

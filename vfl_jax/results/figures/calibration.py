@@ -1,4 +1,4 @@
-"""Estimators against the truth."""
+"""Figures of estimates against the truth."""
 
 from matplotlib import figure as figures
 import numpy as np
@@ -8,14 +8,14 @@ from vfl_jax.results.figures import style
 
 
 def _ordered(frame):
-  """Estimators, the smallest error first."""
+  """Names of the estimators, by increasing error."""
   error = (frame["nats"] - frame["truth"]).abs() / np.log(frame["classes"])
   error = error.clip(upper=1)
   return list(error.groupby(frame["estimator"]).mean().sort_values().index)
 
 
 def calibration(frame: pd.DataFrame) -> figures.Figure:
-  """Estimate over truth, a panel per estimator, a colour per sample size."""
+  """Draw estimates over truth: a panel per estimator, a colour per size."""
   names = _ordered(frame)
   figure, axes = style.panels(len(names), 5, 2.3, 2.35)
   sizes = sorted(frame["n"].unique())
@@ -24,11 +24,12 @@ def calibration(frame: pd.DataFrame) -> figures.Figure:
     apart = 0.035 * (np.arange(len(sizes)) - (len(sizes) - 1) / 2)
     colours = np.resize(style.COLOURS, len(sizes))
     for n, colour, shift in zip(sizes, colours, apart, strict=True):
-      part = frame[(frame["estimator"] == name) & (frame["n"] == n)]
-      scale = np.log(part["classes"])
+      estimates = frame[(frame["estimator"] == name) & (frame["n"] == n)]
+      scale = np.log(estimates["classes"])
       axis.plot(
-        part["truth"] / scale + shift,  # so that sizes do not hide each other
-        (part["nats"] / scale).clip(-0.3, 1.3),
+        estimates["truth"] / scale
+        + shift,  # so that sizes do not hide each other
+        (estimates["nats"] / scale).clip(-0.3, 1.3),
         ".",
         color=colour,
         markersize=2.5,
@@ -46,7 +47,7 @@ def calibration(frame: pd.DataFrame) -> figures.Figure:
 
 
 def calibration_errors(frame: pd.DataFrame) -> figures.Figure:
-  """Mean absolute error by columns, a panel per samples and classes."""
+  """Draw mean absolute errors by dimension: a panel per size and classes."""
   names = _ordered(frame)
   frame = frame.assign(
     error=(
@@ -59,9 +60,11 @@ def calibration_errors(frame: pd.DataFrame) -> figures.Figure:
   for i, n in enumerate(sizes):
     for j, count in enumerate(classes):
       axis = axes[i, j]
-      part = frame[(frame["n"] == n) & (frame["classes"] == count)]
+      estimates = frame[(frame["n"] == n) & (frame["classes"] == count)]
       for k, name in enumerate(names):
-        error = part[part["estimator"] == name].groupby("d")["error"].mean()
+        error = (
+          estimates[estimates["estimator"] == name].groupby("d")["error"].mean()
+        )
         axis.plot(
           error.index,
           error.clip(upper=1),

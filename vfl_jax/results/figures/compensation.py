@@ -1,4 +1,4 @@
-"""Who does the work, by the cut."""
+"""Figure of whether bottoms or top do the work, by the cut."""
 
 from matplotlib import figure as figures
 from matplotlib import ticker
@@ -21,7 +21,7 @@ _PROBES = {
 
 
 def compensated(frame: pd.DataFrame) -> figures.Figure:
-  """Above test accuracy, below what a linear probe reads at the cut."""
+  """Draw test accuracy (above) and linear probes at the cut (below)."""
   data = list(dict.fromkeys(frame["data"]))
   figure, axes = style.subplots(
     2,
@@ -32,29 +32,29 @@ def compensated(frame: pd.DataFrame) -> figures.Figure:
     figsize=(2.6 * len(data) + 2.6, 5.0),
   )
   for k, name in enumerate(data):
-    part = frame[frame["data"] == name].sort_values("cut")
+    by_cut = frame[frame["data"] == name].sort_values("cut")
     for axis, shown in zip(axes[:, k], (_ACCURACY, _PROBES), strict=True):
       for colour, marker, (key, label) in zip(
         style.COLOURS, "osD^", shown.items()
       ):
         axis.plot(
-          part["cut"],
-          part[key],
+          by_cut["cut"],
+          by_cut[key],
           color=colour,
           marker=marker,
           markersize=3.5,
           label=label,
         )
         axis.fill_between(
-          part["cut"],
-          part[f"{key}_low"],
-          part[f"{key}_high"],
+          by_cut["cut"],
+          by_cut[f"{key}_low"],
+          by_cut[f"{key}_high"],
           color=colour,
           alpha=0.15,
           linewidth=0,
         )
     axes[0, k].axhline(
-      part["prior"].iloc[0], color=style.GREY, linewidth=0.8, linestyle=":"
+      by_cut["prior"].iloc[0], color=style.GREY, linewidth=0.8, linestyle=":"
     )
     axes[0, k].set_title(str(name).replace("_", " "))
     axes[1, k].set_xlabel("cut")

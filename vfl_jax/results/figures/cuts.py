@@ -1,4 +1,4 @@
-"""What every cut costs and gives."""
+"""Figure of the costs and gains of every cut."""
 
 from matplotlib import figure as figures
 from matplotlib import ticker
@@ -21,9 +21,9 @@ _PANELS = {
 
 
 def cuts(frame: pd.DataFrame) -> figures.Figure:
-  """A panel per quantity over the cut, a line per data set.
+  """Draw quantities over the cut: a panel for each, a line per data set.
 
-  The reference cut is ringed; FLOPs are shares of all.
+  A ring marks the reference cut. FLOPs are shares of the total.
   """
   frame = frame.assign(
     traffic=frame["up_bytes"] + frame["down_bytes"],
@@ -39,27 +39,27 @@ def cuts(frame: pd.DataFrame) -> figures.Figure:
   for axis in leaks[1:]:
     axis.sharey(leaks[0])
   for axis, (quantity, title) in zip(axes.flat, shown.items()):
-    for k, (name, part) in enumerate(frame.groupby("data", sort=False)):
-      part = part.sort_values("cut")
+    for k, (name, data_cells) in enumerate(frame.groupby("data", sort=False)):
+      data_cells = data_cells.sort_values("cut")
       colour = style.COLOURS[k % len(style.COLOURS)]
       axis.plot(
-        part["cut"],
-        part[quantity],
+        data_cells["cut"],
+        data_cells[quantity],
         color=colour,
         marker=_MARKERS[k % len(_MARKERS)],
         markersize=3.5,
         label=str(name).replace("_", " "),
       )
-      if f"{quantity}_low" in part:
+      if f"{quantity}_low" in data_cells:
         axis.fill_between(
-          part["cut"],
-          part[f"{quantity}_low"],
-          part[f"{quantity}_high"],
+          data_cells["cut"],
+          data_cells[f"{quantity}_low"],
+          data_cells[f"{quantity}_high"],
           color=colour,
           alpha=0.15,
           linewidth=0,
         )
-      usual = part[part["advance"] == 0]
+      usual = data_cells[data_cells["advance"] == 0]
       axis.plot(
         usual["cut"],
         usual[quantity],

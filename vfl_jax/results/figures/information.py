@@ -1,4 +1,4 @@
-"""Information by depth, a panel per pair of data and model."""
+"""Figure of information by depth, a panel per pair of data and model."""
 
 from matplotlib import figure as figures
 from matplotlib import ticker
@@ -11,20 +11,23 @@ _PLACES = {"bottom": "a party", "joint": "all parties"}
 
 
 def depth(frame: pd.DataFrame) -> figures.Figure:
-  """Shares of H(Y) by depth: of a party hollow, of all together filled.
+  """Draw shares of H(Y) by depth, by the first estimator.
 
-  The first estimator; solid on rows held out, dashed on rows trained on, the
-  dotted line is the floor of shuffled labels.
+  Hollow markers are of a single party, filled ones of all parties jointly.
+  Solid lines are on rows held out, dashed ones on rows trained on; the dotted
+  line is the floor of permuted labels.
   """
   frame = frame[frame["estimator"] == frame["estimator"].iloc[0]]
   pairs = list(frame.groupby(["data", "model"], sort=False))
   figure, axes = style.panels(len(pairs), 4, 2.5, 2.1)
-  for axis, ((data, model), part) in zip(axes.flat, pairs):
-    for colour, (samples, own) in zip(
-      style.COLOURS, part.groupby("samples", sort=False)
+  for axis, ((data, model), pair_curves) in zip(axes.flat, pairs):
+    for colour, (samples, sample_curves) in zip(
+      style.COLOURS, pair_curves.groupby("samples", sort=False)
     ):
       for place, face in (("bottom", "white"), ("joint", colour)):
-        points = own[own["place"] == place].sort_values("layer")
+        points = sample_curves[sample_curves["place"] == place].sort_values(
+          "layer"
+        )
         axis.plot(
           points["layer"],
           points["mean"],
@@ -44,7 +47,7 @@ def depth(frame: pd.DataFrame) -> figures.Figure:
           alpha=0.15,
           linewidth=0,
         )
-    floor = part.groupby("layer")["floor"].mean()
+    floor = pair_curves.groupby("layer")["floor"].mean()
     axis.plot(floor.index, floor, ":", color=style.GREY, linewidth=0.8)
     axis.set_title(f"{data}, {model}".replace("_", " "), fontsize=8)
     axis.set_ylim(-0.08, 1.05)

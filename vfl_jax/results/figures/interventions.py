@@ -1,4 +1,4 @@
-"""Who does what, bottoms or top."""
+"""Figures of interventions: whether bottoms or top do the work."""
 
 from matplotlib import figure as figures
 import numpy as np
@@ -9,7 +9,7 @@ from vfl_jax.results import intervals
 
 
 def compensation(frame: pd.DataFrame) -> figures.Figure:
-  """Test accuracy of the federation and of what replaces its parts."""
+  """Draw test accuracies of the federation and with parts of it replaced."""
   names = list(dict.fromkeys(frame["what"]))
   figure, axis = style.subplots(figsize=(8.4, 0.7 + 0.36 * len(names)))
   for line, name in enumerate(names):
@@ -36,7 +36,7 @@ def compensation(frame: pd.DataFrame) -> figures.Figure:
 
 
 def probes(frame: pd.DataFrame) -> figures.Figure:
-  """Usable information at the cut: federation, untrained, central."""
+  """Draw usable information at the cut: federation, untrained, central."""
   families = list(dict.fromkeys(frame["family"]))
   parties = list(dict.fromkeys(frame["party"]))
   whats = list(dict.fromkeys(frame["what"]))
@@ -51,17 +51,17 @@ def probes(frame: pd.DataFrame) -> figures.Figure:
   for axis, family in zip(axes[0], families, strict=True):
     for colour, offset, what in zip(style.COLOURS, offsets, whats):
       for line, party in enumerate(parties):
-        own = frame[
+        values = frame[
           (frame["family"] == family)
           & (frame["what"] == what)
           & (frame["party"] == party)
         ]["nats"]
-        if own.empty:
+        if values.empty:
           continue
         axis.errorbar(
-          own.mean(),
+          values.mean(),
           line + offset,
-          xerr=intervals.half_width(own),
+          xerr=intervals.half_width(values),
           color=colour,
           marker="o",
           markersize=5,

@@ -1,4 +1,4 @@
-"""Information over depth and over the training."""
+"""Figures of information over depth and over training."""
 
 import itertools
 
@@ -17,7 +17,7 @@ def final(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def information(frame: pd.DataFrame) -> figures.Figure:
-  """I(T;Y) by layer: per party and jointly, with floor, ceiling and cut."""
+  """Draw I(T;Y) by layer, per party and jointly; with floor, ceiling, cut."""
   frame = final(frame)
   estimators = list(dict.fromkeys(frame["estimator"]))
   samples = list(dict.fromkeys(frame["samples"]))
@@ -27,10 +27,10 @@ def information(frame: pd.DataFrame) -> figures.Figure:
   for row, estimator in enumerate(estimators):
     for column, where in enumerate(samples):
       axis = axes[row, column]
-      part = frame[
+      estimates = frame[
         (frame["estimator"] == estimator) & (frame["samples"] == where)
       ]
-      _curves(axis, part)
+      _curves(axis, estimates)
       _stages(axis, frame)
       axis.set_title(f"{estimator}, {where}")
   for axis in axes[:, 0]:
@@ -40,22 +40,24 @@ def information(frame: pd.DataFrame) -> figures.Figure:
 
 
 def _stages(axis, frame):
-  """Names of the stages along the horizontal axis."""
+  """Write the names of the stages along the horizontal axis."""
   stages = frame.drop_duplicates("layer").set_index("layer")["stage"]
   stages = stages.sort_index()
   axis.set_xticks(range(len(stages)), stages, rotation=90)
   axis.tick_params("x", labelsize=9 if len(stages) < 12 else 6.5)
 
 
-def _curves(axis, part, references=True):
-  parties = list(dict.fromkeys(part["party"]))
+def _curves(axis, estimates, references=True):
+  parties = list(dict.fromkeys(estimates["party"]))
   for colour, party in zip(np.resize(style.COLOURS, len(parties)), parties):
     joint = party == "joint"
     colour = style.INK if joint else colour
     name = "all parties" if joint else f"party {party}"
-    own = part[part["party"] == party]
+    party_estimates = estimates[estimates["party"] == party]
     for form, marker, dashes in (("flat", "o", "-"), ("pooled", "d", ":")):
-      by_layer = own[own["form"] == form].groupby("layer")["nats"]
+      by_layer = party_estimates[party_estimates["form"] == form].groupby(
+        "layer"
+      )["nats"]
       if not by_layer.ngroups or (form == "pooled" and not joint):
         continue
       mean, half = by_layer.mean(), by_layer.apply(intervals.half_width)
@@ -74,7 +76,7 @@ def _curves(axis, part, references=True):
       )
   if not references:
     return
-  floor = part.groupby("layer")["floor"]
+  floor = estimates.groupby("layer")["floor"]
   axis.fill_between(
     floor.min().index,
     floor.min(),
@@ -91,14 +93,14 @@ def _curves(axis, part, references=True):
     label="floor (permuted labels)",
   )
   axis.axhline(
-    part["ceiling"].iloc[0],
+    estimates["ceiling"].iloc[0],
     color=style.GREY,
     linestyle="--",
     linewidth=1,
     label="ceiling H(Y)",
   )
   axis.axvline(
-    part["cut"].iloc[0] + 0.5,
+    estimates["cut"].iloc[0] + 0.5,
     color=style.COLOURS[3],
     linewidth=1.2,
     label="cut",
@@ -106,7 +108,7 @@ def _curves(axis, part, references=True):
 
 
 def _along(frame):
-  """Rows about I(T;Y) of the estimator that has several epochs."""
+  """Rows about I(T;Y) of the estimator that was used at several epochs."""
   frame = frame[(frame["quantity"] == "I(T;Y)") & (frame["form"] == "flat")]
   if frame["epoch"].nunique() < 2:
     return frame.iloc[:0]
@@ -115,7 +117,7 @@ def _along(frame):
 
 
 def information_map(frame: pd.DataFrame) -> figures.Figure | None:
-  """I(T;Y) over depth and epoch: a column of maps per party, and for all."""
+  """Draw I(T;Y) over depth and epoch: maps, a column per party and for all."""
   frame = _along(frame)
   if frame.empty:
     return None
@@ -135,8 +137,8 @@ def information_map(frame: pd.DataFrame) -> figures.Figure | None:
     enumerate(samples), enumerate(parties)
   ):
     axis = axes[i, j]
-    own = frame[(frame["party"] == party) & (frame["samples"] == where)]
-    table = own.pivot_table(index="epoch", columns="layer", values="nats")
+    estimates = frame[(frame["party"] == party) & (frame["samples"] == where)]
+    table = estimates.pivot_table(index="epoch", columns="layer", values="nats")
     image = axis.imshow(
       table,
       vmin=0,
@@ -146,7 +148,7 @@ def information_map(frame: pd.DataFrame) -> figures.Figure | None:
       origin="lower",
     )
     axis.set_yticks(range(len(table)), table.index)
-    _stages(axis, own)
+    _stages(axis, estimates)
     axis.grid(visible=False)
     name = "all parties" if party == "joint" else f"party {party}"
     axis.set_title(f"{name}, {where}")
@@ -157,22 +159,22 @@ def information_map(frame: pd.DataFrame) -> figures.Figure | None:
 
 
 def information_epochs(frame: pd.DataFrame) -> figures.Figure | None:
-  """The same as small multiples: curves per epoch, on both kinds of rows."""
+  """Draw I(T;Y) by layer as small multiples, by epoch and kind of rows."""
   frame = _along(frame)
   if frame.empty:
     return None
   epochs = sorted(frame["epoch"].unique())
   samples = list(dict.fromkeys(frame["samples"]))
   columns = min(4, len(epochs))
-  lines = -(-len(epochs) // columns)  # of panels, for each kind of rows
+  lines = -(-len(epochs) // columns)  # rows of panels, for each kind of rows
   figure, axes = style.panels(len(samples) * lines * columns, columns, 2.4, 2.1)
   for i, where in enumerate(samples):
     block = axes[i * lines : (i + 1) * lines].flat
     for axis in block[len(epochs) :]:
       axis.axis("off")
     for axis, epoch in zip(block, epochs):
-      part = frame[(frame["epoch"] == epoch) & (frame["samples"] == where)]
-      _curves(axis, part)
+      estimates = frame[(frame["epoch"] == epoch) & (frame["samples"] == where)]
+      _curves(axis, estimates)
       _stages(axis, frame)
       axis.set_title(f"{f'epoch {epoch}' if epoch else 'untrained'}, {where}")
   for axis in axes[:, 0]:

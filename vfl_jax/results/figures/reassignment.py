@@ -1,4 +1,4 @@
-"""Attacks against alignment, task by task."""
+"""Figure of attack scores against alignment, by task."""
 
 from matplotlib import figure as figures
 import pandas as pd
@@ -16,9 +16,10 @@ _MARKERS = {
 
 
 def reassignment(frame: pd.DataFrame) -> figures.Figure:
-  """Per data set, what attacks score and what of it is the federation's.
+  """Draw the score and the advantage of the strongest attack, by data set.
 
-  Against what few labels find in the features alone, above the prior.
+  The horizontal axis is the score of few labels on the features alone, above
+  the prior.
   """
   data = list(dict.fromkeys(frame["data"]))
   figure, axes = style.subplots(
@@ -30,10 +31,10 @@ def reassignment(frame: pd.DataFrame) -> figures.Figure:
     figsize=(2.3 * len(data) + 0.6, 5.2),
   )
   for k, name in enumerate(data):
-    part = frame[frame["data"] == name]
+    tasks = frame[frame["data"] == name]
     above, gain = axes[:, k]
     above.set_title(name.replace("_", " "))
-    for row in part.to_dict("records"):
+    for row in tasks.to_dict("records"):
       kind = str(row["task"]).split()[0]
       marker = _MARKERS.get(kind, "v")
       colours = [*_MARKERS]

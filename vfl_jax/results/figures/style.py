@@ -1,10 +1,10 @@
-"""What all figures share: colours, intervals, a legend above the panels."""
+"""Style that all figures share: colours, panels, a legend above them."""
 
 from typing import Any
 
 from matplotlib import figure as figures
 
-# Okabe and Ito's palette: told apart with colour-blind eyes too
+# Okabe and Ito's palette, which colour-blind readers can distinguish too
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 GREY, INK = "#8a8f98", "#1f2430"
 RC = {
@@ -36,13 +36,33 @@ def subplots(
   layout: Any = None,
   **options: Any,
 ) -> tuple[figures.Figure, Any]:
-  """A figure and its axes without pyplot: a notebook keeps its own backend."""
+  """Create a figure and its axes without pyplot.
+
+  A notebook thus keeps its own backend.
+
+  Args:
+    rows: number of rows of panels.
+    columns: number of columns of panels.
+    figsize: width and height in inches.
+    layout: layout engine of the figure.
+    **options: further options of `Figure.subplots`.
+  """
   figure = figures.Figure(figsize=figsize, layout=layout)
   return figure, figure.subplots(rows, columns, **options)
 
 
 def panels(count: int, columns: int, width: float, height: float):
-  """A figure of small multiples and as many axes; `legend_above` it."""
+  """Create a figure of small multiples, to finish with `legend_above`.
+
+  Args:
+    count: number of panels; axes beyond them are hidden.
+    columns: most panels in a row.
+    width: of a panel, in inches.
+    height: of a panel, in inches.
+
+  Returns:
+    The figure and its axes, an array of shape [rows, columns].
+  """
   columns = min(columns, count)
   rows = -(-count // columns)
   figure, axes = subplots(
@@ -59,6 +79,7 @@ def panels(count: int, columns: int, width: float, height: float):
 
 
 def legend_above(figure, axis):
+  """Put the legend of one panel above all panels, and tighten the layout."""
   handles, labels = axis.get_legend_handles_labels()
   columns = min(6, len(labels))
   lines = -(-len(labels) // columns)

@@ -1,4 +1,4 @@
-"""Utility against leakage, with and without the cut advanced."""
+"""Figures of utility against leakage, with and without an advanced cut."""
 
 from matplotlib import figure as figures
 import pandas as pd
@@ -35,7 +35,7 @@ GROUPS = {
 }
 COLOURS = (*style.COLOURS, "#555555")
 MARKERS = "osD^vP<"
-_LOWEST = -0.1  # an advantage below zero is none
+_LOWEST = -0.1  # end of the axis; an advantage below zero counts as none
 _LEAKAGES = ("completion", "gradient", "clustering")
 _QUANTITIES = {
   "utility": "main task",
@@ -47,10 +47,11 @@ _QUANTITIES = {
 
 
 def pareto(frame: pd.DataFrame) -> figures.Figure | None:
-  """A panel per data set and kind of defence, one curve per defence.
+  """Draw leakage over utility: a panel per data set and kind of defence.
 
-  Hollow: the cut where it was; filled: as far forward as the study goes. What
-  lies below the axis of leakage is drawn at its end.
+  Each defence has a curve. Hollow markers are at the reference cut, filled ones
+  at the most advanced cut of the study. Leakage below the axis is drawn at its
+  end.
   """
   far = frame["advance"].max()
   others = set(frame["defense"]) - {"none", *sum(GROUPS.values(), ())}
@@ -73,14 +74,14 @@ def pareto(frame: pd.DataFrame) -> figures.Figure | None:
   for i, (group, members) in enumerate(groups.items()):
     line = axes[i]
     for axis, name in zip(line, data, strict=True):
-      part = frame[frame["data"] == name]
+      data_cells = frame[frame["data"] == name]
       axis.axhline(0, color=style.GREY, linewidth=0.8, linestyle=":")
       for k, defense in enumerate(["none", *members]):
-        own = part[part["defense"] == defense]
+        defense_cells = data_cells[data_cells["defense"] == defense]
         colour = "#000000" if defense == "none" else COLOURS[(k - 1) % 7]
         marker = "*" if defense == "none" else MARKERS[(k - 1) % 7]
         for advance, face in ((0, "white"), (far, colour)):
-          points = own[own["advance"] == advance]
+          points = defense_cells[defense_cells["advance"] == advance]
           axis.plot(
             points["utility"],
             points["leakage"].clip(lower=_LOWEST),
@@ -96,7 +97,9 @@ def pareto(frame: pd.DataFrame) -> figures.Figure | None:
       if i == 0:
         axis.set_title(name.replace("_", " "))
       if i == len(groups) - 1:
-        axis.set_xlabel(f"test {part['metric'].iloc[0].replace('_', ' ')}")
+        axis.set_xlabel(
+          f"test {data_cells['metric'].iloc[0].replace('_', ' ')}"
+        )
     line[0].set_ylabel(f"{group}\n\nleakage advantage")
     handles = {
       label: handle
@@ -111,7 +114,7 @@ def pareto(frame: pd.DataFrame) -> figures.Figure | None:
 
 
 def cut_alone(frame: pd.DataFrame) -> figures.Figure | None:
-  """What advancing the cut does to a model without any other defence."""
+  """Draw what advancing the cut does to a model without another defence."""
   frame = frame[frame["defense"] == "none"]
   if frame["advance"].nunique() < 2:
     return None
@@ -123,11 +126,11 @@ def cut_alone(frame: pd.DataFrame) -> figures.Figure | None:
   for axis in leaks[1:]:
     axis.sharey(leaks[0])
   for axis, (quantity, title) in zip(axes.flat, shown.items()):
-    for k, (name, part) in enumerate(frame.groupby("data", sort=False)):
-      part = part.sort_values("advance")
+    for k, (name, data_cells) in enumerate(frame.groupby("data", sort=False)):
+      data_cells = data_cells.sort_values("advance")
       axis.plot(
-        part["advance"],
-        part[quantity],
+        data_cells["advance"],
+        data_cells[quantity],
         color=style.COLOURS[k],
         marker=MARKERS[k],
         markersize=4,

@@ -1,4 +1,4 @@
-"""The training of the federation."""
+"""Figure of the training of the federation."""
 
 from matplotlib import figure as figures
 import pandas as pd
@@ -8,13 +8,13 @@ from vfl_jax.results import intervals
 
 
 def training(frame: pd.DataFrame) -> figures.Figure:
-  """Loss and accuracy by epoch, mean and interval over seeds."""
+  """Draw loss and accuracy by epoch, with means and intervals over seeds."""
   figure, axes = style.subplots(1, 2, figsize=(8.4, 2.9))
   panels = (("loss",), ("accuracy", "validation"))
   for axis, quantities in zip(axes, panels, strict=True):
     for colour, quantity in zip(style.COLOURS, quantities):
-      part = frame[frame["quantity"] == quantity]
-      by_epoch = part.groupby("epoch")["value"]
+      values = frame[frame["quantity"] == quantity]
+      by_epoch = values.groupby("epoch")["value"]
       mean, half = by_epoch.mean(), by_epoch.apply(intervals.half_width)
       label = {"accuracy": "training batches"}.get(quantity, quantity)
       axis.plot(mean.index + 1, mean, color=colour, label=label)

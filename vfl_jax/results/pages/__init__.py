@@ -1,4 +1,4 @@
-"""One self-contained HTML file from a workdir's tables, or from many."""
+"""Self-contained HTML pages, from the tables of one workdir or of many."""
 
 import base64
 from collections.abc import Iterable
@@ -52,17 +52,17 @@ def write(workdir: str | os.PathLike[str]) -> pathlib.Path:
 def compare(
   folders: Iterable[str | os.PathLike[str]], path: str | os.PathLike[str]
 ) -> pathlib.Path:
-  """One page over many runs, with what differs in their configs as columns.
+  """Write one page about many runs, with columns for differing config keys.
 
   Args:
-    folders: of runs; of a study or an audit all runs below it.
-    path: of the page.
+    folders: folders of runs; a study or an audit stands for all its runs.
+    path: path of the page.
 
   Returns:
-    The path.
+    The path of the page.
 
   Raises:
-    ValueError: a folder that holds no run.
+    ValueError: a folder holds no run, or there is no experiment in them.
   """
   path = pathlib.Path(path)
   shown = comparison.contents(folders, path.resolve().parent)

@@ -11,7 +11,7 @@ _SIGNED = "{:+.3f}"
 
 
 def contents(workdir: pathlib.Path, config: Any) -> dict[str, Any]:
-  """What audit.html shows, all of it from files."""
+  """The variables of audit.html, from the files of a workdir."""
   answer = json.loads((workdir / "audit.json").read_text("utf-8"))
   frame = tables.read(workdir, "options").sort_values(
     ["defense", "cut"], key=lambda c: c if c.name == "cut" else c != "none"
@@ -39,7 +39,7 @@ def contents(workdir: pathlib.Path, config: Any) -> dict[str, Any]:
 
 
 def _told(row) -> str:
-  """The strongest attack in words, by what its metric means."""
+  """A sentence on the strongest attack, by the meaning of its metric."""
   score, control = row["leak_score"], row["leak_control_score"]
   who = f"{row['leak_attack'].replace('_', ' ')} by party {row['leak_party']}"
   metric = row["leak_metric"]
@@ -64,20 +64,20 @@ def _limits(section) -> list[str]:
     "features": "the features of the passive parties",
     "both": "whichever of labels and features is worse off",
   }[section["protect"]]
-  found = [
+  limits = [
     f"protect {side}",
     f"lose at most {section['max_utility_loss']:g} on the main task",
   ]
   if section["max_leakage"] < 1:
-    found.append(
+    limits.append(
       f"at most {section['max_leakage']:.0%} of what guessing leaves of the "
       "labels leaked"
     )
   if section["max_exposed"] < 1:
-    found.append(f"at most {section['max_exposed']:.0%} of features exposed")
+    limits.append(f"at most {section['max_exposed']:.0%} of features exposed")
   if section["max_bytes"]:
-    found.append(f"at most {section['max_bytes']:,} bytes a sample")
-  return found
+    limits.append(f"at most {section['max_bytes']:,} bytes a sample")
+  return limits
 
 
 def _sections(frame, config) -> list[sections.Section]:

@@ -10,7 +10,7 @@ from vfl_jax.results import tables
 
 
 def contents(workdir: pathlib.Path, config: Any) -> dict[str, Any]:
-  """What the template shows, all of it from files."""
+  """The variables of calibration.html, from the files of a workdir."""
   del config
   summary = tables.read(workdir, "calibration_summary")
   estimates = tables.read(workdir, "calibration")
@@ -22,42 +22,42 @@ def contents(workdir: pathlib.Path, config: Any) -> dict[str, Any]:
 
 
 def findings(summary: pd.DataFrame) -> list[tuple[str, str]]:
-  """Which estimator wins, over all problems and by sample size."""
-  said = []
-  for n, part in summary.groupby("n", sort=False):
-    first, second, *_ = [*part.sort_values("share").itertuples(), None]
+  """Sentences on the best estimator, over all problems and by sample size."""
+  sentences = []
+  for n, by_estimator in summary.groupby("n", sort=False):
+    first, second, *_ = [*by_estimator.sort_values("share").itertuples(), None]
     text = "Over all problems" if n == "all" else f"With {n} samples"
     text += f" the smallest error is that of {first.estimator}"
     detail = f"{first.share:.3f} of H(Y), {first.mae:.3f} nats"
     if second:
       detail += f"; next {second.estimator}, {second.share:.3f}"
-    said.append((text, detail))
+    sentences.append((text, detail))
   bold = summary[(summary["n"] == "all") & (summary["above"] > 0.05)]
   for row in bold.itertuples():
-    said.append(
+    sentences.append(
       (
         f"{row.estimator} claims more than there is",
         f"{row.above:.0%} of its 95 % intervals lie wholly above the truth",
       )
     )
-  return said
+  return sentences
 
 
 def reservations(frame: pd.DataFrame) -> list[tuple[str, str]]:
-  """What own rows would have read, and whether warnings stand where needed."""
+  """Sentences on estimates from fitted rows, and on the worth of warnings."""
   trained = frame[frame["fitted"].notna()]
   if trained.empty:
     return []
   scale = np.log(trained["classes"])
-  error, own = (
+  error, fitted_error = (
     ((trained[column] - trained["truth"]).abs() / scale).clip(upper=1)
     for column in ("nats", "fitted")
   )
   nothing = trained[trained["truth"] == 0]
-  said = [
+  sentences = [
     (
       "Read on the rows that critics were fitted on, the error would be "
-      f"{own.mean():.3f} of H(Y) instead of {error.mean():.3f}",
+      f"{fitted_error.mean():.3f} of H(Y) instead of {error.mean():.3f}",
       "where the truth is 0, own rows read "
       f"{nothing['fitted'].median():.2f} nats "
       f"in the median, the reported ones {nothing['nats'].median():+.2f}",
@@ -65,7 +65,7 @@ def reservations(frame: pd.DataFrame) -> list[tuple[str, str]]:
   ]
   warned = trained["warning"].fillna("").str.contains("n too small")
   if warned.any() and not warned.all():
-    said.append(
+    sentences.append(
       (
         f"Where the warning that n is too small stands the error is "
         f"{error[warned].mean():.3f} of H(Y), elsewhere "
@@ -73,4 +73,4 @@ def reservations(frame: pd.DataFrame) -> list[tuple[str, str]]:
         f"it stands beside {warned.mean():.0%} of the trained estimates",
       )
     )
-  return said
+  return sentences

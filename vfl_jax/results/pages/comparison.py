@@ -1,4 +1,4 @@
-"""Many runs on one page: what differs in their configs, and what came of it."""
+"""A page about many runs: how their configs and their results differ."""
 
 from collections.abc import Iterable, Mapping, Sequence
 import json
@@ -12,12 +12,12 @@ from vfl_jax.results import tables
 
 
 def experiments(folders: Iterable[str | os.PathLike[str]]) -> list[Any]:
-  """`(folder, config)` of runs; of a study or an audit those below it.
+  """`(folder, config)` of experiments; a study or an audit gives all its own.
 
   Raises:
-    ValueError: a folder that holds no run.
+    ValueError: a folder holds no run.
   """
-  found = []
+  runs = []
   for folder in map(pathlib.Path, folders):
     path = folder / "config.json"
     if not path.is_file():
@@ -25,55 +25,59 @@ def experiments(folders: Iterable[str | os.PathLike[str]]) -> list[Any]:
     config = json.loads(path.read_text("utf-8"))
     if config["kind"] in ("study", "audit"):
       below = sorted(p.parent for p in folder.glob("runs/*/config.json"))
-      found += experiments(below)
+      runs += experiments(below)
     elif config["kind"] == "experiment":
-      found.append((folder, config))
-  return found
+      runs.append((folder, config))
+  return runs
 
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-  """Values by dotted key, as text.
+  """Values of a config by dotted key, as text.
 
   >>> flat({"train": {"epochs": 3}, "attacks": ["norm"]})
   {'train.epochs': '3', 'attacks': '["norm"]'}
   """
-  found = {}
+  flattened = {}
   for key, value in config.items():
     if isinstance(value, Mapping):
-      found |= flat(value, f"{prefix}{key}.")
+      flattened |= flat(value, f"{prefix}{key}.")
     else:
-      found[prefix + key] = (
+      flattened[prefix + key] = (
         value if isinstance(value, str) else json.dumps(value)
       )
-  return found
+  return flattened
 
 
 def differing(configs: Sequence[Mapping[str, Any]]) -> list[str]:
-  """Dotted keys, but the name, whose values are not the same in all."""
-  every = [flat(config) for config in configs]
-  keys = dict.fromkeys(key for own in every for key in own if key != "name")
-  return [k for k in keys if len({own.get(k, "") for own in every}) > 1]
+  """Dotted keys, except the name, whose values differ between configs."""
+  flat_configs = [flat(config) for config in configs]
+  keys = dict.fromkeys(
+    key for values in flat_configs for key in values if key != "name"
+  )
+  return [
+    k for k in keys if len({values.get(k, "") for values in flat_configs}) > 1
+  ]
 
 
 def contents(
   folders: Iterable[str | os.PathLike[str]], beside: pathlib.Path
 ) -> dict[str, Any]:
-  """What compare.html shows.
+  """The variables of compare.html.
 
   Args:
-    folders: of runs, studies or audits.
-    beside: folder of the page, for links.
+    folders: folders of runs, studies or audits.
+    beside: folder of the page, for relative links.
 
   Raises:
-    ValueError: a folder that holds no run, or none of them does.
+    ValueError: a folder holds no run, or there is no experiment in them.
   """
-  found = experiments(folders)
-  if not found:
+  runs = experiments(folders)
+  if not runs:
     raise ValueError("nothing to compare: no experiment in these folders.")
-  keys = differing([config for _, config in found])
+  keys = differing([config for _, config in runs])
   rows = []
-  for folder, config in found:
-    own, status = flat(config), result_status.status(folder)
+  for folder, config in runs:
+    values, status = flat(config), result_status.status(folder)
     link = os.path.relpath((folder / "report.html").resolve(), beside)
     rows.append(
       {
@@ -81,7 +85,7 @@ def contents(
         "link": link if (folder / "report.html").is_file() else "",
         "state": status.get("state", "waiting"),
         "reason": status.get("reason", ""),
-        "values": [own.get(key, "") for key in keys],
+        "values": [values.get(key, "") for key in keys],
         "main": _main(folder, config["evaluate"]["metric"]),
         "leak": _leak(folder),
         "exposed": _exposed(folder),
@@ -91,7 +95,7 @@ def contents(
 
 
 def _main(folder, metric):
-  """The main task on test rows."""
+  """The score of the main task on test rows; None without one."""
   frame = tables.read(folder, "main")
   if frame.empty:
     return None
@@ -100,20 +104,20 @@ def _main(folder, metric):
 
 
 def _leak(folder):
-  """The largest advantage of any attack by any party."""
+  """The largest advantage of any attack by any party; None without one."""
   cards = leakage.strongest(tables.read(folder, "leakage"))
   return max(cards, key=lambda card: card["advantage"], default=None)
 
 
 def _exposed(folder):
-  """The share of features rebuilt, of the party worst off, on test rows."""
+  """The share of test features rebuilt of the most exposed party, or None."""
   frame = tables.read(folder, "exposure")
   if frame.empty:
     return None
-  part = frame[
+  errors = frame[
     (frame["metric"] == "unexplained")
     & (frame["what"] == "attack")
     & (frame["rows"] == "test")
   ]
-  means = 1 - part.groupby("party")["value"].mean()
+  means = 1 - errors.groupby("party")["value"].mean()
   return float(means.max()) if len(means) else None

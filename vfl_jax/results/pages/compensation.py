@@ -7,7 +7,7 @@ from vfl_jax.results import tables
 
 
 def contents(workdir: pathlib.Path) -> list[sections.Section]:
-  """The sections of the page, all of it from files."""
+  """The sections of the page, from the files of a workdir."""
   frame = tables.read(workdir, "compensated")
   where = [
     sections.Column("data", sections.words("data"), number=False),

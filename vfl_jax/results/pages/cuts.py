@@ -9,7 +9,7 @@ _SIGNED = "{:+.3f}"
 
 
 def contents(workdir: pathlib.Path) -> list[sections.Section]:
-  """The sections of the page, all of it from files."""
+  """The sections of the page, from the files of a workdir."""
   frame = tables.read(workdir, "cuts")
   frame["cut"] = frame["cut"].astype(int)
   where = [

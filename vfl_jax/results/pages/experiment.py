@@ -1,4 +1,4 @@
-"""What the report of an experiment shows and what it says of the paper."""
+"""What the report of an experiment shows, and how it bears on the paper."""
 
 import pathlib
 from typing import Any
@@ -16,7 +16,7 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz"  # for kinds of warnings
 
 
 def contents(workdir: pathlib.Path, config: Any) -> dict[str, Any]:
-  """What the template shows, all of it from files."""
+  """The variables of experiment.html, from the files of a workdir."""
   main = tables.read(workdir, "main")
   whole = tables.read(workdir, "information")
   information = figures.final(whole) if len(whole) else whole
@@ -60,7 +60,7 @@ def contents(workdir: pathlib.Path, config: Any) -> dict[str, Any]:
 def _defended(
   frame: pd.DataFrame, leakage: pd.DataFrame
 ) -> list[dict[str, Any]]:
-  """Details reported by defences, over seeds, beside what was measured."""
+  """Quantities reported by defences, beside what attacks measured."""
   if frame.empty:
     return []
 
@@ -70,7 +70,7 @@ def _defended(
     read = leakage[
       (leakage["party"].astype(str) == str(party))
       & (leakage["metric"] == "auc")
-      & leakage["ceiling_score"].isna()  # those that read gradients
+      & leakage["ceiling_score"].isna()  # attacks that read gradients
     ]
     if read.empty:
       return None
@@ -82,20 +82,20 @@ def _defended(
       "measured": measured(quantity, party),
       "quantity": quantity,
       "party": party,
-      "value": own["value"].mean(),
-      "half": intervals.half_width(own["value"]),
+      "value": values["value"].mean(),
+      "half": intervals.half_width(values["value"]),
     }
-    for (quantity, party), own in frame.groupby(
+    for (quantity, party), values in frame.groupby(
       ["quantity", "party"], sort=False
     )
   ]
 
 
 def trends(frame: pd.DataFrame) -> list[dict[str, Any]]:
-  """Rank correlation of depth and information, for parties and jointly.
+  """Rank correlations of depth and information, for each party and jointly.
 
-  Only stages of one chain are compared: a party's input to the cut, or the
-  merged input to the output.
+  Only stages of one chain are compared: those of a party from its input to the
+  cut, or the joint ones from the merged input to the output.
   """
   rows = []
   if frame.empty:
@@ -121,8 +121,8 @@ def trends(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def findings(information: pd.DataFrame) -> list[tuple[str, str]]:
-  """What the numbers say of information and depth, for or against."""
-  said = []
+  """Sentences on whether information rises with depth, as the paper claims."""
+  sentences = []
   joint = [
     t
     for t in trends(information)
@@ -144,35 +144,35 @@ def findings(information: pd.DataFrame) -> list[tuple[str, str]]:
       text = "Only some estimators see information rise with depth"
     else:
       text = "No clear rise of information with depth, unlike the paper's claim"
-    said.append(
+    sentences.append(
       (
         text,
         "rank correlation of layer and I(T;Y), all parties, held out: "
         + values,
       )
     )
-  return said
+  return sentences
 
 
 def _layers(frame: pd.DataFrame) -> list[dict[str, Any]]:
-  """Held-out and trained-on values by place, mean and spread over seeds."""
+  """Estimates by place on both kinds of rows, mean and interval over seeds."""
   if frame.empty:
     return []
   keys = ["estimator", "party", "layer", "stage", "form"]
   marks, rows = _marks(frame), []
   for place, group in frame.groupby(keys, sort=False):
     row: dict[str, Any] = dict(zip(keys, place, strict=True))
-    for samples, part in group.groupby("samples", sort=False):
+    for samples, estimates in group.groupby("samples", sort=False):
       name = str(samples).replace(" ", "_")
-      row[name] = part["nats"].mean()
-      row[f"{name}_half"] = intervals.half_width(part["nats"])
-      row[f"{name}_floor"] = part["floor"].mean()
-      row[f"{name}_fitted"] = part["fitted"].mean()
+      row[name] = estimates["nats"].mean()
+      row[f"{name}_half"] = intervals.half_width(estimates["nats"])
+      row[f"{name}_floor"] = estimates["floor"].mean()
+      row[f"{name}_fitted"] = estimates["fitted"].mean()
       row[f"{name}_marks"] = "".join(
-        sorted({marks.get(kind, "*") for kind in _kinds(part["warning"])})
+        sorted({marks.get(kind, "*") for kind in _kinds(estimates["warning"])})
       )
-      row[f"{name}_folds"] = part["fold_interval"].mean()
-      row[f"{name}_n"] = int(part["n"].iloc[0])
+      row[f"{name}_folds"] = estimates["fold_interval"].mean()
+      row[f"{name}_n"] = int(estimates["n"].iloc[0])
     row["width"] = int(group["width"].iloc[0])
     row["kept"] = group["kept_variance"].mean()
     row["loss"] = group["projection_loss"].mean()
@@ -183,20 +183,20 @@ def _layers(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _kinds(warnings: pd.Series) -> pd.Series:
-  """One warning a row, without its figures: the kinds of warning there are."""
-  said = warnings.dropna().str.split("; ").explode()
-  return said[said != ""].str.split(":").str[0]
+  """Kinds of warnings, one per entry, without their numbers."""
+  texts = warnings.dropna().str.split("; ").explode()
+  return texts[texts != ""].str.split(":").str[0]
 
 
 def _marks(frame: pd.DataFrame) -> dict[str, str]:
-  """A letter for every kind of warning, the most frequent first."""
+  """A letter for each kind of warning, from the most frequent on."""
   if frame.empty:
     return {}
   return dict(zip(_kinds(frame["warning"]).value_counts().index, LETTERS))
 
 
 def _warnings(frame: pd.DataFrame) -> list[dict[str, Any]]:
-  """Reasons to doubt numbers: how many of which estimator's."""
+  """Kinds of warnings, and how many estimates of each estimator have them."""
   rows = []
   for kind, mark in _marks(frame).items():
     where = []
@@ -211,7 +211,7 @@ def _warnings(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _input_information(frame: pd.DataFrame) -> list[Any]:
-  """I(X;T) by place, mean over seeds."""
+  """Estimates of I(X;T) by place, means over seeds."""
   if frame.empty or not (frame["quantity"] == "I(X;T)").any():
     return []
   rows = frame[frame["quantity"] == "I(X;T)"]
@@ -221,7 +221,7 @@ def _input_information(frame: pd.DataFrame) -> list[Any]:
 
 
 def _compensation(frame: pd.DataFrame) -> list[dict[str, Any]]:
-  """Accuracy and share of the federation's gain, mean and interval."""
+  """Accuracy and share of the federation's gain, with intervals."""
   if frame.empty:
     return []
   rows = []
@@ -240,7 +240,7 @@ def _compensation(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _probes(frame: pd.DataFrame) -> list[dict[str, Any]]:
-  """Usable information at the cut, mean and interval over seeds."""
+  """Usable information at the cut, with intervals over seeds."""
   if frame.empty:
     return []
   rows = []
@@ -263,8 +263,8 @@ def _probes(frame: pd.DataFrame) -> list[dict[str, Any]]:
 def compensation_findings(
   frame: pd.DataFrame, probes: pd.DataFrame
 ) -> list[tuple[str, str]]:
-  """Model compensation, for or against, from the direct measurements."""
-  said = []
+  """Sentences for or against model compensation, from direct measurements."""
+  sentences = []
   rows = {r["what"]: r for r in _compensation(frame)}
   random = rows.get("top on random bottoms")
   if random:
@@ -279,7 +279,7 @@ def compensation_findings(
         f"; a fresh top on the trained bottoms {fresh['share']:.0%}, "
         f"accuracy {fresh['accuracy']:.3f}"
       )
-    said.append((text, detail))
+    sentences.append((text, detail))
   if len(probes):
     joint = probes[(probes["party"] == "joint") & (probes["family"] == "mlp")]
     table = joint.pivot(index="seed", columns="what", values="nats")
@@ -302,5 +302,5 @@ def compensation_findings(
       f"{table['central twin'].mean():.2f} nats, difference "
       f"{gap.mean():+.2f} [{gap.mean() - half:+.2f}, {gap.mean() + half:+.2f}]"
     )
-    said.append((text, detail))
-  return said
+    sentences.append((text, detail))
+  return sentences

@@ -9,7 +9,7 @@ _SIGNED = "{:+.2f}"
 
 
 def contents(workdir: pathlib.Path) -> list[sections.Section]:
-  """The sections of the page, all of it from files."""
+  """The sections of the page, from the files of a workdir."""
   return [
     sections.section(
       "Information by depth",

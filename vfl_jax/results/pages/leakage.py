@@ -1,4 +1,4 @@
-"""What the report says of attacks, from the tables alone."""
+"""What the report says about attacks, from tables alone."""
 
 from typing import Any
 
@@ -9,16 +9,16 @@ from vfl_jax.results import intervals
 
 
 def findings(leakage: pd.DataFrame) -> list[tuple[str, str]]:
-  """Who leaks, attacks with the same verdict together."""
-  said = []
+  """Sentences on leakage; attacks with the same verdict share one."""
+  sentences = []
   alike: dict[Any, list[Any]] = {}
-  every = _decisive(leakage)
-  for r in every:
+  decisive = _decisive(leakage)
+  for r in decisive:
     key = r["party"], advantage.verdict(r["low"], r["high"])
     alike.setdefault(key, []).append(r)
   for (party, words), rows in alike.items():
     both = [r["attack"] for r in rows]  # on training rows, on test rows
-    total = [r["attack"] for r in every if r["party"] == party]
+    total = [r["attack"] for r in decisive if r["party"] == party]
     names = ", ".join(
       dict.fromkeys(
         r["attack"].replace("_", " ")
@@ -36,12 +36,12 @@ def findings(leakage: pd.DataFrame) -> list[tuple[str, str]]:
       f"{r['advantage']:+.3f}"
       for r in rows
     )
-    said.append((f"Party {party}, {names}: {words}", numbers))
-  return said
+    sentences.append((f"Party {party}, {names}: {words}", numbers))
+  return sentences
 
 
 def judged(leakage: pd.DataFrame) -> list[Any]:
-  """Every advantage with its verdict; of what an oracle chose there is none."""
+  """Every advantage with its verdict; an oracle gets no claim."""
   return [
     {
       **r,
@@ -60,30 +60,30 @@ def _lost(trials) -> str:
 
 
 def exposure(frame: pd.DataFrame) -> list[Any]:
-  """What features are rebuilt to, beside their mean, by party and metric."""
+  """Errors of rebuilt features and of their mean, by party and metric."""
   if frame.empty:
     return []
-  found = []
+  rows = []
   frame = frame[frame["rows"] == "test"]
   groups = frame.groupby(["attack", "party", "metric"], sort=False)
   for (attack, party, metric), group in groups:
-    own = group[group["what"] == "attack"]["value"]
-    found.append(
+    errors = group[group["what"] == "attack"]["value"]
+    rows.append(
       {
         "attack": attack,
         "party": party,
         "metric": metric,
-        "value": own.mean(),
-        "half": intervals.half_width(own),
+        "value": errors.mean(),
+        "half": intervals.half_width(errors),
         "mean": group[group["what"] == "mean"]["value"].mean(),
         "n": int(group["n"].iloc[0]),
       }
     )
-  return found
+  return rows
 
 
 def _decisive(leakage: pd.DataFrame) -> list[Any]:
-  """The primary metric of every attack and party, on training and test rows."""
+  """The rows about primary metrics, without oracles."""
   if leakage.empty:
     return []
   frame = leakage[
@@ -93,22 +93,26 @@ def _decisive(leakage: pd.DataFrame) -> list[Any]:
 
 
 def strongest(leakage: pd.DataFrame) -> list[dict[str, Any]]:
-  """By party the largest advantage of all attacks and rows, and of how many.
+  """For each party the largest advantage over all attacks and kinds of rows.
 
-  That it is the largest was seen with the labels at hand: its interval is as
-  wide as it must be to hold for all of them at once.
+  True labels were needed to see which is the largest. Its interval is therefore
+  widened to hold for all of them at once.
+
+  Returns:
+    Rows of the table; low and high are the widened interval, and "of" is the
+    number of advantages that each was picked from.
   """
-  found: dict[str, dict[str, Any]] = {}
+  largest: dict[str, dict[str, Any]] = {}
   rows = _decisive(leakage)
   for r in rows:
-    before = found.get(r["party"])
+    before = largest.get(r["party"])
     if before is None or r["advantage"] > before["advantage"]:
-      found[r["party"]] = r
+      largest[r["party"]] = r
   cards = []
-  for party, r in found.items():
+  for party, r in largest.items():
     count = sum(other["party"] == party for other in rows)
     wider = 1.0
-    if r["seeds"] > 1:  # an interval for each of them at once (Bonferroni)
+    if r["seeds"] > 1:  # a Bonferroni correction
       wider = intervals.at_once(r["seeds"], count)
     half = wider * (r["high"] - r["low"]) / 2
     low, high = r["advantage"] - half, r["advantage"] + half
@@ -117,7 +121,7 @@ def strongest(leakage: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def active(frame: pd.DataFrame) -> list[Any]:
-  """The main task under each active attack beside the honest federation."""
+  """Scores of the main task under active attacks and without them."""
   if frame.empty:
     return []
   groups = frame.groupby(["attack", "party", "metric"], sort=False)
@@ -125,7 +129,7 @@ def active(frame: pd.DataFrame) -> list[Any]:
 
 
 def variants(frame: pd.DataFrame) -> list[Any]:
-  """Details reported by each attack, and how often over trials."""
+  """Details reported by each attack, and the number of trials with each."""
   if frame.empty:
     return []
   chosen = frame[frame["what"].isin(["attack", "no-VFL", "features only"])]

@@ -13,7 +13,7 @@ def _held(row) -> str:
 
 
 def contents(workdir: pathlib.Path) -> list[sections.Section]:
-  """The sections of the page, all of it from files."""
+  """The sections of the page, from the files of a workdir."""
   frame = tables.read(workdir, "reassignment")
   return [
     sections.section(

@@ -1,4 +1,4 @@
-"""Parts of a page that need nothing but a title, a figure and a table."""
+"""Sections of a page that consist of a title, text, a figure and a table."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -7,15 +7,15 @@ import pandas as pd
 
 
 class Section(NamedTuple):
-  """A part of a page.
+  """A section of a page.
 
   Attributes:
-    title: its heading.
-    text: what the reader should know before looking.
-    figure: its name among `figures.FIGURES`, "" for none.
-    columns: of the table, from left to right.
-    rows: of cells, as text.
-    note: below the table.
+    title: heading.
+    text: introduction for the reader.
+    figure: name of a figure in `figures.FIGURES`; "" for none.
+    columns: columns of the table, from left to right.
+    rows: rows of the table, each a sequence of cells as text.
+    note: text below the table.
   """
 
   title: str
@@ -27,7 +27,13 @@ class Section(NamedTuple):
 
 
 class Column(NamedTuple):
-  """A heading, what a row says below it, and whether that is a number."""
+  """A column of a table.
+
+  Attributes:
+    title: heading.
+    of: `of(row)`, the text of a row's cell.
+    number: whether cells are numbers, which are aligned to the right.
+  """
 
   title: str
   of: Callable[[dict[str, Any]], str]
@@ -43,27 +49,42 @@ def section(
   figure: str = "",
   note: str = "",
 ) -> Section:
-  """A section whose table has a line for each row of a frame."""
+  """A section whose table has a line for each row of a frame.
+
+  Args:
+    title: heading.
+    text: introduction for the reader.
+    frame: table of the workdir.
+    columns: columns, from left to right.
+    figure: name of a figure; "" for none.
+    note: text below the table.
+  """
   rows = [[c.of(r) for c in columns] for r in frame.to_dict("records")]
   return Section(title, text, figure, columns, rows, note)
 
 
 def words(key: str) -> Callable[[dict[str, Any]], str]:
-  """A name, without underscores."""
+  """Text of a column, without underscores; empty for NaN."""
   return lambda row: (
     "" if row[key] != row[key] else str(row[key]).replace("_", " ")
   )
 
 
 def number(key: str, form: str = "{:.3f}") -> Callable[[dict[str, Any]], str]:
-  """A number; nothing where there is none."""
+  """Number of a column in the given format; empty for NaN."""
   return lambda row: form.format(row[key]) if row[key] == row[key] else ""
 
 
 def between(
   key: str, form: str = "{:.3f}", prefix: str = ""
 ) -> Callable[[dict[str, Any]], str]:
-  """A number with its interval: `key`, `prefix`low and `prefix`high."""
+  """Number of a column with its interval, empty for NaN.
+
+  Args:
+    key: column of the number.
+    form: format of all numbers.
+    prefix: prefix of the columns "low" and "high"; by default `key` and "_".
+  """
 
   def of(row):
     low, high = (row[f"{prefix or key + '_'}{end}"] for end in ("low", "high"))

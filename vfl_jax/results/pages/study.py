@@ -1,4 +1,4 @@
-"""What every study's report shows, and what it shows by its question."""
+"""What the report of a study shows: for all studies, and by question."""
 
 import json
 import pathlib
@@ -11,7 +11,7 @@ from vfl_jax.results.pages import reassignment
 from vfl_jax.results.pages import tradeoff
 from vfl_jax.results import tables
 
-# sections by question; others have a template of their own besides
+# sections by question; questions in OWN have their own template
 SECTIONS = {
   "reassignment": reassignment.contents,
   "cuts": cuts.contents,
@@ -22,7 +22,7 @@ OWN = {"tradeoff": tradeoff.contents}
 
 
 def contents(workdir: pathlib.Path, config: Any) -> dict[str, Any]:
-  """What study.html shows, all of it from files."""
+  """The variables of study.html, from the files of a workdir."""
   question = config["question"]
   failed = tables.read(workdir, "failed").fillna("").to_dict("records")
   return {

@@ -15,7 +15,7 @@ _QUESTIONS = {
 
 
 def contents(workdir: pathlib.Path) -> dict[str, Any]:
-  """What question_tradeoff.html shows, all of it from files."""
+  """The variables of question_tradeoff.html, from the files of a workdir."""
   cells = tables.read(workdir, "tradeoff")
   cells["strength"] = cells["strength"].fillna("")
   steps = tables.read(workdir, "advances")
@@ -23,14 +23,14 @@ def contents(workdir: pathlib.Path) -> dict[str, Any]:
     steps = pd.DataFrame(columns=["question", "data", "advance", "verdict"])
   return {
     "cells": {
-      data: part.sort_values(["defense", "strength", "advance"]).to_dict(
+      data: data_cells.sort_values(["defense", "strength", "advance"]).to_dict(
         "records"
       )
-      for data, part in cells.groupby("data", sort=False)
+      for data, data_cells in cells.groupby("data", sort=False)
     },
     "fronts": {
-      data: front(part).to_dict("records")
-      for data, part in cells.groupby("data", sort=False)
+      data: front(data_cells).to_dict("records")
+      for data, data_cells in cells.groupby("data", sort=False)
     },
     "alone": _rows(steps, "alone"),
     "counts": counts(steps).to_dict("records"),
@@ -47,10 +47,10 @@ def contents(workdir: pathlib.Path) -> dict[str, Any]:
 
 
 def front(cells: pd.DataFrame) -> pd.DataFrame:
-  """The cells of one data set that no other beats by its means.
+  """The cells of one data set on the Pareto front of utility and leakage.
 
-  One beats another that has no more utility and no less leakage, and is not
-  equal in both. Advantages below zero are alike: nothing leaks.
+  A cell beats another that has no more utility and no less leakage, unless both
+  are equal. Means are compared, and advantages below zero count as zero.
   """
   leaks = cells["leakage"].clip(lower=0)
   kept = []
@@ -62,10 +62,10 @@ def front(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def counts(steps: pd.DataFrame) -> pd.DataFrame:
-  """Verdicts by question, data set and stages advanced."""
+  """Numbers of verdicts by question, data set and stages advanced."""
   rows = []
   asked = steps[steps["question"].isin(list(_QUESTIONS))]
-  for (question, data, advance), part in asked.groupby(
+  for (question, data, advance), comparisons in asked.groupby(
     ["question", "data", "advance"], sort=False
   ):
     rows.append(
@@ -73,15 +73,17 @@ def counts(steps: pd.DataFrame) -> pd.DataFrame:
         "question": _QUESTIONS[str(question)],
         "data": data,
         "advance": advance,
-        "n": len(part),
-        **{v: int((part["verdict"] == v).sum()) for v in VERDICTS},
-        **{k: part[k].median() for k in ("utility", "leakage", "exposed")},
+        "n": len(comparisons),
+        **{v: int((comparisons["verdict"] == v).sum()) for v in VERDICTS},
+        **{
+          k: comparisons[k].median() for k in ("utility", "leakage", "exposed")
+        },
       }
     )
-  found = pd.DataFrame(rows)
-  if found.empty:
-    return found
-  return found.sort_values(["question", "data", "advance"], ignore_index=True)
+  table = pd.DataFrame(rows)
+  if table.empty:
+    return table
+  return table.sort_values(["question", "data", "advance"], ignore_index=True)
 
 
 def _rows(steps, question):
