@@ -11,6 +11,8 @@ from vfl_jax.results.pages import leakage as page_leakage
 
 def test_findings_say_of_which_rows_where_these_differ():
   frame = leakage(attack_score=[0.9] * 4, control_score=[0.5] * 4)
+  frame["low"] = frame["advantage"] - 0.01
+  frame["high"] = frame["advantage"] + 0.01
   frame["control"] = "prior"
   frame.loc[3, ["low", "high"]] = -0.1, 0.1
   said = [text for text, _ in page_leakage.findings(frame)]

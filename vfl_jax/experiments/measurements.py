@@ -205,7 +205,7 @@ def _leakage(bench) -> Tables:
     steps=max(options.attack_steps, options.ceiling_steps),
     metric=options.metric,
     label_prior=options.label_prior,
-    scratch=_scratch(config, found.rules),
+    scratch=_scratch(config, chosen.rules),
     coalitions=coalitions,
     victims=victims,
     advance=progress.advance,

@@ -43,9 +43,9 @@ def advantage(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
   Returns:
     Tidy rows: attack, rule (its name in the registry), party, rows, metric,
     primary, attack_score, control, control_score, ceiling_score (NaN where
-    there is none), advantage, low, high (95 %), seeds, draws, n, lost (number
-    of trials in which the attack gave no answer; no other number includes
-    them).
+    there is none), advantage, low, high (95 %, of this row alone), risk,
+    risk_low, risk_high (see `risk`), seeds, draws, n, lost (number of trials in
+    which the attack gave no answer; no other number includes them).
   """
 
   if not rows:
@@ -58,6 +58,7 @@ def advantage(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
   for (attack, party, where, metric), group in groups:
     table, strongest, seeds = gains(group)
     mean, low, high = intervals.interval(seeds.tolist())
+    share, share_low, share_high = risk(table, strongest)
     results.append(
       {
         "attack": attack,
@@ -75,6 +76,9 @@ def advantage(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         "advantage": mean,
         "low": low,
         "high": high,
+        "risk": share,
+        "risk_low": share_low,
+        "risk_high": share_high,
         "seeds": len(seeds),
         "draws": len(table) // len(seeds),
         "n": int(group["n"].mean()),
@@ -82,6 +86,53 @@ def advantage(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
       }
     )
   return results
+
+
+def risk(table: pd.DataFrame, control: str) -> tuple[float, float, float]:
+  """The share of what the control leaves open that the attack gains.
+
+  (attack - control) / (1 - control) by seed, with a 95 % interval over seeds;
+  all three are cut to [0, 1].
+
+  Args:
+    table: scores, with rows (seed, draw) and a column per "what".
+    control: column of the control.
+
+  Source: the privacy risk of Anonymeter, Giomi et al. 2023, section 3.
+  """
+  means = table[["attack", control]].dropna().groupby("seed").mean()
+  left = 1 - means[control]
+  shares = ((means["attack"] - means[control]) / left.where(left > 0)).fillna(0)
+  mean, low, high = intervals.interval(shares.tolist())
+  cut = lambda value: min(max(value, 0.0), 1.0) if value == value else value
+  return cut(mean), cut(low), cut(high)
+
+
+def at_once(leakage: pd.DataFrame) -> list[dict[str, Any]]:
+  """Rows of the table whose intervals hold all at once (95 %, Bonferroni).
+
+  A reader looks for the rows that leak: of twenty intervals that hold alone,
+  one in three tables without any leak has such a row.
+
+  Args:
+    leakage: the table; rows of other than primary metrics and of oracles stay
+      as they are, since no claim is made of them.
+
+  Returns:
+    The rows; "of" is the number of intervals that hold at once.
+  """
+  if leakage.empty:
+    return []
+  decisive = leakage["primary"] & ~leakage["attack"].map(is_oracle)
+  count = int(decisive.sum())
+  rows = []
+  for row, claims in zip(leakage.to_dict("records"), decisive, strict=True):
+    if claims and row["seeds"] > 1:
+      wider = intervals.at_once(row["seeds"], count)
+      half = wider * (row["high"] - row["low"]) / 2
+      row |= {"low": row["advantage"] - half, "high": row["advantage"] + half}
+    rows.append({**row, "of": count if claims else 1})
+  return rows
 
 
 MARGIN = 0.02  # an attack is at its control if its interval lies within

@@ -49,7 +49,7 @@ def judged(leakage: pd.DataFrame) -> list[Any]:
       if advantage.is_oracle(r["attack"])
       else advantage.verdict(r["low"], r["high"]) + _lost(r["lost"]),
     }
-    for r in leakage.to_dict("records")
+    for r in advantage.at_once(leakage)
   ]
 
 
@@ -83,41 +83,26 @@ def exposure(frame: pd.DataFrame) -> list[Any]:
 
 
 def _decisive(leakage: pd.DataFrame) -> list[Any]:
-  """The rows about primary metrics, without oracles."""
-  if leakage.empty:
-    return []
-  frame = leakage[
-    leakage["primary"] & ~leakage["attack"].map(advantage.is_oracle)
+  """The rows about primary metrics, without oracles; intervals hold at once."""
+  return [
+    row
+    for row in advantage.at_once(leakage)
+    if row["primary"] and not advantage.is_oracle(row["attack"])
   ]
-  return frame.to_dict("records")
 
 
 def strongest(leakage: pd.DataFrame) -> list[dict[str, Any]]:
   """For each party the largest advantage over all attacks and kinds of rows.
 
-  True labels were needed to see which is the largest. Its interval is therefore
-  widened to hold for all of them at once.
-
-  Returns:
-    Rows of the table; low and high are the widened interval, and "of" is the
-    number of advantages that each was picked from.
+  True labels were needed to see which is the largest, so that its interval is
+  one of those that hold for all rows at once.
   """
   largest: dict[str, dict[str, Any]] = {}
-  rows = _decisive(leakage)
-  for r in rows:
+  for r in _decisive(leakage):
     before = largest.get(r["party"])
     if before is None or r["advantage"] > before["advantage"]:
       largest[r["party"]] = r
-  cards = []
-  for party, r in largest.items():
-    count = sum(other["party"] == party for other in rows)
-    wider = 1.0
-    if r["seeds"] > 1:  # a Bonferroni correction
-      wider = intervals.at_once(r["seeds"], count)
-    half = wider * (r["high"] - r["low"]) / 2
-    low, high = r["advantage"] - half, r["advantage"] + half
-    cards.append({**r, "of": count, "low": low, "high": high})
-  return cards
+  return list(largest.values())
 
 
 def active(frame: pd.DataFrame) -> list[Any]:
