@@ -84,7 +84,7 @@ def advantage(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
   return results
 
 
-MARGIN = 0.02  # an attack is at its control if its interval lies within
+MARGIN = 0.02  # an interval within plus or minus this is "at its control"
 
 
 def verdict(low: float, high: float) -> str:
