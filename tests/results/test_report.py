@@ -14,7 +14,7 @@ def test_findings_say_of_which_rows_where_these_differ():
   frame["low"] = frame["advantage"] - 0.01
   frame["high"] = frame["advantage"] + 0.01
   frame["control"] = "prior"
-  frame.loc[3, ["low", "high"]] = -0.1, 0.1
+  frame.loc[3, ["low", "high"]] = -0.1, 0.5
   said = [text for text, _ in page_leakage.findings(frame)]
   assert said[0].startswith(
     "Party 0, norm, hint, spectral on train rows: it leaks"

@@ -70,9 +70,8 @@ class Checkpoints:
     # orbax would print a traceback for each array on a full disk
     if shutil.disk_usage(self._directory).free < size(arrays) + _MARGIN:
       raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    if (
-      step in self._orbax.all_steps()
-    ):  # it is damaged, else it would not be redone
+    # an existing one is damaged, else its epochs would not be repeated
+    if step in self._orbax.all_steps():
       self._orbax.delete(step)
     # without `force` orbax may silently skip a save
     self._orbax.save(

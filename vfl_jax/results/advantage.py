@@ -135,7 +135,7 @@ def at_once(leakage: pd.DataFrame) -> list[dict[str, Any]]:
   return rows
 
 
-MARGIN = 0.02  # an attack is at its control if its interval lies within
+MARGIN = 0.02  # an interval within plus or minus this is "at its control"
 
 
 def verdict(low: float, high: float) -> str:

@@ -67,9 +67,8 @@ def experiment(config: Any) -> Any:
   )
   if chained.check:
     chained.check(classes, reads)
-  assert (
-    chained.configure is not None
-  )  # checked here; applied when the model is built
+  assert chained.configure is not None
+  # only the cut is checked here; the config is applied when the model is built
   effective = chained.configure({**config.model, "cut": cut})["cut"]
   config.model.cut = cut
   passive = federation_setup.passive_parties(config)

@@ -38,7 +38,7 @@ def verdict(better: pd.Series, worse: pd.Series) -> dict[str, Any]:
     difference = (a - b).dropna()  # by seed
     mean, low, high = intervals.interval(difference.tolist())
     comparison |= {name: mean, f"{name}_low": low, f"{name}_high": high}
-    if name == "leakage":  # the less the better
+    if name == "leakage":  # less is better
       low, high = -high, -low
     gains[name], losses[name] = (low, -low), (-high, high)
   comparison["verdict"] = _judged(gains, losses)

@@ -27,8 +27,8 @@ def calibration(frame: pd.DataFrame) -> figures.Figure:
       estimates = frame[(frame["estimator"] == name) & (frame["n"] == n)]
       scale = np.log(estimates["classes"])
       axis.plot(
-        estimates["truth"] / scale
-        + shift,  # so that sizes do not hide each other
+        # shifted so that sizes do not hide each other
+        estimates["truth"] / scale + shift,
         (estimates["nats"] / scale).clip(-0.3, 1.3),
         ".",
         color=colour,

@@ -41,11 +41,11 @@ def contents(workdir: pathlib.Path) -> list[sections.Section]:
       ],
       figure="reassignment",
       note="Test rows. Informative: a learner with every label; clusters: "
-      "k-means, named as kindly as can be; both and few labels above the "
-      "prior. The attack is the strongest on embeddings; at or below control: "
-      "of all of them, by party, those whose whole interval is; ceiling is "
-      "what the parties' own classifiers, put together, reach on a crossed "
-      "task.",
+      "k-means with the best matching of clusters to classes; both and few "
+      "labels above the prior. The attack is the strongest on embeddings; at "
+      "or below control: the number of those, by party, whose whole interval "
+      "is. Ceiling: the score of the parties' own classifiers, put together, "
+      "on a crossed task.",
     ),
     sections.section(
       "What else attacks find",
