@@ -14,6 +14,7 @@ from vfl_jax.federation import train
 from vfl_jax.federation import views
 from vfl_jax.information import estimate
 from vfl_jax.information import input_information
+from vfl_jax.information import preparation
 from vfl_jax.information import probe
 from vfl_jax.results import intervals
 from vfl_jax.runtime import axes
@@ -72,6 +73,7 @@ def measure(
       labels,
       estimators=chosen,
       width=options.width,
+      groups=_copies(f, inputs, labels),
       steps=options.steps,
       batch=options.batch,
       folds=options.folds,
@@ -89,6 +91,15 @@ def measure(
     if options.noise and epoch == last and which == "held out":
       rows += _input_information(config, f, inputs)
   return rows
+
+
+def _copies(f, inputs, labels):
+  """Rows whose features of all parties are those of another row."""
+  vectors = [
+    np.asarray(trees.vectors(x, height))
+    for x, height in zip(inputs, f.dataset.vocabulary, strict=True)
+  ]
+  return preparation.copies(np.concatenate(vectors, axis=1), labels)
 
 
 def _input_information(config, f, inputs):

@@ -30,6 +30,7 @@ class MIEstimate(NamedTuple):
     n: number of reported samples.
     kept_width: columns of each layer that the estimator saw.
     kept_variance: share of the variance in them.
+    clipped: share of cells of each layer that lie far outside.
     warnings: per layer, sentences on why not to believe the number.
   """
 
@@ -44,6 +45,7 @@ class MIEstimate(NamedTuple):
   n: int
   kept_width: Array
   kept_variance: Array
+  clipped: Array
   warnings: tuple[tuple[str, ...], ...]
 
 

@@ -5,7 +5,11 @@ import numpy as np
 from vfl_jax.information import base
 
 NEAR = 0.03  # share of a ceiling that counts as having reached it
-EXCESS = 0.1  # nats that a critic may lack before a warning
+EXCESS = 0.1  # nats; twice that between fitted and reported rows is a warning
+BELOW = 0.01  # nats below zero by more than the interval
+FLOOR = 0.05  # nats beyond its interval that a floor may be away from zero
+CLIPPED = 0.01  # share of cells
+SEEN = 0.999  # share of the variance
 
 
 def entropy(labels: np.ndarray) -> float:
@@ -22,48 +26,74 @@ def entropy(labels: np.ndarray) -> float:
 def of(estimate: base.MIEstimate, reasons) -> tuple[tuple[str, ...], ...]:
   """Warnings of every layer.
 
+  - "above H(Y)" or "below zero", by more than the interval: not possible.
   - "saturated": within its interval, or `NEAR`, of H(Y) or the estimator's cap.
   - "not told from its floor": the interval reaches the permuted labels'.
+  - "its floor is": the estimator reads something into permuted labels.
   - "above log n": no Donsker-Varadhan bound from n samples can be trusted
     above log n, and no distribution-free lower bound above a multiple of it
     (McAllester and Stratos 2020).
-  - "n too small": a critic fitted to n samples is better on them than the best
-    of its family by p / (2 n) nats, and on new ones worse by as much, p being
-    its effective number of parameters (Akaike 1974; Takeuchi 1976). The
-    critic reported was stopped where it did better than that. So half the gap
-    between own rows, fitted to the end, and reported ones is, to first order
-    in p / n, the most that the estimate lacks of its family's best for want of
-    samples; more than `EXCESS` is said. (What no critic of the family can say
-    is missing too, and no rule sees it: the calibration study does.)
+  - "n too small": a critic fitted to the end reads more on its own rows than
+    the one that was stopped does on others. What the estimate lacks of the
+    truth is not known: what no critic of the family can see is missing too.
+  - "of cells lie far outside": their value is clipped, and seen by rank alone.
+  - "of the variance is not seen": principal components dropped it; a label in
+    a quiet direction is missed entirely.
 
   Args:
     estimate: without warnings.
     reasons: per layer, the estimator's own reason or "".
   """
-  found = []
+  warnings = []
   for layer, reason in enumerate(reasons):
-    nats, interval = estimate.nats[layer], estimate.interval[layer]
-    said = [reason] if reason else []
-    if np.isnan(nats):
-      found.append(tuple(said or ["does not apply"]))
+    if np.isnan(estimate.nats[layer]):
+      warnings.append((reason or "does not apply",))
       continue
-    top = min(
-      (v for v in (estimate.ceiling, estimate.cap) if v is not None),
-      default=np.inf,
+    sentences = (
+      reason,
+      *_of_value(estimate, layer),
+      *_of_floor(estimate, layer),
+      *_of_samples(estimate, layer),
     )
-    if np.isfinite(top) and nats + max(interval, NEAR * top) >= top > 0:
-      name = "H(Y)" if top == estimate.ceiling else "its cap"
-      said.append(f"saturated at {name}")
-    low = nats - interval
-    if low <= estimate.floor[layer] + estimate.floor_interval[layer]:
-      said.append("not told from its floor")
-    if nats > np.log(estimate.n):
-      said.append(f"above log n: {np.log(estimate.n):.1f}")
-    lacks = (estimate.fitted[layer] - nats) / 2
-    if lacks > EXCESS:
-      said.append(
-        f"n too small: fitted rows read {estimate.fitted[layer]:.2f} nats, so "
-        f"it may fall short by up to {lacks:.1f}"
-      )
-    found.append(tuple(said))
-  return tuple(found)
+    warnings.append(tuple(s for s in sentences if s))
+  return tuple(warnings)
+
+
+def _of_value(estimate, layer):
+  nats, interval = estimate.nats[layer], estimate.interval[layer]
+  if nats + interval < -BELOW:
+    yield f"below zero: {nats:.2f}, which no information is"
+  if estimate.ceiling is not None and nats - interval > estimate.ceiling:
+    yield f"above H(Y): {estimate.ceiling:.2f}, which is not possible"
+    return
+  top = min(
+    (v for v in (estimate.ceiling, estimate.cap) if v is not None),
+    default=np.inf,
+  )
+  if np.isfinite(top) and nats + max(interval, NEAR * top) >= top > 0:
+    name = "H(Y)" if top == estimate.ceiling else "its cap"
+    yield f"saturated at {name}"
+  if nats > np.log(estimate.n):
+    yield f"above log n: {np.log(estimate.n):.1f}"
+
+
+def _of_floor(estimate, layer):
+  floor, interval = estimate.floor[layer], estimate.floor_interval[layer]
+  if estimate.nats[layer] - estimate.interval[layer] <= floor + interval:
+    yield "not told from its floor"
+  if abs(floor) > interval + FLOOR:
+    yield f"its floor is {floor:+.2f}, which should be 0"
+
+
+def _of_samples(estimate, layer):
+  nats, fitted = estimate.nats[layer], estimate.fitted[layer]
+  if fitted - nats > 2 * EXCESS:
+    yield (
+      f"n too small: rows fitted to the end read {fitted:.2f} nats; how much "
+      "is missing here is not known"
+    )
+  if estimate.clipped[layer] > CLIPPED:
+    yield f"{estimate.clipped[layer]:.0%} of cells lie far outside"
+  if estimate.kept_variance[layer] < SEEN:
+    lost = 1 - estimate.kept_variance[layer]
+    yield f"{lost:.1%} of the variance is not seen"

@@ -10,6 +10,7 @@ from vfl_jax import information
 from vfl_jax.information import base
 from vfl_jax.information import caveats
 from vfl_jax.information import fitting as information_fitting
+from vfl_jax.information import preparation
 from vfl_jax.information import projection
 from vfl_jax.results import intervals
 from vfl_jax.runtime import rng
@@ -41,7 +42,7 @@ def too_few(targets: np.ndarray) -> str:
 
 def mutual_information(
   key: jax.Array,
-  features: np.ndarray | Sequence[np.ndarray | projection.Projected],
+  features: np.ndarray | Sequence[np.ndarray | projection.Prepared],
   targets: np.ndarray,
   *,
   estimator: str = information.DEFAULT,
@@ -53,8 +54,8 @@ def mutual_information(
   Args:
     key: random key.
     features: `[layers, n, d]` or layers `[n, d_l]` of unequal width, the same
-      rows in random order (they are cut into blocks as they come). Wide
-      ones may have been projected before (`projection.reduce`).
+      rows in any order and any units, see `preparation`. Layers that were
+      prepared before (`projection.reduce`) come with rows in random order.
     targets: integers `[n]` (labels) or floats `[n, m]`.
     estimator: a key of `ESTIMATORS`, or `package.module:builder`.
     width: layers with more columns are projected on as many principal
@@ -84,44 +85,40 @@ def mutual_information(
     classes = len(names)
   built, fitting = information.split(estimator, options, classes)
   folds = fitting["folds"]
-  if isinstance(built, base.Direct):
-    layers = [projection.reduce(layer, width, folds=1) for layer in layers]
-  kept, share = np.array(
-    [
-      (layer.kept_width, layer.kept_variance)
-      if isinstance(layer, projection.Projected)
-      else (layer.shape[1], 1.0)
-      for layer in layers
-    ]
-  ).T
+  direct = isinstance(built, base.Direct)
+  layers, targets = _arranged(key, layers, targets, direct)
+  if not discrete:
+    targets = preparation.scaled(targets)[0]
+  layers = [projection.reduce(t, width, 1 if direct else folds) for t in layers]
   cap = getattr(built, "cap", None)
-  if isinstance(built, base.Direct):
-    columns = [projection.columns(layer) for layer in layers]
-    permuted = rng.generator(rng.stream(key, "floor")).permutation(targets)
+  if direct:
+    columns = [projection.ranks(layer) for layer in layers]
+    values_of = targets if discrete else preparation.ranked(targets)
+    permuted = rng.generator(rng.stream(key, "floor")).permutation(values_of)
     values, floors = (
       np.stack([built.influence(t, y) for t in columns])
-      for y in (targets, permuted)
+      for y in (values_of, permuted)
     )
     values, fitted = values[:, None], np.full((len(layers), 2), np.nan)
-    reasons = [built.reason(t, targets) for t in columns]
+    reasons = [built.reason(t, values_of) for t in columns]
   else:
+    if not discrete:
+      targets = preparation.with_ranks(targets)
     size = len(targets) // information_fitting.BLOCKS
     cap = cap if cap is None else min(cap, float(np.log(size)))
     runs = np.empty((len(layers), folds + 1, size))
     fitted = np.empty((len(layers), folds + 1))
-    for stack in projection.stacks(layers, width, folds):
+    for stack in projection.stacks(layers, folds):
       runs[stack.members], fitted[stack.members] = (
         information_fitting.influences(
           key,
           stack.features,
-          stack.kept_width,
+          stack.widths,
           targets,
           bound=built,
           **fitting,
         )
       )
-      kept[stack.members] = stack.kept_width
-      share[stack.members] = stack.kept_variance
     values, floors = runs[:, :-1], runs[:, -1]
     reasons = [""] * len(layers)
   flat = values.reshape(len(layers), -1)
@@ -135,11 +132,33 @@ def mutual_information(
     ceiling=caveats.entropy(targets) if discrete else None,
     cap=cap,
     n=flat.shape[1],
-    kept_width=kept,
-    kept_variance=share,
+    kept_width=np.array([layer.kept_width for layer in layers]),
+    kept_variance=np.array([layer.kept_variance for layer in layers]),
+    clipped=np.array([layer.clipped for layer in layers]),
     warnings=(),
   )
   return estimate._replace(warnings=caveats.of(estimate, reasons))
+
+
+def _arranged(key, layers, targets, once):
+  """Rows in random order, copies in one block, or only one of them.
+
+  Layers that were prepared before come in random order: they stay as they are.
+  """
+  if any(isinstance(layer, projection.Prepared) for layer in layers):
+    return layers, targets
+  groups = max(
+    (preparation.copies(layer, targets) for layer in layers),
+    key=lambda g: len(np.unique(g)) if len(np.unique(g)) < len(g) else 0,
+  )
+  if once:  # all rows are seen at once: a copy would be its own neighbour
+    _, first = np.unique(groups, return_index=True)
+    layers, targets = [layer[first] for layer in layers], targets[first]
+    groups = np.arange(len(first))
+  order = preparation.order(
+    rng.generator(rng.stream(key, "order")), groups, information_fitting.BLOCKS
+  )
+  return [layer[order] for layer in layers], targets[order]
 
 
 def _half_width(values):
@@ -149,11 +168,16 @@ def _half_width(values):
 
 def _checked(features, targets):
   layers = [
-    layer if isinstance(layer, projection.Projected) else np.asarray(layer)
+    layer if isinstance(layer, projection.Prepared) else np.asarray(layer)
     for layer in features
   ]
   targets = np.asarray(targets)
-  shapes = [projection.columns(layer).shape for layer in layers]
+  shapes = [
+    projection.ranks(layer).shape
+    if isinstance(layer, projection.Prepared)
+    else layer.shape
+    for layer in layers
+  ]
   if any(len(s) != 2 or s[:1] != targets.shape[:1] for s in shapes):
     raise ValueError(
       f"features are {shapes[:3]}, targets {targets.shape}; they must be "
@@ -164,18 +188,16 @@ def _checked(features, targets):
   reason = too_few(targets)
   if reason:
     raise ValueError(reason)
-  layers = [
-    layer
-    if isinstance(layer, projection.Projected)
-    else np.asarray(layer, np.float32)
+  if not all(
+    np.isfinite(layer).all()
     for layer in layers
-  ]
-  if not all(np.isfinite(projection.columns(layer)).all() for layer in layers):
+    if not isinstance(layer, projection.Prepared)
+  ):
     raise ValueError("features hold values that are not finite.")
   if not np.issubdtype(targets.dtype, np.integer):
     if targets.dtype.kind not in "f" or not np.isfinite(targets).all():
       raise ValueError("targets must be integers or finite floats.")
-    targets = targets.astype(np.float32).reshape(len(targets), -1)
+    targets = targets.astype(np.float64).reshape(len(targets), -1)
   elif targets.ndim != 1:
     raise ValueError(f"labels are {targets.shape}; they must be [n].")
   return layers, targets

@@ -51,7 +51,7 @@ def influences(
   Args:
     key: of this estimate.
     features: `[layers, n, d]`, or `[layers, folds, n, d]` where they differ
-      by fold; rows in random order.
+      by fold; prepared (see `preparation`), rows in random order.
     widths: of each layer, columns that are not padding with zeros.
     targets: `[n]` integers from 0, none left out, or `[n, m]` floats.
     bound: a `base.Bound`.
@@ -99,7 +99,6 @@ def influences(
     return (
       _stacked([_stacked(params[widths[i]]) for i in chunk]),
       features[chunk],
-      widths[chunk].astype(np.float32),
       y,
       prior,
       rows,
@@ -161,8 +160,8 @@ def _program(bound, rate, own_features):
   one = functools.partial(_one, bound=bound, rate=rate)
   own = 0 if own_features else None
   how = axes.method(heavy=True)
-  over_runs = axes.over(one, how, (0, own, None, 0, None, 0, 0))
-  over_layers = axes.over(over_runs, how, (0, 0, 0, None, None, None, None))
+  over_runs = axes.over(one, how, (0, own, 0, None, 0, 0))
+  over_layers = axes.over(over_runs, how, (0, 0, None, None, None, None))
   return jax.jit(over_layers)
 
 
@@ -175,10 +174,9 @@ def _permuted_within_blocks(key, targets):
   return targets[np.concatenate([*order, rest])]
 
 
-def _one(params, t, width, y, prior, rows, batches, *, bound, rate):
+def _one(params, t, y, prior, rows, batches, *, bound, rate):
   """Influences on the reporting part, mean on the fitting part: one fold."""
   fit, stop, report = rows
-  t = _standardised(t, width, fit)
   optimizer = optax.adam(rate)
 
   held = t[stop], y[stop]  # taken here, or every look would take them again
@@ -215,20 +213,6 @@ def _one(params, t, width, y, prior, rows, batches, *, bound, rate):
   )
   fitted = bound.influence(training[0], t[fit], y[fit], prior).mean()
   return bound.influence(best, t[report], y[report], prior), fitted
-
-
-def _standardised(t, width, fit):
-  """Centred and scaled by the fitting part.
-
-  A column that hardly varies there keeps a small scale and outliers are
-  clipped: both are functions of T, which can only lower its information, and
-  without them one rare pixel of the reporting part decides an estimate.
-  """
-  seen = t[fit]
-  mean, deviation = jnp.mean(seen, 0), jnp.std(seen, 0)
-  typical = jnp.sqrt(jnp.sum(deviation**2) / width)
-  scale = deviation + 0.05 * typical + 1e-12
-  return jnp.clip((t - mean) / scale, -5.0, 5.0)
 
 
 def _shares(targets):

@@ -7,7 +7,9 @@ from vfl_jax.information import base as information_base
 
 # share of a layer's extent beyond which a neighbour is no longer near
 REACH = 0.5
-_TREE = 16  # columns up to which a tree counts neighbours
+_EXACT = 4  # columns beyond which distances come of products
+_SAME = 1e-7  # of a distance: no difference
+_AT_ONCE = 2**23  # distances held at a time
 
 
 def neighbors(
@@ -15,11 +17,11 @@ def neighbors(
 ) -> information_base.Direct:
   """Nearest neighbours; for labels Ross's estimator, else Kraskov's first.
 
-  Columns are standardised. A ball that holds k of m samples evenly spread in
-  d columns reaches over (k / m)^(1/d) of their extent, m being the samples of
-  a class on average; beyond `REACH` that is no neighbourhood, and a warning
-  goes with the number. (Layers near fewer dimensions than columns are better
-  off than it says.)
+  It sees the ranks of columns; ties are counted, see `_counted`. A ball that
+  holds k of m samples evenly spread in d columns reaches over (k / m)^(1/d) of
+  their extent, m being the samples of a class on average; beyond `REACH` that
+  is no neighbourhood, and a warning goes with the number. (Layers near fewer
+  dimensions than columns are better off than it says.)
 
   Args:
     num_classes: of integer targets, or None for float targets.
@@ -35,8 +37,10 @@ def neighbors(
     raise ValueError(f"neighbors: k is {k}; it must be at least 1.")
 
   def influence(t, y):
-    t = _scaled(t)
-    return _ross(t, y, k) if num_classes else _kraskov(t, _scaled(y), k)
+    t = np.asarray(t, np.float64)
+    if num_classes:
+      return _ross(t, y, k)
+    return _kraskov(t, np.asarray(y, np.float64).reshape(len(y), -1), k)
 
   def reason(t, y):
     if not num_classes:
@@ -165,78 +169,86 @@ def _codes(rows):
   return np.unique(rows, axis=0, return_inverse=True)[1].reshape(-1)
 
 
-def _scaled(t):
-  """Standardised, with a trace of noise so that there are no ties."""
-  t = np.asarray(t, np.float64)
-  t = t.reshape(len(t), -1)
-  t = (t - t.mean(0)) / np.where(t.std(0) > 0, t.std(0), 1.0)
-  return t + 1e-10 * np.random.default_rng(0).standard_normal(t.shape)
-
-
 def _ross(t, y, k):
-  from sklearn import neighbors as library
-
-  n = len(y)
-  radius, near, counts = np.zeros(n), np.zeros(n), np.zeros(n)
-  for label in np.unique(y):
-    members = np.flatnonzero(y == label)
-    counts[members] = len(members)
-    if len(members) < 2:
-      continue
-    near[members] = min(k, len(members) - 1)
-    search = library.NearestNeighbors(n_neighbors=int(near[members[0]]))
-    distance, _ = search.fit(t[members]).kneighbors()
-    radius[members] = np.nextafter(distance[:, -1], 0)
-  used = counts > 1  # a class of one sample has no neighbour to be near to
-  within = _within(t[used], radius[used])
-  values = (
-    special.digamma(used.sum())
-    + special.digamma(near[used])
-    - special.digamma(counts[used])
-    - special.digamma(within)
-  )
+  """Ross's estimator, with ties counted."""
+  n, counts = len(y), np.bincount(y)
+  used = np.flatnonzero(counts[y] > 1)  # a class of one sample has no neighbour
+  t, y = t[used], y[used]
+  near = np.minimum(k, counts[y] - 1)
+  values = np.empty(len(y))
+  for rows, distance in _distances(t, t.shape[1] > _EXACT):
+    same = np.where(y[rows][:, None] == y, distance, np.inf)
+    values[rows] = (
+      special.digamma(len(y))
+      - special.digamma(counts[y[rows]])
+      + _counted(same, [distance], near[rows])
+    )
   filled = np.full(n, values.mean())
   filled[used] = values
   return filled
 
 
-def _within(t, radius):
-  """How many rows lie within the radius of each row, itself included."""
-  from sklearn import metrics
-  from sklearn import neighbors as library
-
-  if t.shape[1] <= _TREE:
-    return library.KDTree(t).query_radius(t, radius, count_only=True)
-
-  # a tree of many columns is slower than all distances, which are rounded:
-  # a little less keeps the neighbour that made the radius outside of it
-  def counted(distances, start):
-    ours = radius[start : start + len(distances), None]
-    return (distances <= ours * (1 - 1e-7)).sum(1)
-
-  parts = metrics.pairwise_distances_chunked(t, reduce_func=counted)
-  return np.concatenate(list(parts))
-
-
 def _kraskov(t, y, k):
-  from sklearn import neighbors as library
+  """Kraskov's first estimator, with ties counted."""
+  from scipy.spatial import distance
 
   if k >= len(t):
     raise ValueError(
       f"neighbors: k is {k}; it must be below the {len(t)} samples."
     )
-  both = np.hstack([t, y])
-  search = library.NearestNeighbors(metric="chebyshev", n_neighbors=k)
-  radius = np.nextafter(search.fit(both).kneighbors()[0][:, -1], 0)
-  around = [
-    library.KDTree(part, metric="chebyshev").query_radius(
-      part, radius, count_only=True
+  values = np.empty(len(t))
+  for rows in _chunks(len(t)):
+    apart = []
+    for part in (t, y):
+      gaps = distance.cdist(part[rows], part, "chebyshev")
+      gaps[np.arange(len(rows)), rows] = np.inf  # not of itself
+      apart.append(gaps)
+    values[rows] = special.digamma(len(t)) + _counted(
+      np.maximum(*apart), apart, np.full(len(rows), k)
     )
-    for part in (t, y)
-  ]
-  return (
-    special.digamma(len(t))
-    + special.digamma(k)
-    - special.digamma(around[0])
-    - special.digamma(around[1])
-  )
+  return values
+
+
+def _counted(joint, parts, near):
+  """Digamma of the neighbours in the joint space, less those in each part.
+
+  The ball around a row reaches to the neighbour of that number and leaves it
+  out, as Kraskov and Ross have it. Where others are exactly as far in some
+  part, as discrete values are, all of the closed ball are counted instead, and
+  the logs of the parts are taken, as Gao has it.
+
+  Args:
+    joint: distances `[rows, n]`, infinite where there is no neighbour.
+    parts: distances in each part.
+    near: the number of the neighbour, `[rows]`.
+
+  Source: Gao et al. 2017, algorithm 1.
+  """
+  ranked = np.partition(joint, np.unique(near - 1), axis=1)
+  radius = ranked[np.arange(len(near)), near - 1][:, None]
+  inside, reach = radius * (1 - _SAME), radius * (1 + _SAME) + _SAME
+  within = (joint <= reach).sum(1)
+  closed = np.stack([(part <= reach).sum(1) for part in parts])
+  opened = np.stack([(part < inside).sum(1) for part in parts])
+  # of continuous values only that one neighbour is exactly as far
+  ties = (within > near) | ((closed - opened).sum(0) > 1)
+  around = np.where(ties, np.log(closed + 1.0), special.digamma(opened + 1.0))
+  # equal rows are a cell of a table, which the row itself is in
+  together = np.where(radius[:, 0] <= _SAME, within + 1, within)
+  return special.digamma(np.where(ties, together, near)) - around.sum(0)
+
+
+def _distances(t, fast):
+  """Rows, some at a time, with their distances to all; not to themselves."""
+  from scipy.spatial import distance
+  from sklearn import metrics
+
+  measure = metrics.pairwise.euclidean_distances if fast else distance.cdist
+  for rows in _chunks(len(t)):
+    gaps = measure(t[rows], t)
+    gaps[np.arange(len(rows)), rows] = np.inf
+    yield rows, gaps
+
+
+def _chunks(n):
+  return np.array_split(np.arange(n), max(1, -(-n * n // _AT_ONCE)))

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vfl_jax.information import estimate as information_estimate
+from vfl_jax.information import fitting as information_fitting
+from vfl_jax.information import preparation
 from vfl_jax.information import projection
 from vfl_jax.results import intervals
 
@@ -66,6 +68,7 @@ def probe(
   *,
   estimators: Sequence[tuple[str, str, Mapping[str, Any]]],
   width: int,
+  groups: np.ndarray | None = None,
   **fitting: Any,
 ) -> list[dict[str, Any]]:
   """Mutual information with the labels at every place, one row each.
@@ -79,6 +82,7 @@ def probe(
     labels: `[n]` integers.
     estimators: `(label, name, options)` triples.
     width: places with more columns are projected on principal components.
+    groups: copies of rows, see `preparation.copies`; None for none.
     **fitting: steps, batch, rate, folds, unless an estimator's options say
       otherwise.
 
@@ -91,7 +95,11 @@ def probe(
   Raises:
     ValueError: vectors that are not finite.
   """
-  order = np.random.default_rng(1).permutation(len(labels))
+  if groups is None:
+    groups = np.arange(len(labels))
+  order = preparation.order(
+    np.random.default_rng(1), groups, information_fitting.BLOCKS
+  )
   labels = labels[order]
   about, layers = [], []
   # the first of equal layers: what enters is the same for every seed, and so is
@@ -104,8 +112,6 @@ def probe(
       if not np.isfinite(vectors).all():
         raise ValueError(f"features of {place} are not finite.")
       vectors = vectors[order]
-      if not seed and vectors.shape[1] > width:
-        wide[len(layers)] = projection.project(vectors, _WIDER * width, 1)
       about.append({"seed": seed, **place._asdict(), "width": vectors.shape[1]})
       if not place.layer:
         known, same = first.setdefault(place, (len(layers), vectors))
@@ -114,6 +120,8 @@ def probe(
           continue
       which.append(len(layers))
       layers.append(projection.reduce(vectors, width))
+      if not seed and layers[-1].kept_variance < 1:
+        wide[len(layers) - 1] = projection.reduce(vectors, _WIDER * width, 1)
   losses = _projection_losses(key, about, layers, wide, labels, width, fitting)
   results = []
   for label, name, options in estimators:

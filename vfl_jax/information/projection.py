@@ -7,28 +7,33 @@ projection destroys information and is no option.)
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from jaxtyping import Shaped
 import numpy as np
 
 from vfl_jax.information import fitting as information_fitting
+from vfl_jax.information import preparation
 
-_STEPS = (64, 256)  # common widths below the bound
+_STEPS = (128, 512)  # common widths of stacks
 _ROWS = 4000  # beyond them no Gram matrix
 
 
-class Projected(NamedTuple):
-  """A layer on the leading principal components of each fold.
+class Prepared(NamedTuple):
+  """A layer as estimators see it, see `preparation`.
 
   Attributes:
-    features: `[folds, n, width]`, padded where there are fewer components.
-    kept_width: columns that are not padding.
-    kept_variance: share of the fitting rows' variance in them.
+    features: columns, then as many of their ranks: `[n, 2 * kept_width]`, or
+      `[folds, n, 2 * kept_width]` where principal components differ by fold.
+    kept_width: number of columns, or of components.
+    kept_variance: share of the fitting rows' variance that components keep.
+    clipped: share of cells that lie far outside, seen by their rank alone.
   """
 
   features: np.ndarray
   kept_width: int
   kept_variance: float
+  clipped: float
 
 
 class Stack(NamedTuple):
@@ -37,71 +42,99 @@ class Stack(NamedTuple):
   Attributes:
     members: which of the layers these are.
     features: `[layers, n, d]`, or `[layers, folds, n, d]` if projected.
-    kept_width: columns of each that are not padding.
-    kept_variance: share of the fitting rows' variance in them.
+    widths: columns of each that are not padding, ranks included.
   """
 
   members: list[int]
   features: np.ndarray
-  kept_width: np.ndarray
-  kept_variance: np.ndarray
+  widths: np.ndarray
 
 
-def stacks(
-  layers: Sequence[np.ndarray | Projected], bound: int, folds: int
-) -> list[Stack]:
-  """Layers `[n, d_l]` in groups of a common width of at most `bound`."""
-  narrow: dict[int, list[int]] = {}
-  wide = []
+def stacks(layers: Sequence[Prepared], folds: int) -> list[Stack]:
+  """Layers in groups of a common width, those that are projected apart.
+
+  Args:
+    layers: from `reduce`, of the same rows.
+    folds: number of folds that are used.
+  """
+  groups: dict[tuple[int, int], list[int]] = {}
   for i, layer in enumerate(layers):
-    if isinstance(layer, Projected) or layer.shape[1] > bound:
-      wide.append(i)
-    else:
-      fits = [w for w in _STEPS if layer.shape[1] <= w < bound]
-      narrow.setdefault(min(fits, default=bound), []).append(i)
-  found = []
-  for width, index in sorted(narrow.items()):
-    members = [columns(layers[i]) for i in index]
-    widths = np.array([layer.shape[1] for layer in members])
-    width = min(width, max(int(widths.max()), 1))
-    features = np.stack([_padded(layer, width) for layer in members])
-    found.append(Stack(index, features, widths, np.ones(len(index))))
-  if wide:
-    reduced = [reduce(layers[i], bound, folds) for i in wide]
-    features, kept, share = zip(*reduced, strict=True)
-    features = np.stack([f[:folds] for f in features])
-    found.append(Stack(wide, features, np.array(kept), np.array(share)))
-  return found
+    width = layer.features.shape[-1]
+    step = min((w for w in _STEPS if width <= w), default=width)
+    groups.setdefault((layer.features.ndim, step), []).append(i)
+  stacked = []
+  for (dimensions, _), members in sorted(groups.items()):
+    arrays = [layers[i].features for i in members]
+    if dimensions == 3:
+      arrays = [a[:folds] for a in arrays]
+    widths = np.array([a.shape[-1] for a in arrays])
+    features = np.stack([_padded(a, int(widths.max())) for a in arrays])
+    stacked.append(Stack(members, features, widths))
+  return stacked
 
 
-def columns(layer: np.ndarray | Projected) -> np.ndarray:
-  """The layer as `[n, d]`; of a projected one its first fold's components."""
-  return layer.features[0] if isinstance(layer, Projected) else layer
+def ranks(layer: Prepared) -> np.ndarray:
+  """The ranks alone, `[n, kept_width]`; of components those of the first fold.
+
+  For estimators without training, which see all rows at once.
+  """
+  features = layer.features
+  if features.ndim == 3:
+    features = features[0]
+  return features[:, features.shape[1] // 2 :]
 
 
 def reduce(
-  layer: np.ndarray | Projected,
+  layer: Shaped[np.ndarray, "n columns"] | Prepared,
   bound: int,
   folds: int = information_fitting.BLOCKS,
-) -> Any:
-  """The layer, projected if it has more columns than the bound.
+) -> Prepared:
+  """A layer prepared, and projected if it has more columns than the bound.
 
-  Once reduced, a layer needs no more than `folds * n * bound` numbers: what a
-  network of many wide layers is held in.
+  Once reduced, a layer needs no more than `2 * folds * n * bound` numbers:
+  what a network of many wide layers is held in.
+
+  Args:
+    layer: rows in random order.
+    bound: most columns that are not projected, and number of components.
+    folds: number of folds.
   """
-  if isinstance(layer, Projected) or layer.shape[1] <= bound:
+  if isinstance(layer, Prepared):
     return layer
-  return project(layer, bound, folds)
+  columns, clipped = preparation.scaled(layer)
+  if columns.shape[1] <= bound:
+    features = preparation.with_ranks(columns)
+    return Prepared(features, columns.shape[1], 1.0, clipped)
+  scores, share = project(preparation.clipped(columns), bound, folds)
+  features = np.stack([preparation.with_ranks(_even(s)) for s in scores])
+  return Prepared(features, scores.shape[-1], share, clipped)
 
 
-def project(layer: np.ndarray, width: int, folds: int) -> Projected:
+def _even(scores):
+  """Components in units of their own spread."""
+  spread = scores.std(0)
+  return (scores - scores.mean(0)) / np.where(spread > 0, spread, 1)
+
+
+def project(
+  columns: Shaped[np.ndarray, "n columns"], width: int, folds: int
+) -> tuple[np.ndarray, float]:
   """Principal components of each fold's fitting rows.
 
   By the Gram matrix of the rows, since a layer is often far wider than there
   are samples (four times as fast as a randomised SVD there); by a randomised
   SVD where the rows are many and the Gram matrix would be large.
+
+  Args:
+    columns: scaled, rows in random order.
+    width: number of components.
+    folds: number of folds.
+
+  Returns:
+    Scores of all rows, `[folds, n, width]` (fewer where rows are fewer), and
+    the mean share of the fitting rows' variance in them.
   """
-  rows = np.asarray(layer, np.float32)
+  rows = np.asarray(columns, np.float32)
   parts = [
     information_fitting.parts(len(rows), fold)[0] for fold in range(folds)
   ]
@@ -112,11 +145,7 @@ def project(layer: np.ndarray, width: int, folds: int) -> Projected:
   else:
     found = [_leading(rows, fitting, width) for fitting in parts]
   scores, shares = zip(*found, strict=True)
-  return Projected(
-    np.stack([_padded(s, width) for s in scores]),
-    scores[0].shape[1],
-    float(np.mean(shares)),
-  )
+  return np.stack(scores), float(np.mean(shares))
 
 
 def _leading(rows, fitting, width):
@@ -150,6 +179,7 @@ def _components(gram, fitting, width):
   return scores.astype(np.float32), float(top.sum() / max(positive, 1e-30))
 
 
-def _padded(layer, width):
-  layer = np.asarray(layer, np.float32)
-  return np.pad(layer, ((0, 0), (0, width - layer.shape[1])))
+def _padded(features, width):
+  """Zeros after the last column."""
+  pad = [(0, 0)] * (features.ndim - 1) + [(0, width - features.shape[-1])]
+  return np.pad(features, pad)
