@@ -22,6 +22,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 FIRST = [
   {"Getting started": "index.md"},
   {"Concepts": "concepts.md"},
+  {"How a number comes about": "evaluation.md"},
   {"Running experiments": "running.md"},
 ]
 LAST = [

@@ -57,6 +57,51 @@ def test_scores():
   assert metrics.score("auc", scores, labels) == pytest.approx(2 / 3)
 
 
+def test_decisions_are_scored_as_scikit_learn_scores_them():
+  from sklearn import metrics as library
+
+  generator = np.random.default_rng(0)
+  labels = generator.choice([0, 1, 3], 300)  # one class never occurs
+  scores = generator.standard_normal((300, 5)) + np.eye(5)[labels]
+  guess = scores.argmax(1)
+  for metric, theirs in (
+    ("accuracy", library.accuracy_score(labels, guess)),
+    ("macro_f1", library.f1_score(labels, guess, average="macro")),
+    (
+      "balanced_accuracy",
+      library.recall_score(
+        labels, guess, average="macro", labels=np.unique(labels)
+      ),
+    ),
+  ):
+    assert metrics.score(metric, scores, labels) == pytest.approx(theirs)
+
+
+def test_true_positives_at_few_false_ones():
+  labels = np.repeat([0, 1], [1000, 100])
+  score = np.concatenate([np.arange(1000), np.linspace(900, 1100, 100)])
+  both = np.stack([-score, score], 1)
+  found = [metrics.score(m, both, labels) for m in ("tpr_1", "tpr_01")]
+  # ten and one of the negatives may lie above: 989 and 998 are passed
+  line = np.linspace(900, 1100, 100)
+  assert found == [np.mean(line > 989), np.mean(line > 998)]
+  tied = np.zeros((1100, 2))
+  assert metrics.score("tpr_1", tied, labels) == 0
+  assert np.isnan(metrics.score("tpr_1", both[:1000], labels[:1000]))
+
+
+def test_the_most_exposed_rows_are_those_inferred_with_95_percent():
+  generator = np.random.default_rng(0)
+  labels = generator.integers(0, 4, 2000)
+  sure = np.arange(2000) < 600
+  scores = generator.standard_normal((2000, 4))
+  scores[sure] = 30 * np.eye(4)[labels[sure]]
+  # 600 rows for certain, and 30 more guesses of which a quarter are right
+  share = metrics.score("exposed", scores, labels)
+  assert 0.30 < share < 0.33
+  assert metrics.score("exposed", np.zeros((2000, 4)), labels) == 0
+
+
 def test_advantage_is_paired_with_the_strongest_control():
   values = {
     "attack": [0.9, 0.7],
@@ -141,7 +186,9 @@ def test_who_abstains_is_judged_over_all_recorded_rows():
   # class 0: guessed of 1, rightly; 2 rows. class 1: of 3, 2 rightly; 4 rows
   assert values["precision"] == pytest.approx((1 + 2 / 3) / 2)
   assert values["recall"] == pytest.approx((1 / 2 + 2 / 4) / 2)
-  assert len(advantage.advantage(found)) == 3  # these two have no control
+  compared = {r["metric"] for r in advantage.advantage(found)}
+  # precision and recall have no control
+  assert compared == {"accuracy", *metrics.metrics(2)}
 
 
 def test_top5_gives_ties_their_share():

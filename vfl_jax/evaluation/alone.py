@@ -99,7 +99,8 @@ def _from_scratch(case, members, view, scratch) -> Scores:
     seen = view._replace(
       public=public, trial=view.trial._replace(bottom=bottom, recorded={})
     )
-    keys = cases.streams(f, case.draws, "from scratch", cases.named(members))
+    whose = f"from scratch by {cases.named(members)}"
+    keys = cases.streams(f, case.draws, whose)
     how = axes.method(model.convolutional)
     inference = trials.infer(scratch.attack, keys, seen, how)
     return Scores(inference.train, inference.test)

@@ -4,6 +4,8 @@ from jaxtyping import Integer
 from jaxtyping import Shaped
 import numpy as np
 
+_FALSE = {"tpr_1": 0.01, "tpr_01": 0.001}  # shares of false positives
+RANKING = ("auc", *_FALSE)  # metrics of an order of two classes
 MANY = 20  # classes from which the first five guesses count too
 
 
@@ -16,9 +18,11 @@ def score(
 
   Args:
     metric: "accuracy", "balanced_accuracy", "macro_f1" (over the classes that
-      occur or are guessed), "top5" (classes that tie share their places), or
-      "auc" (two classes; the score is the difference of the second column and
-      the first).
+      occur or are guessed), "top5" (classes that tie share their places),
+      "exposed" (see `exposed`), or of two classes "auc", "tpr_1" and "tpr_01":
+      the share of rows of the second class that are found while at most 1 % or
+      .1 % of the first are taken for it. The score of these three is the
+      difference of the second column and the first.
     scores: higher is more likely.
     labels: the truth.
 
@@ -34,6 +38,10 @@ def score(
     if len(np.unique(labels)) < 2:
       return float("nan")
     return float(metrics.roc_auc_score(labels, scores[:, 1] - scores[:, 0]))
+  if metric in _FALSE:
+    return _found(scores[:, 1] - scores[:, 0], labels, _FALSE[metric])
+  if metric == "exposed":
+    return exposed(scores, labels)
   if metric == "top5":
     own = np.take_along_axis(scores, labels[:, None], 1)
     ahead, tied = (scores > own).sum(1), (scores == own).sum(1)
@@ -50,6 +58,38 @@ def score(
     there = occur + guessed > 0
     return float(np.mean(2 * right[there] / (occur + guessed)[there]))
   return float(right.sum() / len(labels))
+
+
+def exposed(scores: np.ndarray, labels: np.ndarray) -> float:
+  """Share of rows whose label is inferred at a precision of 95 %.
+
+  Of the rows with the largest margins between the first and the second class,
+  as many as can be taken with at least 95 % of them right.
+
+  >>> scores = np.array([[9.0, 0], [0, 8], [1, 0], [0, 0.5]])
+  >>> exposed(scores, np.array([0, 1, 1, 1]))
+  0.5
+  """
+  ordered = np.sort(scores, axis=1)
+  margin = ordered[:, -1].astype(float) - ordered[:, -2]
+  right = np.argmax(scores, -1) == labels
+  order = np.argsort(-margin, kind="stable")
+  taken = np.arange(1, len(labels) + 1)
+  sure = np.cumsum(right[order]) >= 0.95 * taken
+  # rows of one margin are taken together or not at all
+  last = np.append(np.diff(margin[order]) != 0, True)
+  counts = taken[sure & last]
+  return float(counts.max(initial=0) / len(labels))
+
+
+def _found(score, labels, share) -> float:
+  """True positives where at most this share of negatives lies above."""
+  negatives, positives = (np.sort(score[labels == c]) for c in (0, 1))
+  if not len(negatives) or not len(positives):
+    return float("nan")
+  allowed = int(share * len(negatives))
+  threshold = negatives[len(negatives) - 1 - allowed]
+  return float(np.mean(positives > threshold))
 
 
 def best(
@@ -74,11 +114,11 @@ def best(
 def metrics(classes: int) -> tuple[str, ...]:
   """What is reported of decisions about so many classes.
 
-  >>> metrics(2), metrics(100)
-  (('accuracy', 'macro_f1', 'auc'), ('accuracy', 'macro_f1', 'top5'))
+  >>> metrics(100)
+  ('accuracy', 'macro_f1', 'exposed', 'top5')
   """
-  more = ("auc",) * (classes == 2) + ("top5",) * (classes >= MANY)
-  return ("accuracy", "macro_f1", *more)
+  more = RANKING if classes == 2 else ("top5",) * (classes >= MANY)
+  return ("accuracy", "macro_f1", "exposed", *more)
 
 
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "auc")

@@ -93,7 +93,7 @@ def table(
         continue
       truth = labels[where][counted]
       names = (
-        {primary}
+        {primary, *evaluation_metrics.RANKING}
         if ranks
         else {primary, *evaluation_metrics.metrics(len(shares))}
       )

@@ -23,14 +23,22 @@ def half_width(values: Any, share: float = 0.95) -> float:
   >>> round(half_width([1.0, 2.0, 3.0]), 3), half_width([1.0])
   (2.484, nan)
   """
-  from scipy import stats
-
   array = np.asarray(values, float)
   n = len(array)
   if n < 2:
     return float("nan")
-  error = array.std(ddof=1) / np.sqrt(n)
-  return float(stats.t.ppf((1 + share) / 2, n - 1) * error)
+  return quantile(n, share) * float(array.std(ddof=1) / np.sqrt(n))
+
+
+def quantile(n: int, share: float = 0.95) -> float:
+  """Standard errors from the mean of n values to the end of its interval.
+
+  >>> round(quantile(3), 3)
+  4.303
+  """
+  from scipy import stats
+
+  return float(stats.t.ppf((1 + share) / 2, n - 1))
 
 
 def interval(values: Sequence[float]) -> tuple[float, float, float]:

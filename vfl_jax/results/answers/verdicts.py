@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from vfl_jax.results import intervals
+from vfl_jax.results.answers import chance
 
 CELL = ["data", "defense", "strength", "advance"]
 # a loss below this counts as none; shares of samples, like accuracy
@@ -14,8 +15,9 @@ MARGINS = {"utility": 0.02, "leakage": 0.05}
 def verdict(better: pd.Series, worse: pd.Series) -> dict[str, Any]:
   """Compare two cells by paired differences over seeds.
 
-  A leakage advantage below zero counts as zero, since that attacker does better
-  without the federation.
+  A mean leakage advantage below zero counts as zero, since that attacker does
+  better without the federation. Means are raised to zero, not single seeds:
+  that would make noise look like leakage.
 
   Args:
     better: the cell in question, a row of `cells.measured`.
@@ -34,7 +36,7 @@ def verdict(better: pd.Series, worse: pd.Series) -> dict[str, Any]:
   for name, column in (("utility", "utilities"), ("leakage", "leakages")):
     a, b = better[column], worse[column]
     if name == "leakage":
-      a, b = a.clip(lower=0), b.clip(lower=0)
+      a, b = (leaks + max(0.0, -leaks.mean()) for leaks in (a, b))
     difference = (a - b).dropna()  # by seed
     mean, low, high = intervals.interval(difference.tolist())
     comparison |= {name: mean, f"{name}_low": low, f"{name}_high": high}
@@ -114,6 +116,52 @@ def advances(cells: pd.DataFrame) -> list[dict[str, Any]]:
   return rows
 
 
+def by_chance(
+  cells: pd.DataFrame, steps: pd.DataFrame
+) -> dict[tuple[str, str], int]:
+  """How many comparisons of a question would be won if all cells were equal.
+
+  Args:
+    cells: cells as `cells.measured` gives them.
+    steps: comparisons as `advances` gives them.
+
+  Returns:
+    The 95th percentile (see `chance.most`), by question and data, of the
+    comparisons with the cut advanced the farthest.
+  """
+  values = {}
+  for _, row in cells.iterrows():
+    both = pd.concat([row["utilities"], row["leakages"]], axis=1)
+    values[tuple(row[k] for k in CELL)] = both.to_numpy().T
+  usual = max((v.shape[1] for v in values.values()), default=0)
+  values = {
+    key: v
+    for key, v in values.items()
+    if v.shape[1] == usual and not pd.isna(v).any()
+  }
+  expected = {}
+  for (question, data), asked in steps.groupby(["question", "data"]):
+    pairs = []
+    for _, step in asked[asked["advance"] == asked["advance"].max()].iterrows():
+      moved = "none" if question == "instead" else step["defense"]
+      strength = "" if question == "instead" else step["strength"]
+      pairs.append(
+        (
+          (data, moved, strength, step["advance"]),
+          (data, step["defense"], step["strength"], 0),
+        )
+      )
+    pairs = [p for p in pairs if p[0] in values and p[1] in values]
+    keys = {key for pair in pairs for key in pair}
+    if usual > 1 and pairs:
+      expected[question, data] = chance.most(
+        pairs,
+        {key: values[key] for key in sorted(keys, key=str)},
+        [MARGINS[name] for name in ("utility", "leakage")],
+      )
+  return expected
+
+
 def findings(
   cells: pd.DataFrame, steps: pd.DataFrame, failed: pd.DataFrame
 ) -> list[dict[str, str]]:
@@ -131,6 +179,7 @@ def findings(
     "data", sort=False
   ):
     sentences += _alone(str(data), undefended, steps)
+  expected = by_chance(cells, steps)
   for question, name in (
     ("instead", "Does advancing the cut dominate other defences"),
     ("on top", "Does advancing the cut improve other defences"),
@@ -138,6 +187,11 @@ def findings(
     asked = steps[steps["question"] == question]
     for data, comparisons in asked.groupby("data", sort=False):
       text, detail = _answer(f"{name} on {_plain(data)}", comparisons)
+      if (question, data) in expected:
+        lucky = expected[question, data]
+        detail += (
+          f"; if all were equal, up to {lucky} would look better by chance"
+        )
       far = comparisons["advance"].max() if question == "on top" else 0
       gone = _failed(failed, data, {0, far})
       if gone:
