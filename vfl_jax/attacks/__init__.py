@@ -57,9 +57,9 @@ def build(
     ValueError: unknown name or option, or a value the builder refuses.
   """
   builder = registry.lookup(ATTACKS, "attack", name)
-  known = registry.parameters(builder)
-  given: dict[str, Any] = {"oracle": oracle} if "oracle" in known else {}
-  if budget and "steps" in known:
+  accepted = registry.parameters(builder)
+  given: dict[str, Any] = {"oracle": oracle} if "oracle" in accepted else {}
+  if budget and "steps" in accepted:
     usual = inspect.signature(builder).parameters["steps"].default
     given["steps"] = min(budget, usual) if isinstance(usual, int) else budget
   keywords = {**given, **keywords}

@@ -60,16 +60,16 @@ def gradient_clustering() -> base.Attack:
   """
 
   def infer(key: jax.Array, view: base.View) -> base.Inference:
-    found = views.gradients(view)
-    covered = np.asarray(found.covered)
-    directions = np.asarray(views.unit(found.vectors), np.float64)[covered]
+    observed = views.gradients(view)
+    covered = np.asarray(observed.covered)
+    directions = np.asarray(views.unit(observed.vectors), np.float64)[covered]
     classes = view.public.num_classes
     distances = np.full((len(covered), classes), np.nan)
     if len(directions) >= classes:
       coordinates = leading(directions, classes, _number(key))
       (distances[covered],) = clusters(key, classes, coordinates)
-    known = np.asarray(views.recorded(view, view.trial.aux_rows))
-    order = naming.classes_of(distances, known, view)
+    aux_rows = np.asarray(views.recorded(view, view.trial.aux_rows))
+    order = naming.classes_of(distances, aux_rows, view)
     return base.Inference(
       -distances[:, order], None, rows=np.asarray(view.shared.recorded_rows)
     )
@@ -140,10 +140,10 @@ def similarity(
       rows = views.known(view, known)
       train, test = (views.unit(h) for h in views.embeddings(view))
       return train, test, train[rows], None, jnp.ones(rows.shape, bool)
-    found = views.gradients(view)
-    train = views.unit(found.vectors)
-    rows, seen = views.known_gradients(view, found.covered, known)
-    return train, None, train[rows], found.covered, seen
+    observed = views.gradients(view)
+    train = views.unit(observed.vectors)
+    rows, seen = views.known_gradients(view, observed.covered, known)
+    return train, None, train[rows], observed.covered, seen
 
   def scores(view, compare):
     """`compare(vectors) -> scores`, for the rows that there are."""
@@ -158,10 +158,10 @@ def similarity(
 
   def nearest(key: jax.Array, view: base.View) -> base.Inference:
     del key
-    _, _, theirs, _, seen = read(view)
+    _, _, known_vectors, _, seen = read(view)
 
     def compare(vectors):
-      cosines = jnp.einsum("nd,ckd->nck", vectors, theirs)
+      cosines = jnp.einsum("nd,ckd->nck", vectors, known_vectors)
       return jnp.max(jnp.where(seen, cosines, -2.0), 2)
 
     return scores(view, compare)
@@ -171,16 +171,17 @@ def similarity(
     from scipy.spatial import distance
     from sklearn import cluster
 
-    train, _, theirs, covered, seen = read(view)
+    train, _, known_vectors, covered, seen = read(view)
     usable = np.asarray(train, np.float64)
     if covered is not None:
       usable = usable[np.asarray(covered)]
-    if len(usable) < len(theirs):
+    if len(usable) < len(known_vectors):
       return scores(
-        view, lambda vectors: np.full((len(vectors), len(theirs)), np.nan)
+        view,
+        lambda vectors: np.full((len(vectors), len(known_vectors)), np.nan),
       )
     weights = np.asarray(seen, np.float64)[:, :, None]
-    means = (np.asarray(theirs, np.float64) * weights).sum(1)
+    means = (np.asarray(known_vectors, np.float64) * weights).sum(1)
     means /= np.maximum(weights.sum(1), 1)
     model = cluster.KMeans(len(means), init=means, n_init=1).fit(usable)
     gaps = distance.cdist(means, model.cluster_centers_)

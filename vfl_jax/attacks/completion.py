@@ -150,21 +150,21 @@ def passive_completion(
     runs: dict[int, _Run] = {}
     for (bottom, depth), members in groups.items():
       weights = [variants[i].unlabelled for i in members]
-      found = _run(key, view, bottom, depth, weights, folds, training)
-      runs |= {i: runtime_trees.take(found, j) for j, i in enumerate(members)}
-    every = [runs[i] for i in possible]
-    score = jnp.stack([r.validation for r in every])
+      group = _run(key, view, bottom, depth, weights, folds, training)
+      runs |= {i: runtime_trees.take(group, j) for j, i in enumerate(members)}
+    trained = [runs[i] for i in possible]
+    score = jnp.stack([r.validation for r in trained])
     # what has diverged is not chosen while anything else is there
     best = jnp.argmax(jnp.nan_to_num(score, nan=-1.0))
     choices = None
     if oracle:
       choices = tuple(
-        jnp.concatenate([getattr(r, where) for r in every])
+        jnp.concatenate([getattr(r, where) for r in trained])
         for where in ("train", "test")
       )
     return base.Inference(
-      train=jnp.stack([r.train[-1] for r in every])[best],
-      test=jnp.stack([r.test[-1] for r in every])[best],
+      train=jnp.stack([r.train[-1] for r in trained])[best],
+      test=jnp.stack([r.test[-1] for r in trained])[best],
       details={
         "variant": jnp.asarray(possible)[best],
         "validation": score[best],
@@ -225,12 +225,12 @@ def _run(key, view, bottom, depth, weights, folds, training) -> _Run:
     )
 
   how = runtime_axes.method(any(np.ndim(a) == 4 for a in _leaves(rows)))
-  found = runtime_axes.over(one, how)(
+  trained = runtime_axes.over(one, how)(
     jnp.repeat(jnp.float32(weights), len(masks)),
     jnp.tile(jnp.asarray(masks), (len(weights), 1)),
   )
   final, held = _scores(
-    network, found, rows, view.trial.aux_rows, len(weights), len(masks) - 1
+    network, trained, rows, view.trial.aux_rows, len(weights), len(masks) - 1
   )
   count = runtime_trees.rows(view.shared.train)
   return _Run(
@@ -240,7 +240,7 @@ def _run(key, view, bottom, depth, weights, folds, training) -> _Run:
   )
 
 
-def _scores(network, found, rows, known, weights, folds):
+def _scores(network, trained, rows, aux_rows, weights, folds):
   """What the trained predict, all in one loop over blocks of rows.
 
   Args:
@@ -257,36 +257,36 @@ def _scores(network, found, rows, known, weights, folds):
     `[weights, folds, known, classes]`.
   """
   _, trees = semi_supervised.vectors(network)
-  looks = found[0].shape[1]
+  looks = trained[0].shape[1]
   run = np.arange(weights * (folds + 1)).reshape(weights, folds + 1)
-  every = jnp.arange(runtime_trees.rows(rows))
-  size = runtime_axes.even(len(every), completion_network.ROWS)
-  blocks = runtime_axes.blocks(every, size)
-  parts = [
+  all_rows = jnp.arange(runtime_trees.rows(rows))
+  size = runtime_axes.even(len(all_rows), completion_network.ROWS)
+  blocks = runtime_axes.blocks(all_rows, size)
+  jobs = [
     (r, look, blocks) for r, look in itertools.product(run[:, -1], range(looks))
   ]
-  few = runtime_axes.blocks(jnp.asarray(known), size)
-  parts += [(r, looks - 1, few) for r in run[:, :-1].ravel()]
-  sizes = [len(index) for _, _, index in parts]
+  few = runtime_axes.blocks(jnp.asarray(aux_rows), size)
+  jobs += [(r, looks - 1, few) for r in run[:, :-1].ravel()]
+  sizes = [len(index) for _, _, index in jobs]
 
-  def predict(part):
-    run, look, index = part
-    variables = trees(jax.tree.map(lambda a: a[run, look], found))
+  def predict(job):
+    run, look, index = job
+    variables = trees(jax.tree.map(lambda a: a[run, look], trained))
     x = runtime_trees.take(rows, index)
     return jax.nn.log_softmax(network.predict(variables, x)[0])
 
   out = jax.lax.map(
     predict,
     (
-      np.repeat([run for run, _, _ in parts], sizes),
-      np.repeat([look for _, look, _ in parts], sizes),
-      jnp.concatenate([index for _, _, index in parts]),
+      np.repeat([run for run, _, _ in jobs], sizes),
+      np.repeat([look for _, look, _ in jobs], sizes),
+      jnp.concatenate([index for _, _, index in jobs]),
     ),
   )
   split = weights * looks * len(blocks)
   shaped = lambda a, *axes: a.reshape(weights, *axes, a.shape[-1])
-  final = shaped(out[:split], looks, blocks.size)[:, :, : len(every)]
-  held = shaped(out[split:], folds, few.size)[:, :, : len(known)]
+  final = shaped(out[:split], looks, blocks.size)[:, :, : len(all_rows)]
+  held = shaped(out[split:], folds, few.size)[:, :, : len(aux_rows)]
   return final, held
 
 

@@ -85,8 +85,8 @@ def on(
   ).shape[1]
   head = init(key, jnp.zeros((2, width)))
 
-  def of(part, parameters, stats):
-    return {"params": parameters[part], "stats": stats[part]}
+  def of(module, parameters, stats):
+    return {"params": parameters[module], "stats": stats[module]}
 
   def lower(stop):
     def run(parameters, stats, x, is_training):

@@ -48,13 +48,13 @@ def embedding_swap(
     swapped = (turn > 0) & ((rows + turn) % every == 0)
     return swapped, (rows // every + (turn - 1) // every) % classes
 
-  def send(h, known, rows, turn):
-    def leaf(own, theirs):
-      swapped, given = plan(rows, turn, len(theirs))
-      swapped = swapped.reshape(-1, *(1,) * (own.ndim - 1))
-      return jnp.where(swapped, theirs[given], own)
+  def send(h, aux_embeddings, rows, turn):
+    def leaf(honest, by_class):
+      swapped, given = plan(rows, turn, len(by_class))
+      swapped = swapped.reshape(-1, *(1,) * (honest.ndim - 1))
+      return jnp.where(swapped, by_class[given], honest)
 
-    return jax.tree.map(leaf, h, known)
+    return jax.tree.map(leaf, h, aux_embeddings)
 
   def infer(key: jax.Array, view: base.View) -> base.Inference:
     del key
@@ -71,21 +71,21 @@ def embedding_swap(
       # the top trains on: its norms are told in those of rows left alone
       alone = jnp.nanmean(jnp.where(swapped, jnp.nan, norm))
       norm = norm / jnp.where(jnp.isnan(alone), jnp.nanmean(norm), alone)
-      own = jax.nn.one_hot(given, classes, dtype=bool)
-      tested = jnp.where(own & swapped[:, None], norm[:, None], tested)
+      is_given = jax.nn.one_hot(given, classes, dtype=bool)
+      tested = jnp.where(is_given & swapped[:, None], norm[:, None], tested)
     # never met, as the end of a permutation is dropped: the least likely
     missing = jnp.isnan(tested)
     worst = jnp.max(jnp.where(missing, -jnp.inf, tested), 1, keepdims=True)
     scores = -jnp.where(missing, worst, tested)
-    spoken = ~missing.all(1)
+    answered = ~missing.all(1)
     smallest = jnp.min(jnp.where(missing, jnp.inf, tested), 1)
     if ratio:
-      spoken &= smallest <= ratio * honest
+      answered &= smallest <= ratio * honest
     if largest:
-      spoken &= smallest <= largest
-    scores = jnp.where(spoken[:, None], scores, jnp.nan)
+      answered &= smallest <= largest
+    scores = jnp.where(answered[:, None], scores, jnp.nan)
     return base.Inference(
-      scores, None, rows=rows, details={"spoken of": spoken.mean()}
+      scores, None, rows=rows, details={"spoken of": answered.mean()}
     )
 
   return base.Attack(

@@ -67,8 +67,10 @@ def enumeration(
         nothing[:1].repeat(len(test), 0),
         details={"cosine": np.asarray(np.nan)},
       )
-    found = distances.argmin(1)[np.asarray(view.shared.recorded_rows)[covered]]
-    order, cosine = named(found, h[covered], g[covered], largest)
+    row_clusters = distances.argmin(1)[
+      np.asarray(view.shared.recorded_rows)[covered]
+    ]
+    order, cosine = named(row_clusters, h[covered], g[covered], largest)
     return base.Inference(
       -distances[:, order], -of_test[:, order], details={"cosine": cosine}
     )
@@ -82,7 +84,10 @@ def enumeration(
 
 
 def named(
-  found: np.ndarray, logits: np.ndarray, g: np.ndarray, largest: int = _EVERY
+  row_clusters: np.ndarray,
+  logits: np.ndarray,
+  g: np.ndarray,
+  largest: int = _EVERY,
 ) -> tuple[np.ndarray, np.ndarray]:
   """For every class its cluster, and the cosine that the map reaches.
 
@@ -100,8 +105,8 @@ def named(
   product = (p * g).sum(1, keepdims=True) - g
   square = (p**2).sum(1, keepdims=True) - 2 * p + 1
   products, squares = np.zeros((2, classes, classes))  # [cluster, class]
-  np.add.at(products, found, product)
-  np.add.at(squares, found, square)
+  np.add.at(products, row_clusters, product)
+  np.add.at(squares, row_clusters, square)
   length = np.linalg.norm(g) + 1e-30
   clusters = np.arange(classes)
 
@@ -112,11 +117,11 @@ def named(
   if classes <= largest:
     names = max(map(list, itertools.permutations(range(classes))), key=cosine)
   else:
-    names = duels(found, p, g)
+    names = duels(row_clusters, p, g)
   return np.argsort(names), np.asarray(cosine(names))
 
 
-def duels(found: np.ndarray, p: np.ndarray, g: np.ndarray) -> np.ndarray:
+def duels(row_clusters: np.ndarray, p: np.ndarray, g: np.ndarray) -> np.ndarray:
   """For every cluster its class, by n^3 questions with two answers.
 
   Of two clusters, which one is the class? The gradients of that class's logit
@@ -135,7 +140,7 @@ def duels(found: np.ndarray, p: np.ndarray, g: np.ndarray) -> np.ndarray:
 
   def of_clusters(values):
     sums = np.zeros((classes, classes))  # [cluster, class]
-    np.add.at(sums, found, values)
+    np.add.at(sums, row_clusters, values)
     return sums
 
   yes, no = of_clusters((p - 1) * g), of_clusters(p * g)

@@ -44,11 +44,11 @@ def feature_inversion(
   )
 
   def infer(key: jax.Array, view: base.Received) -> base.Inference:
-    known, h = (
+    known_h, h = (
       trees.vectors(tree) for tree in (view.known_embeddings, view.embeddings)
     )
     x = jnp.asarray(view.known_features)
-    known, h = _standardised(known, known), _standardised(known, h)
+    known_h, h = _standardised(known_h, known_h), _standardised(known_h, h)
     mean, scale = x.mean(0), x.std(0) + 1e-6
     wanted = (x - mean) / scale
     linear, deep = (
@@ -56,8 +56,8 @@ def feature_inversion(
       for hidden in ((), (width, width))
     )
     params = (
-      linear[0](rng.stream(key, "linear"), known[:2]),
-      deep[0](rng.stream(key, "deep"), known[:2]),
+      linear[0](rng.stream(key, "linear"), known_h[:2]),
+      deep[0](rng.stream(key, "deep"), known_h[:2]),
     )
     optimizer = optax.adam(
       optax.cosine_decay_schedule(learning_rate, iterations)
@@ -70,14 +70,14 @@ def feature_inversion(
       params, state = carry
 
       def loss(params):
-        return jnp.mean((decode(params, known[rows]) - wanted[rows]) ** 2)
+        return jnp.mean((decode(params, known_h[rows]) - wanted[rows]) ** 2)
 
       change, state = optimizer.update(jax.grad(loss)(params), state)
       return (optax.apply_updates(params, change), state), None
 
     start = params, optimizer.init(params)
-    shape = iterations, min(batch, len(known))
-    drawn = rng.integers(rng.stream(key, "steps"), shape, len(known))
+    shape = iterations, min(batch, len(known_h))
+    drawn = rng.integers(rng.stream(key, "steps"), shape, len(known_h))
     (params, _), _ = jax.lax.scan(step, start, drawn)
     return base.Inference(None, mean + scale * decode(params, h))
 
@@ -89,7 +89,7 @@ def feature_inversion(
   )
 
 
-def _standardised(known, h):
-  scale = known.std(0)
+def _standardised(reference, h):
+  scale = reference.std(0)
   scale = scale + 0.05 * jnp.sqrt((scale**2).mean()) + 1e-12
-  return jnp.clip((h - known.mean(0)) / scale, -5.0, 5.0)
+  return jnp.clip((h - reference.mean(0)) / scale, -5.0, 5.0)

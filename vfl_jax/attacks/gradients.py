@@ -39,15 +39,15 @@ def norm(*, known: int = 0) -> base.Attack:
 
   def infer(key: jax.Array, view: base.View) -> base.Inference:
     del key
-    found = views.gradients(view)
+    observed = views.gradients(view)
     if view.public.num_classes == 2:
-      scores = views.ranking(found.norms, _larger(view, found))
+      scores = views.ranking(observed.norms, _larger(view, observed))
     else:
-      rows, seen = views.known_gradients(view, found.covered, known)
-      logs = jnp.log(found.norms + 1e-30)
+      rows, seen = views.known_gradients(view, observed.covered, known)
+      logs = jnp.log(observed.norms + 1e-30)
       gaps = jnp.abs(logs[:, None, None] - logs[rows])
       scores = -jnp.min(jnp.where(seen, gaps, _FAR), axis=2)
-    return _answer(view, scores, found)
+    return _answer(view, scores, observed)
 
   return base.Attack(_NEEDS, infer, _budget(known), ranks=True)
 
@@ -66,12 +66,12 @@ def direction(*, known: int = 0, unmix: bool = False) -> base.Attack:
 
   def infer(key: jax.Array, view: base.View) -> base.Inference:
     del key
-    found = _seen(view, unmix)
-    directions = views.unit(found.vectors)
-    rows, seen = views.known_gradients(view, found.covered, known)
+    observed = _seen(view, unmix)
+    directions = views.unit(observed.vectors)
+    rows, seen = views.known_gradients(view, observed.covered, known)
     cosines = jnp.einsum("nd,ckd->nck", directions, directions[rows])
     best = jnp.max(jnp.where(seen, cosines, -_FAR), axis=2)
-    return _answer(view, _hunted(view, best), found)
+    return _answer(view, _hunted(view, best), observed)
 
   return base.Attack(
     _needs(unmix), infer, _budget(known), ranks=True, joins=not unmix
@@ -98,16 +98,16 @@ def hint(
 
   def infer(key: jax.Array, view: base.View) -> base.Inference:
     del key
-    found = _seen(view, unmix)
-    g = found.vectors
-    rows, seen = views.known_gradients(view, found.covered, known)
+    observed = _seen(view, unmix)
+    g = observed.vectors
+    rows, seen = views.known_gradients(view, observed.covered, known)
     near = jnp.einsum("nd,ckd->nck", g, g[rows])
     if rule == "distance":
       squares = (g**2).sum(1)
       gaps = squares[:, None, None] + squares[rows] - 2 * near
       near = -jnp.maximum(gaps, 0.0)
     best = jnp.max(jnp.where(seen, near, -_FAR), axis=2)
-    return _answer(view, _hunted(view, best), found)
+    return _answer(view, _hunted(view, best), observed)
 
   return base.Attack(
     _needs(unmix), infer, _budget(known), ranks=True, joins=not unmix
@@ -131,7 +131,7 @@ def direct(*, code: bool = False) -> base.Attack:
 
   def infer(key: jax.Array, view: base.View) -> base.Inference:
     del key
-    found = views.gradients(view)
+    observed = views.gradients(view)
     g = jnp.stack(
       [trees.vectors(epoch.gradients) for epoch in views.epochs(view)]
     )
@@ -142,10 +142,12 @@ def direct(*, code: bool = False) -> base.Attack:
       assert view.trial.code is not None  # it is among the needs
       # the loss is a mean over the batch
       softmax = view.public.batch_size * g[:, :, None] + view.trial.code
-      return _answer(view, softmax.min(3).sum(0), found)
+      return _answer(view, softmax.min(3).sum(0), observed)
     g = g.sum(0)
-    silent = found.covered & (g.min(1) >= 0)
-    answer = _answer(view, -g, found._replace(covered=found.covered & ~silent))
+    silent = observed.covered & (g.min(1) >= 0)
+    answer = _answer(
+      view, -g, observed._replace(covered=observed.covered & ~silent)
+    )
     return answer._replace(details={"saturated": silent.sum()})
 
   return base.Attack(
@@ -163,25 +165,27 @@ def _seen(view, unmix):
   return unmixing.gradients(view) if unmix else views.gradients(view)
 
 
-def _not_negative(name, known):
-  if known < 0:
+def _not_negative(name, per_class):
+  if per_class < 0:
     raise ValueError(
-      f"attack {name!r}: known is {known}; take at least 1, or 0 for all."
+      f"attack {name!r}: known is {per_class}; take at least 1, or 0 for all."
     )
 
 
-def _budget(known):
-  if not known:
+def _budget(per_class):
+  if not per_class:
     return "all known samples"
-  return f"at most {known} known sample{'s' * (known > 1)} of a class"
+  return f"at most {per_class} known sample{'s' * (per_class > 1)} of a class"
 
 
-def _larger(view, found):
+def _larger(view, observed):
   """Which of two classes has the larger gradients, as far as is known."""
   if view.public.label_prior is not None:
     return views.positive(view)
-  rows, seen = views.known_gradients(view, found.covered, 0)
-  medians = jnp.nanmedian(jnp.where(seen, found.norms[rows], jnp.nan), axis=1)
+  rows, seen = views.known_gradients(view, observed.covered, 0)
+  medians = jnp.nanmedian(
+    jnp.where(seen, observed.norms[rows], jnp.nan), axis=1
+  )
   return jnp.where(medians[0] > medians[1], 0, 1)
 
 
@@ -193,8 +197,8 @@ def _hunted(view, best):
   return views.ranking(best[:, hunted], hunted)
 
 
-def _answer(view, scores, found) -> base.Inference:
-  scores = jnp.where(found.covered[:, None], scores, jnp.nan)
+def _answer(view, scores, observed) -> base.Inference:
+  scores = jnp.where(observed.covered[:, None], scores, jnp.nan)
   return base.Inference(
     scores, None, rows=jnp.asarray(view.shared.recorded_rows)
   )

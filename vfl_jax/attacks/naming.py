@@ -13,11 +13,11 @@ def classes_of(distances, rows, view) -> np.ndarray:
   """
   from scipy import optimize
 
-  theirs = distances[np.asarray(rows)]
-  usable = np.isfinite(theirs).all(1)
-  found = np.argmin(theirs[usable], axis=1)
+  aux_distances = distances[np.asarray(rows)]
+  usable = np.isfinite(aux_distances).all(1)
+  nearest = np.argmin(aux_distances[usable], axis=1)
   counts = np.zeros((view.public.num_classes, distances.shape[1]))
-  np.add.at(counts, (np.asarray(view.trial.aux_labels)[usable], found), 1)
+  np.add.at(counts, (np.asarray(view.trial.aux_labels)[usable], nearest), 1)
   _, order = optimize.linear_sum_assignment(counts, maximize=True)
   return order
 
@@ -38,33 +38,33 @@ def calibrated(scores, rows, view) -> np.ndarray:
   """
   from scipy import optimize
 
-  found = np.full(scores.shape, np.nan)
-  spoken = np.isfinite(scores).all(1)
+  levelled = np.full(scores.shape, np.nan)
+  answered = np.isfinite(scores).all(1)
   classes = scores.shape[1]
-  if not spoken.any():
-    return found
-  found[spoken] = _levelled(scores[spoken])
+  if not answered.any():
+    return levelled
+  levelled[answered] = _levelled(scores[answered])
   rows, labels = np.asarray(rows), np.asarray(view.trial.aux_labels)
-  labels, known = labels[spoken[rows]], found[rows[spoken[rows]]]
+  labels, aux_scores = labels[answered[rows]], levelled[rows[answered[rows]]]
   wins = np.zeros((classes, classes))  # [class, column]
-  np.add.at(wins, labels, known)
+  np.add.at(wins, labels, aux_scores)
   wins /= np.maximum(np.bincount(labels, minlength=classes), 1)[:, None]
   _, order = optimize.linear_sum_assignment(wins, maximize=True)
-  found, known = found[:, order], known[:, order]
+  levelled, aux_scores = levelled[:, order], aux_scores[:, order]
   if view.public.label_prior is not None:
-    offsets = _shared(found[spoken], np.asarray(view.public.label_prior))
+    offsets = _shared(levelled[answered], np.asarray(view.public.label_prior))
   else:
-    offsets = _fitted(known, np.eye(classes)[labels])
-  found[spoken] = _logs(found[spoken] + offsets)
-  return found
+    offsets = _fitted(aux_scores, np.eye(classes)[labels])
+  levelled[answered] = _logs(levelled[answered] + offsets)
+  return levelled
 
 
 def _shared(scores, shares, sharpness=5.0, rounds=100):
   """Offsets under which the classes have their shares (Sinkhorn's rule)."""
   offsets = np.zeros(scores.shape[1])
   for _ in range(rounds):
-    found = np.exp(_logs(sharpness * (scores + offsets))).mean(0)
-    offsets += np.log((shares + 1e-6) / (found + 1e-6)) / sharpness
+    current_shares = np.exp(_logs(sharpness * (scores + offsets))).mean(0)
+    offsets += np.log((shares + 1e-6) / (current_shares + 1e-6)) / sharpness
   return offsets
 
 

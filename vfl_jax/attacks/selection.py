@@ -18,22 +18,24 @@ def chosen(config, setting, adaptive):
   asked = {name for _, name, _ in listed} & set(entries.SETS)
   listed = [e for e in listed if e[1] not in asked]
   if "adaptive" in asked:
-    known = [label for label, _, _ in listed]
+    listed_labels = [label for label, _, _ in listed]
     listed += [
-      entry for entry in entries.labelled(adaptive) if entry[0] not in known
+      entry
+      for entry in entries.labelled(adaptive)
+      if entry[0] not in listed_labels
     ]
   if "all" in asked:
     named = [name for _, name, _ in listed]
     listed += [(n, n, {}) for n in attacks.ATTACKS if n not in named]
   chosen, rules, skipped = {}, {}, {}
-  for label, name, own in listed:
+  for label, name, options in listed:
     rules[label] = name
     attack = attacks.build(
       name,
       **{
         "budget": config.evaluate.attack_steps,
         "oracle": config.evaluate.oracle,
-        **own,
+        **options,
       },
     )
     reason = missing(attack, setting)

@@ -101,14 +101,14 @@ def draw(
     batch: labelled rows per step.
     unlabelled: how many unlabelled rows there are.
   """
-  own, order, share = rng.split(key, 3)
+  bits_key, order, share = rng.split(key, 3)
   offset = rng.stream(key, "offset")
-  known, other, place = jnp.split(
-    rng.bits(own, (steps, 2 * batch + 1)), (batch, 2 * batch), axis=1
+  labelled, other, place = jnp.split(
+    rng.bits(bits_key, (steps, 2 * batch + 1)), (batch, 2 * batch), axis=1
   )
   share = rng.beta(share, rule.alpha, (steps,))
   return Draws(
-    known,
+    labelled,
     (other % jnp.uint32(unlabelled)).astype(jnp.int32),
     rng.orders(order, (steps, 2 * batch)),
     jnp.maximum(share, 1.0 - share),
@@ -151,7 +151,7 @@ def train(
   start, trees = vectors(network)
   keep = max(0.0, 1.0 - EMA_SHARE / steps)
   unlabelled = unknown(view)
-  known = jnp.asarray(view.trial.aux_rows)
+  aux_rows = jnp.asarray(view.trial.aux_rows)
   targets = jax.nn.one_hot(view.trial.aux_labels, classes)
   picks = picked(draws, mask)
   places = len(network.lower)
@@ -161,7 +161,7 @@ def train(
     parameters, stats = trees(variables)
     i, pick, other, order, share, place, offset = inputs
     x = jax.tree.map(
-      lambda a: a[jnp.concatenate([known[pick], unlabelled[other]])], rows
+      lambda a: a[jnp.concatenate([aux_rows[pick], unlabelled[other]])], rows
     )
     x = shifted(x, offset, shift)
     weight = rule.weight * (i / steps if rule.ramp else 1.0)
@@ -184,8 +184,8 @@ def train(
       return run
 
     runs = [
-      mixed_at(*parts)
-      for parts in zip(network.lower, network.upper, strict=True)
+      mixed_at(*halves)
+      for halves in zip(network.lower, network.upper, strict=True)
     ]
 
     def loss(parameters):
@@ -226,14 +226,14 @@ def train(
     draws.place,
     draws.offset,
   )
-  every = max(1, steps // looks)
-  rest = max(0, steps - looks * every)
+  per_look = max(1, steps // looks)
+  rest = max(0, steps - looks * per_look)
   if rest:
     carry, _ = jax.lax.scan(
       step, carry, runtime_trees.take(inputs, slice(0, rest))
     )
   inputs = jax.tree.map(
-    lambda a: a[rest:].reshape(-1, every, *a.shape[1:]), inputs
+    lambda a: a[rest:].reshape(-1, per_look, *a.shape[1:]), inputs
   )
   return jax.lax.scan(look, carry, inputs)[1]
 

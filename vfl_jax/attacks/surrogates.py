@@ -219,9 +219,9 @@ def _attack(needs, loss, read, plan: Plan) -> base.Attack:
     )
     best = int(np.argmin(np.nan_to_num(fits.misfit, nan=np.inf)))
     scores[seen.covered] = np.asarray(fits.scores[best])
-    known = np.asarray(views.recorded(view, view.trial.aux_rows))
+    aux_rows = np.asarray(views.recorded(view, view.trial.aux_rows))
     return base.Inference(
-      naming.calibrated(scores, known, view),
+      naming.calibrated(scores, aux_rows, view),
       None,
       rows=rows,
       details={"misfit": np.asarray(fits.misfit[best])},

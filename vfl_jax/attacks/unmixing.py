@@ -33,17 +33,19 @@ def gradients(view: base.View) -> views.Gradients:
 
   def mixed(u):
     """What comes down of rows `[n, d]`, by epoch."""
-    own, other = u[rows][None], u[partners]
-    return shares[..., None] * own + rests[..., None] * other
+    sample, partner = u[rows][None], u[partners]
+    return shares[..., None] * sample + rests[..., None] * partner
 
   start = jnp.zeros((len(view.shared.train_ids), sent.shape[-1]))
   transpose = jax.linear_transpose(mixed, start)
-  found, _ = jax.scipy.sparse.linalg.cg(
+  unmixed, _ = jax.scipy.sparse.linalg.cg(
     lambda u: transpose(mixed(u))[0] + _RIDGE * u,
     transpose(sent)[0],
     start,
     tol=0.0,
     maxiter=_ITERATIONS,
   )
-  found = found[rows]
-  return views.Gradients(found, jnp.linalg.norm(found, axis=1), covered.any(0))
+  unmixed = unmixed[rows]
+  return views.Gradients(
+    unmixed, jnp.linalg.norm(unmixed, axis=1), covered.any(0)
+  )

@@ -42,19 +42,19 @@ def gradients(view: base.View) -> Gradients:
   Several epochs are several looks at the same labels; the size of gradients
   falls as the loss does, so that each epoch has its own unit.
   """
-  parts, norms, seen = [], [], []
+  scaled, norms, seen = [], [], []
   for epoch in epochs(view):
     g = trees.vectors(epoch.gradients)
     there = jnp.isfinite(g).all(1)
     g = jnp.where(there[:, None], g, 0.0)
     norm = jnp.linalg.norm(g, axis=1)
     unit = norm.sum() / jnp.maximum(there.sum(), 1) + 1e-30
-    parts.append(g / unit)
+    scaled.append(g / unit)
     norms.append(norm / unit)
     seen.append(there)
   times = jnp.stack(seen).sum(0)
   return Gradients(
-    jnp.concatenate(parts, axis=1),
+    jnp.concatenate(scaled, axis=1),
     jnp.stack(norms).sum(0) / jnp.maximum(times, 1),
     times > 0,
   )

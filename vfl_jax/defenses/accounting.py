@@ -147,8 +147,8 @@ def _readings(epsilon, norm, about: base.Releases):
   ]
   if about.before:  # one label is then in the targets of other rows too
     readings = readings[-1:]
-  found = []
+  guarantees = []
   for scope, releases, rows in readings:
     value, failure = epsilon(releases, rows, delta(about.rows))
-    found.append(base.Guarantee(scope, float(value), failure))
-  return found
+    guarantees.append(base.Guarantee(scope, float(value), failure))
+  return guarantees

@@ -51,43 +51,45 @@ def chain(defenses: Sequence[base.Defense]) -> base.Defense:
     return announced(_of(moment, 0), size)
 
   def targets(codes, moment, labels):
-    for d, own in zip(defenses, codes, strict=True):
+    for d, defense_codes in zip(defenses, codes, strict=True):
       if d.targets:
-        labels = d.targets(own, moment, labels)
+        labels = d.targets(defense_codes, moment, labels)
     return labels
 
   def release(moment, weights):
     for i, function in enumerate(there("release")):
-      own = rng.stream(moment.key, "release", i)
-      weights = function(moment._replace(key=own), weights)
+      release_key = rng.stream(moment.key, "release", i)
+      weights = function(moment._replace(key=release_key), weights)
     return weights
 
   def silent(progress):
-    found = jnp.bool_(False)
+    stopped = jnp.bool_(False)
     for function in there("silent"):
-      found |= function(progress)
-    return found
+      stopped |= function(progress)
+    return stopped
 
   def decode(codes, scores):
-    for d, own in reversed(list(zip(defenses, codes, strict=True))):
+    for d, defense_codes in reversed(list(zip(defenses, codes, strict=True))):
       if d.decode:
-        scores = d.decode(own, scores)
+        scores = d.decode(defense_codes, scores)
     return scores
 
   def code(codes):
-    for d, own in zip(defenses, codes, strict=True):
+    for d, defense_codes in zip(defenses, codes, strict=True):
       if d.code:  # distributions: no other follows one
-        return d.code(own)
+        return d.code(defense_codes)
     raise AssertionError("asked for without a code")
 
   def report(state):
     states = iter(state)
-    found = {}
+    reported = {}
     for d in defenses:
-      own = next(states) if d.gradient else None
-      for quantity, values in (d.report(own) if d.report else {}).items():
-        found[f"{d.name}: {quantity}"] = values
-    return found
+      port_state = next(states) if d.gradient else None
+      for quantity, values in (
+        d.report(port_state) if d.report else {}
+      ).items():
+        reported[f"{d.name}: {quantity}"] = values
+    return reported
 
   gradients = there("gradient")
   only = lambda port, function: function if there(port) else None
@@ -131,10 +133,10 @@ def _prepared(defenses):
           f"defence {defense.name!r} follows one that has replaced the labels "
           "by distributions, and needs labels; put it first, or take one."
         )
-      own = secrets._replace(labels=targets)
-      found = defense.prepare(rng.stream(key, "defense", i), own)
-      targets = found.targets
-      codes.append(found.codes)
+      current = secrets._replace(labels=targets)
+      prepared = defense.prepare(rng.stream(key, "defense", i), current)
+      targets = prepared.targets
+      codes.append(prepared.codes)
     return base.Prepared(targets, tuple(codes))
 
   return prepare
@@ -153,18 +155,18 @@ def _guards(guards):
 
   def apply(params, embeddings, moment):
     total = jnp.float32(0.0)
-    for i, (g, own) in enumerate(zip(guards, params, strict=True)):
+    for i, (g, guard_params) in enumerate(zip(guards, params, strict=True)):
       if g.apply:
         now = moment and moment._replace(key=rng.stream(moment.key, "guard", i))
-        embeddings, cost = g.apply(own, embeddings, now)
+        embeddings, cost = g.apply(guard_params, embeddings, now)
         total += cost
     return embeddings, total
 
   def penalty(params, embeddings, targets, moment):
     total = jnp.float32(0.0)
-    for g, own in zip(guards, params, strict=True):
+    for g, guard_params in zip(guards, params, strict=True):
       if g.penalty:
-        total += g.penalty(own, embeddings, targets, moment)
+        total += g.penalty(guard_params, embeddings, targets, moment)
     return total
 
   return base.Guard(init, apply, penalty)

@@ -73,7 +73,7 @@ def sparsification(
 
   def update(sent, state, params=None, *, rows, **extra):
     del params, extra
-    found, left = [], []
+    compressed, left = [], []
     for message, before in zip(sent, state, strict=True):
       owed = before
       if residual == "row":
@@ -83,14 +83,14 @@ def sparsification(
       count = max(1, round(share * matrix.size))
       flat = matrix.reshape(1, -1)
       kept = largest(jnp.abs(flat), count).reshape(matrix.shape)
-      found.append(back(jnp.where(kept, matrix, 0.0)))
+      compressed.append(back(jnp.where(kept, matrix, 0.0)))
       rest = back(jnp.where(kept, 0.0, matrix))
       if residual == "row":
         rest = jax.tree.map(lambda a, r: a.at[rows].set(r), before, rest)
       elif residual == "none":
         rest = before
       left.append(rest)
-    return tuple(found), tuple(left)
+    return tuple(compressed), tuple(left)
 
   return base.Defense(
     gradient=optax.GradientTransformationExtraArgs(init, update),
@@ -179,31 +179,31 @@ def largest(size: jax.Array, count: int) -> jax.Array:
   ones = jnp.ones((size.shape[1], 1), jnp.float32)
 
   def unsettled(carry):
-    i, _, found = carry
-    return (i < 31) & jnp.any(found != count)
+    i, _, passing = carry
+    return (i < 31) & jnp.any(passing != count)
 
   def narrower(carry):
-    i, bound, found = carry
+    i, bound, passing = carry
     higher = bound | (jnp.uint32(1) << (30 - i).astype(jnp.uint32))
     # a product counts in half the time of a sum, exactly up to 2^24
-    there = (bits >= higher).astype(jnp.float32) @ ones
-    enough = there >= count
+    reaching = (bits >= higher).astype(jnp.float32) @ ones
+    enough = reaching >= count
     return (
       i + 1,
       jnp.where(enough, higher, bound),
-      jnp.where(enough, there, found),
+      jnp.where(enough, reaching, passing),
     )
 
   start = jnp.zeros((len(size), 1), jnp.uint32)
   everything = jnp.full((len(size), 1), float(size.shape[1]), jnp.float32)
-  _, bound, found = jax.lax.while_loop(
+  _, bound, passing = jax.lax.while_loop(
     unsettled, narrower, (jnp.int32(0), start, everything)
   )
   # where every bit is settled and still too many pass, some are equal
   return jax.lax.while_loop(
     lambda carry: jnp.any(carry[1] > count),
-    lambda carry: (_firsts(bits, bound, count), jnp.zeros_like(found)),
-    (bits >= bound, found),
+    lambda carry: (_firsts(bits, bound, count), jnp.zeros_like(passing)),
+    (bits >= bound, passing),
   )[0]
 
 

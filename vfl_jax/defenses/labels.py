@@ -179,9 +179,9 @@ def _taught(features, labels, classes):
     preprocessing.StandardScaler(),
     linear_model.LogisticRegression(max_iter=1000),
   ).fit(features, labels)
-  found = np.zeros((len(labels), classes))
-  found[:, teacher[-1].classes_] = teacher.predict_proba(features)
-  return found
+  probabilities = np.zeros((len(labels), classes))
+  probabilities[:, teacher[-1].classes_] = teacher.predict_proba(features)
+  return probabilities
 
 
 def _network(classes):
@@ -192,15 +192,15 @@ def _network(classes):
 def _code(key, *options) -> tuple[np.ndarray, Any]:
   """The code of every class, `[classes, classes]`, and the decoder."""
   classes = np.arange(options[0])
-  found, fewest = None, len(classes) + 1
+  best, fewest = None, len(classes) + 1
   for i in range(_TRIES):
     code, decoder = _training(*options)(rng.fold_in(key, i))
     bare = int((np.argmax(code, 1) == classes).sum())
     if bare < fewest:
-      found, fewest = (code, decoder), bare
+      best, fewest = (code, decoder), bare
     if not bare:
       break
-  return jax.tree.map(np.asarray, found)
+  return jax.tree.map(np.asarray, best)
 
 
 @functools.lru_cache
@@ -213,15 +213,15 @@ def _training(classes, confusion, steps, learning_rate):
   def loss(params: Any, labels):
     encoder, decoder = params
     # of every class once: a batch repeats them, up to its size in classes
-    every = jax.nn.log_softmax(apply(encoder, eye))
-    back = jax.nn.log_softmax(apply(decoder, jnp.exp(every)))[labels]
-    logs = every[labels]
+    log_codes = jax.nn.log_softmax(apply(encoder, eye))
+    back = jax.nn.log_softmax(apply(decoder, jnp.exp(log_codes)))[labels]
+    logs = log_codes[labels]
     code = jnp.exp(logs)
-    own = jax.nn.one_hot(labels, classes)
-    right = -(own * back).sum(1).mean()
+    truth = jax.nn.one_hot(labels, classes)
+    right = -(truth * back).sum(1).mean()
     entropy = -(code * logs).sum(1).mean()
     # bounded, or the truth's share would be driven to nothing for ever
-    wrong = jnp.minimum(-(own * logs).sum(1), 10.0).mean()
+    wrong = jnp.minimum(-(truth * logs).sum(1), 10.0).mean()
     return 10 * right - confusion * entropy - wrong
 
   def step(carry, labels):

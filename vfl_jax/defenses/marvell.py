@@ -85,15 +85,15 @@ def marvell(*, strength: float = 1.0) -> base.Defense:
     del params, extra
     positive = labels[:, 1] > labels[:, 0]
     key, after = transforms.following(transforms.KeyState(state.key))
-    found, sums = [], []
+    noisy_messages, sums = [], []
     for party, message in enumerate(sent):
       g, back = transforms.rows(message)
       noisy, divergence = _sent(rng.fold_in(key, party), g, positive, strength)
-      found.append(back(noisy))
+      noisy_messages.append(back(noisy))
       sums.append(divergence)
     both = jnp.any(positive) & jnp.any(~positive)
     blend = jnp.where(both, 1 - _MEMORY, 0.0)
-    return tuple(found), MarvellState(
+    return tuple(noisy_messages), MarvellState(
       after.key,
       (1 - blend) * state.divergence + blend * jnp.stack(sums),
       (1 - blend) * state.weight + blend,
@@ -203,14 +203,14 @@ def solve(about: Statistics, allowed: jax.Array) -> Noise:
     closer,
     (jnp.float32(0.5), jnp.float32(0.5), jnp.float32(0.5)),
   )
-  found = noise(x, y)
-  there = (about.share > 0) & (about.share < 1) & (about.gap > 0)
+  optimum = noise(x, y)
+  solvable = (about.share > 0) & (about.share < 1) & (about.gap > 0)
 
   def placed(pair):
-    a, b = (jnp.where(there, part, 0.0) for part in pair)
+    a, b = (jnp.where(solvable, variance, 0.0) for variance in pair)
     return jnp.where(swap, b, a), jnp.where(swap, a, b)
 
-  return Noise(placed(found.along), placed(found.across))
+  return Noise(placed(optimum.along), placed(optimum.across))
 
 
 def auc_bound(divergence: jax.Array) -> jax.Array:

@@ -48,11 +48,11 @@ def mixup(
     return base.Pairs(order, share)
 
   def inputs(moment, x, targets):
-    found = pairs(moment, len(targets))
+    announced = pairs(moment, len(targets))
 
     def mixed(a):
-      own = found.share.reshape(-1, *[1] * (a.ndim - 1))
-      return own * a + (1 - own) * a[found.partner]
+      weight = announced.share.reshape(-1, *[1] * (a.ndim - 1))
+      return weight * a + (1 - weight) * a[announced.partner]
 
     return jax.tree.map(mixed, x), mixed(targets)
 

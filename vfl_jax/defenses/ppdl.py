@@ -45,20 +45,20 @@ def ppdl(
   bounds.within("ppdl", "threshold", threshold, 0, math.inf)
 
   def chosen(key, g):
-    shuffle, first, gate, own, value = rng.split(key, 5)
+    order_key, gate_key, gates_key, size_key, value_key = rng.split(key, 5)
     flat = g.reshape(-1)
     count = max(1, round(share * flat.size))
     unit = 2.0 * count * 9 / (8 * epsilon)
     bounded = jnp.clip(flat, -clip, clip)
     passed = walked(
-      shuffled(shuffle, flat.size),
-      jnp.abs(bounded) + 2 * unit * rng.laplace(own, flat.shape),
-      threshold + unit * rng.laplace(first, ()),
-      threshold + unit * rng.laplace(gate, flat.shape),
+      shuffled(order_key, flat.size),
+      jnp.abs(bounded) + 2 * unit * rng.laplace(size_key, flat.shape),
+      threshold + unit * rng.laplace(gate_key, ()),
+      threshold + unit * rng.laplace(gates_key, flat.shape),
       count,
     )
     noise = 2.0 * count * 9 / (2 * epsilon)
-    noisy = flat + noise * rng.laplace(value, flat.shape)
+    noisy = flat + noise * rng.laplace(value_key, flat.shape)
     return jnp.where(passed, jnp.clip(noisy, -clip, clip), 0.0).reshape(g.shape)
 
   return base.Defense(
@@ -92,14 +92,14 @@ def walked(
   spot = {"axis": 0, "allow_negative_indices": False}
 
   def look(carry, place):
-    gate, taken, found = carry
-    own = lax.dynamic_index_in_dim(size, place, keepdims=False, **spot)
+    gate, taken, passed = carry
+    current = lax.dynamic_index_in_dim(size, place, keepdims=False, **spot)
     following = lax.dynamic_index_in_dim(gates, place, keepdims=False, **spot)
-    passes = (own >= gate) & (place < n)
-    found = lax.dynamic_update_index_in_dim(
-      found, passes & (taken < count), place, **spot
+    passes = (current >= gate) & (place < n)
+    passed = lax.dynamic_update_index_in_dim(
+      passed, passes & (taken < count), place, **spot
     )
-    return (jnp.where(passes, following, gate), taken + passes, found), None
+    return (jnp.where(passes, following, gate), taken + passes, passed), None
 
   start = gate, jnp.int32(0), jnp.zeros(len(order), bool)
   return lax.scan(look, start, order, unroll=4)[0][2][:n]

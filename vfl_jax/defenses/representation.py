@@ -62,22 +62,22 @@ def mid(*, weight: float = 0.01) -> base.Defense:
     ]
 
   def apply(params, embeddings, moment):
-    found, cost = [], jnp.float32(0.0)
+    bottlenecked, cost = [], jnp.float32(0.0)
     for k, (maps, h) in enumerate(zip(params, embeddings, strict=True)):
       leaves, back = transforms.leaves(h)
-      parts = []
-      for i, (own, leaf) in enumerate(zip(maps, leaves, strict=True)):
-        mean = leaf @ own["mean"]["kernel"] + own["mean"]["bias"]
+      codes = []
+      for i, (layer, leaf) in enumerate(zip(maps, leaves, strict=True)):
+        mean = leaf @ layer["mean"]["kernel"] + layer["mean"]["bias"]
         if moment is None:
-          parts.append(mean)
+          codes.append(mean)
           continue
-        logs = own["log_deviation"]
+        logs = layer["log_deviation"]
         log = jnp.clip(leaf @ logs["kernel"] + logs["bias"], -8.0, 4.0)
         noise = rng.normal(rng.stream(moment.key, "mid", k, i), leaf.shape)
-        parts.append(mean + jnp.exp(log) * noise)
+        codes.append(mean + jnp.exp(log) * noise)
         cost += gaussian_divergence(mean, log).sum() / len(leaf)
-      found.append(back(parts))
-    return tuple(found), weight * cost
+      bottlenecked.append(back(codes))
+    return tuple(bottlenecked), weight * cost
 
   return base.Defense(
     guard=base.Guard(init=init, apply=apply), adaptive=adaptive.STRONGER
@@ -139,8 +139,10 @@ def peloss(
 
   def penalty(params, embeddings, targets, moment):
     del params, moment
-    own = jnp.argmax(targets, -1)
-    same = (own[:, None] == own[None, :]) & ~jnp.eye(len(own), dtype=bool)
+    labels = jnp.argmax(targets, -1)
+    same = (labels[:, None] == labels[None, :]) & ~jnp.eye(
+      len(labels), dtype=bool
+    )
     total = jnp.float32(0.0)
     for h in embeddings:
       gaps = distances(transforms.rows(h)[0])
@@ -191,13 +193,13 @@ def adversarial(*, weight: float = 1.0, hidden: int = 64) -> base.Defense:
   def penalty(params, embeddings, targets, moment):
     del moment
     total = jnp.float32(0.0)
-    for own, h in zip(params, embeddings, strict=True):
+    for head, h in zip(params, embeddings, strict=True):
       matrix, _ = transforms.rows(h)
       classes = targets.shape[-1]
       _, apply = perceptron.perceptron(classes, (hidden,))
 
-      def losses(x, own=own, apply=apply):
-        return -(targets * jax.nn.log_softmax(apply(own, x))).sum(1)
+      def losses(x, head=head, apply=apply):
+        return -(targets * jax.nn.log_softmax(apply(head, x))).sum(1)
 
       read = losses(jax.lax.stop_gradient(matrix)) < jnp.log(classes)
       pushed = weight * jax.lax.stop_gradient(read)[:, None]
@@ -221,10 +223,10 @@ def distances(x: jax.Array) -> jax.Array:
   [[0.0, 3.0], [3.0, 0.0]]
   """
   x = x - jax.lax.stop_gradient(x.mean(0))  # so that less cancels
-  own = jnp.einsum("nd,nd->n", x, x)
-  square = own[:, None] + own[None, :] - 2 * (x @ x.T)
+  squares = jnp.einsum("nd,nd->n", x, x)
+  square = squares[:, None] + squares[None, :] - 2 * (x @ x.T)
   # what the cancellation leaves of nothing is nothing
-  apart = square > 1e-6 * (own[:, None] + own[None, :])
+  apart = square > 1e-6 * (squares[:, None] + squares[None, :])
   return jnp.where(apart, jnp.sqrt(jnp.where(apart, square, 1.0)), 0.0)
 
 

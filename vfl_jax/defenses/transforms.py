@@ -28,31 +28,33 @@ def leaves(message: Any) -> tuple[list, Callable[[list], Any]]:
 
   A "mask" says which tokens there are: it travels along, and stays.
   """
-  found, structure = jax.tree_util.tree_flatten_with_path(message)
-  kept = [not _is_mask(path) for path, _ in found]
+  path_leaves, structure = jax.tree_util.tree_flatten_with_path(message)
+  kept = [not _is_mask(path) for path, _ in path_leaves]
 
   def back(changed):
     changed = iter(changed)
-    parts = [
+    merged = [
       next(changed) if there else leaf
-      for there, (_, leaf) in zip(kept, found, strict=True)
+      for there, (_, leaf) in zip(kept, path_leaves, strict=True)
     ]
-    return jax.tree.unflatten(structure, parts)
+    return jax.tree.unflatten(structure, merged)
 
-  parts = [leaf for there, (_, leaf) in zip(kept, found, strict=True) if there]
-  return parts, back
+  changeable = [
+    leaf for there, (_, leaf) in zip(kept, path_leaves, strict=True) if there
+  ]
+  return changeable, back
 
 
 def rows(message: Any) -> tuple[jax.Array, Callable[[jax.Array], Any]]:
   """One party's message as `[n, d]`, and what turns such a matrix back."""
-  parts, put = leaves(message)
-  flat = [part.reshape(part.shape[0], -1) for part in parts]
-  ends = np.cumsum([part.shape[1] for part in flat])[:-1]
+  tensors, put = leaves(message)
+  flat = [tensor.reshape(tensor.shape[0], -1) for tensor in tensors]
+  ends = np.cumsum([tensor.shape[1] for tensor in flat])[:-1]
 
   def back(matrix):
     columns = jnp.split(matrix, ends, axis=1)
     return put(
-      [c.reshape(p.shape) for c, p in zip(columns, parts, strict=True)]
+      [c.reshape(p.shape) for c, p in zip(columns, tensors, strict=True)]
     )
 
   return (flat[0] if len(flat) == 1 else jnp.concatenate(flat, 1)), back
@@ -72,11 +74,11 @@ def plain(function: Callable[[jax.Array], jax.Array]) -> Any:
 
   def update(messages, state, params=None, **extra):
     del params, extra
-    found = []
+    changed = []
     for message in messages:
       matrix, back = rows(message)
-      found.append(back(function(matrix)))
-    return tuple(found), state
+      changed.append(back(function(matrix)))
+    return tuple(changed), state
 
   return optax.GradientTransformationExtraArgs(
     lambda start: optax.EmptyState(), update
@@ -93,11 +95,11 @@ def random(function: Callable[[jax.Array, jax.Array], jax.Array]) -> Any:
   def update(messages, state, params=None, **extra):
     del params, extra
     key, state = following(state)
-    found = []
+    changed = []
     for party, message in enumerate(messages):
       matrix, back = rows(message)
-      found.append(back(function(rng.fold_in(key, party), matrix)))
-    return tuple(found), state
+      changed.append(back(function(rng.fold_in(key, party), matrix)))
+    return tuple(changed), state
 
   return optax.GradientTransformationExtraArgs(keyed, update)
 

@@ -40,12 +40,12 @@ def of(estimate: base.MIEstimate, reasons) -> tuple[tuple[str, ...], ...]:
     estimate: without warnings.
     reasons: per layer, the estimator's own reason or "".
   """
-  found = []
+  warnings = []
   for layer, reason in enumerate(reasons):
     nats, interval = estimate.nats[layer], estimate.interval[layer]
-    said = [reason] if reason else []
+    layer_warnings = [reason] if reason else []
     if np.isnan(nats):
-      found.append(tuple(said or ["does not apply"]))
+      warnings.append(tuple(layer_warnings or ["does not apply"]))
       continue
     top = min(
       (v for v in (estimate.ceiling, estimate.cap) if v is not None),
@@ -53,17 +53,17 @@ def of(estimate: base.MIEstimate, reasons) -> tuple[tuple[str, ...], ...]:
     )
     if np.isfinite(top) and nats + max(interval, NEAR * top) >= top > 0:
       name = "H(Y)" if top == estimate.ceiling else "its cap"
-      said.append(f"saturated at {name}")
+      layer_warnings.append(f"saturated at {name}")
     low = nats - interval
     if low <= estimate.floor[layer] + estimate.floor_interval[layer]:
-      said.append("not told from its floor")
+      layer_warnings.append("not told from its floor")
     if nats > np.log(estimate.n):
-      said.append(f"above log n: {np.log(estimate.n):.1f}")
+      layer_warnings.append(f"above log n: {np.log(estimate.n):.1f}")
     lacks = (estimate.fitted[layer] - nats) / 2
     if lacks > EXCESS:
-      said.append(
+      layer_warnings.append(
         f"n too small: fitted rows read {estimate.fitted[layer]:.2f} nats, so "
         f"it may fall short by up to {lacks:.1f}"
       )
-    found.append(tuple(said))
-  return tuple(found)
+    warnings.append(tuple(layer_warnings))
+  return tuple(warnings)
