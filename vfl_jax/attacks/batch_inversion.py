@@ -1,8 +1,9 @@
-"""Labels out of weight gradients that were averaged over a batch.
+"""Infer labels from weight gradients that were averaged over a batch.
 
-Where cut gradients are hidden from the passive parties (under encryption, say)
-each still gets the gradient of its own weights, summed over the batch. It is a
-known linear function of the hidden rows, and few labels make it up.
+Where cut gradients are hidden from the passive parties (by encryption, say),
+each party still gets the gradient of its own weights, summed over the batch.
+That gradient is a known linear function of the hidden rows, which depend on
+few labels.
 """
 
 import functools
@@ -30,21 +31,21 @@ def batch_inversion(
   top: Literal["", "sum", "linear"] = "",
   code: bool = False,
 ) -> base.Attack:
-  """Dummy embeddings, labels and a dummy top that explain what came down.
+  """Optimises dummy embeddings, labels and a top to explain what came down.
 
-  The dummies of all recorded batches are optimised together, the labels of
-  auxiliary samples being what they are.
+  The dummies of all recorded batches are optimised together. The labels of
+  auxiliary samples are fixed at their true values.
 
   Args:
-    steps: of Adam.
-    learning_rate: of Adam.
-    top: "sum" of logits, or "linear"; empty: the sum after the last stage,
-      where it is the true one, else linear.
-    code: the attacker knows what stands for each class in the training, and
-      looks for the classes it stands for.
+    steps: number of Adam steps.
+    learning_rate: learning rate of Adam.
+    top: the dummy top: "sum" of logits, or "linear". Empty: the sum if the cut
+      is after the last stage, where the sum is the true top; otherwise linear.
+    code: whether the attacker knows the training target of each class and
+      infers the class from it.
 
   Raises:
-    ValueError: a value out of its range.
+    ValueError: a value is out of its range.
 
   Source: Zou et al., "Defending batch-level label inference and replacement
   attacks in vertical federated learning", 2022. All batches at once: ours.
@@ -80,7 +81,7 @@ def batch_inversion(
 
 
 def _inverted(key, view, aux_targets, stands, summed, steps, learning_rate):
-  """Label logits of all training rows, and which were in a batch."""
+  """Label logits of all training rows, and which rows were in a batch."""
   public, count = view.public, len(aux_targets)
   recorded, seen = [], jnp.zeros(count, bool)
   for epoch in views.epochs(view):
@@ -103,7 +104,7 @@ def _inverted(key, view, aux_targets, stands, summed, steps, learning_rate):
   labelled = aux_targets.sum(1, keepdims=True)
 
   def sent(dummies, h, others, rows):
-    """Gradients by own embeddings of one batch, `[batch, width]`."""
+    """Gradients by the party's embeddings of one batch, `[batch, width]`."""
     y = jax.nn.softmax(dummies["labels"][rows])
     y = jnp.where(labelled[rows] > 0, aux_targets[rows], y) @ stands
 
@@ -149,7 +150,7 @@ def _inverted(key, view, aux_targets, stands, summed, steps, learning_rate):
 
 
 def _forward(view, kept):
-  """Own embeddings of every recorded batch, and what pulls gradients back."""
+  """Embeddings of every recorded batch, and their map from gradients back."""
 
   def batches(params, stats):
     def one(params, stats, rows):

@@ -1,4 +1,4 @@
-"""The other side: what the active party learns of the features."""
+"""The opposite direction: what the active party learns about features."""
 
 import jax
 import jax.numpy as jnp
@@ -18,24 +18,24 @@ def feature_inversion(
   batch: int = 64,
   learning_rate: float = 1e-3,
 ) -> base.Attack:
-  """A decoder from embeddings to features, fitted on rows that are known.
+  """Fits a decoder from embeddings to features on known rows.
 
-  It is no attack on labels: it prices a cut that is moved forward. A linear
-  map and a perceptron, added, from standardised embeddings to standardised
-  features, by least squares.
+  This is not an attack on labels: it measures the cost of moving the cut
+  forward. The decoder is the sum of a linear map and a perceptron, fitted by
+  least squares from standardised embeddings to standardised features.
 
   Args:
-    iterations: of Adam; the budget of attacks does not bind the defender who
-      asks what is exposed.
-    width: of two hidden layers.
+    iterations: number of Adam steps. The budget of attacks does not apply,
+      because the defender runs this to learn what is exposed.
+    width: width of the two hidden layers.
     batch: rows per step.
-    learning_rate: of Adam, falling to zero.
+    learning_rate: first learning rate of Adam, falling to zero.
 
   Raises:
-    ValueError: a value out of its range.
+    ValueError: a value is out of its range.
 
-  Source: Erdogan et al. 2022, Luo et al. 2021 invert without known rows; with
-  them it is regression.
+  Source: Erdogan et al. 2022 and Luo et al. 2021 invert without known rows;
+  with known rows the inversion is a regression.
   """
   bounds.at_least(
     "feature_inversion",

@@ -1,15 +1,27 @@
-"""From groups of rows, or scores without names, to classes."""
+"""Assign class names to clusters, or to score columns without names."""
 
+from jaxtyping import Float
+from jaxtyping import Integer
 import numpy as np
 
+from vfl_jax.attacks import base
 
-def classes_of(distances, rows, view) -> np.ndarray:
-  """For every class its cluster: one to one, by the auxiliary samples.
+
+def classes_of(
+  distances: Float[np.ndarray, "rows clusters"],
+  rows: Integer[base.Array, " aux"],
+  view: base.View,
+) -> Integer[np.ndarray, " classes"]:
+  """Match clusters to classes, one to one, by the auxiliary samples.
 
   Args:
-    distances: `[n, clusters]`, NaN for rows in no cluster.
-    rows: of the auxiliary samples in it.
-    view: for their labels.
+    distances: distance of every row from every cluster; NaN for rows without
+      a cluster.
+    rows: rows of `distances` that are auxiliary samples.
+    view: view that holds the labels of the auxiliary samples.
+
+  Returns:
+    The cluster of every class.
   """
   from scipy import optimize
 
@@ -22,19 +34,26 @@ def classes_of(distances, rows, view) -> np.ndarray:
   return order
 
 
-def calibrated(scores, rows, view) -> np.ndarray:
+def calibrated(
+  scores: Float[np.ndarray, "rows classes"],
+  rows: Integer[base.Array, " aux"],
+  view: base.View,
+) -> Float[np.ndarray, "rows classes"]:
   """Log probabilities of the classes, from scores of classes without names.
 
-  Every column is centred and brought to one scale, so that a class which
-  always seems the likelier hides nothing. The names are those under which the
-  auxiliary samples score highest, one to one. An offset per class then makes
-  the shares of the classes those that are public, else fits the labels of the
-  auxiliary samples (logistic regression).
+  Every column is centred and scaled alike, so that a class with high scores
+  everywhere does not dominate. Columns and classes are then matched one to one
+  so that the auxiliary samples score highest. Finally, an offset per class
+  reproduces the public class shares or, where these are not public, fits the
+  labels of the auxiliary samples (logistic regression).
 
   Args:
-    scores: `[n, classes]`, NaN for rows without an answer.
-    rows: of the auxiliary samples in it.
-    view: for their labels.
+    scores: scores with columns in any order; NaN for rows without an answer.
+    rows: rows of `scores` that are auxiliary samples.
+    view: view that holds the labels of the auxiliary samples.
+
+  Returns:
+    Log probabilities with columns in the order of the classes.
   """
   from scipy import optimize
 
@@ -60,7 +79,7 @@ def calibrated(scores, rows, view) -> np.ndarray:
 
 
 def _shared(scores, shares, sharpness=5.0, rounds=100):
-  """Offsets under which the classes have their shares (Sinkhorn's rule)."""
+  """Offsets that reproduce the class shares (Sinkhorn's rule)."""
   offsets = np.zeros(scores.shape[1])
   for _ in range(rounds):
     current_shares = np.exp(_logs(sharpness * (scores + offsets))).mean(0)
@@ -69,7 +88,7 @@ def _shared(scores, shares, sharpness=5.0, rounds=100):
 
 
 def _fitted(scores, truth):
-  """Offsets of logits that fit these few labels best, slightly penalised."""
+  """Offsets of logits that fit the labels best, with a slight penalty."""
   from scipy import optimize
 
   def loss(offsets):
@@ -86,7 +105,7 @@ def _logs(logits):
 
 
 def _levelled(scores):
-  """Scores against their row's mean and their column's median, tails short."""
+  """Scores minus row mean and column median, with the tails compressed."""
   centred = scores - scores.mean(1, keepdims=True)
   centred = centred - np.median(centred, axis=0)
   middle = np.median(np.abs(centred), axis=0)

@@ -1,4 +1,4 @@
-"""Which attacks a config names, and which of them can run."""
+"""Select the attacks that a config names and that can run."""
 
 from vfl_jax import attacks
 from vfl_jax.attacks import base
@@ -7,12 +7,16 @@ from vfl_jax.config import entries
 
 
 def chosen(config, setting, adaptive):
-  """Attacks by label, the name of each, and why others cannot run here.
+  """Selects the attacks that the config names and that can run here.
 
   Args:
-    config: of the experiment.
-    setting: what it offers them, a `base.Setting`.
-    adaptive: attacks that know its defences, entries as in a config.
+    config: config of the experiment.
+    setting: the `base.Setting` that the config offers to attacks.
+    adaptive: attacks that know the config's defences, entries as in a config.
+
+  Returns:
+    The attacks by label, the name of each listed attack by label, and the
+    reason of each attack that cannot run by label.
   """
   listed = entries.labelled(config.attacks)
   asked = {name for _, name, _ in listed} & set(entries.SETS)
@@ -50,7 +54,7 @@ def chosen(config, setting, adaptive):
 
 
 def missing(attack: base.Attack, setting: base.Setting) -> str:
-  """Why an attack cannot run in a setting; empty if it can."""
+  """The reason why an attack cannot run in a setting; empty if it can."""
   needs = attack.needs
   if not setting.cut and {"gradients", "averages", "bottom"} & needs:
     what = (
