@@ -1,10 +1,10 @@
 """Labels read off the cut gradients, row by row.
 
-What comes down is a function of the label: its size tells how wrong the
-federation was, its direction which class it was pushed to. The published
-rules are for two classes and give a ranking; the versions for several classes
-are ours and decide by the same quantity against known samples of each class.
-By default against all that there are: the controls have as many.
+What comes down is a function of the label: its size shows how wrong the
+federation was, its direction shows which class it was pushed to. The published
+rules are for two classes and give a ranking. The versions for several classes
+are ours and compare the same quantity with known samples of each class. By
+default they use all known samples, as the controls do.
 """
 
 from typing import Literal
@@ -17,20 +17,25 @@ from vfl_jax.attacks import unmixing
 from vfl_jax.attacks import views
 from vfl_jax.runtime import trees
 
-_FAR = 1e30  # from known samples that were in no recorded batch
+_FAR = 1e30  # distance of known samples that were in no recorded batch
 _NEEDS = frozenset({"gradients", "auxiliary"})
 
 
 def norm(*, known: int = 0) -> base.Attack:
-  """The norm of the gradient: rare positives are the ones that surprise.
+  """Scores by the norm of the gradient, which is larger for a rare class.
 
-  The class with the larger norms is the rarer one where the class shares are
-  public, else the one whose known samples have the larger median. With several
-  classes it is the class whose known norms are nearest, in logs.
+  Of two classes, the rarer one has the larger norms where the class shares are
+  public; otherwise it is the class whose known samples have the larger median
+  norm. With several classes, the score is the distance to the nearest norm of
+  a known sample, in logs.
 
   Args:
-    known: samples per class it compares with where classes are several; 0 for
-      all that it has. Of two classes all of them say which is the larger.
+    known: known samples per class to compare with where there are several
+      classes; 0 for all of them. Of two classes, all known samples decide
+      which has the larger norms.
+
+  Raises:
+    ValueError: `known` is below 0.
 
   Source: Li et al. 2022, "Label leakage and protection in two-party split
   learning", section 3.1.
@@ -53,12 +58,15 @@ def norm(*, known: int = 0) -> base.Attack:
 
 
 def direction(*, known: int = 0, unmix: bool = False) -> base.Attack:
-  """The cosine with the gradient of a known sample of a class.
+  """Scores by the cosine with the gradient of a known sample of a class.
 
   Args:
-    known: samples of each class (published: 1), 0 for all that it has; of two
-      classes only the positive ones.
-    unmix: take mixed samples apart first, see `unmixing` (ours).
+    known: known samples per class (published: 1); 0 for all of them. Of two
+      classes only the positive samples are used.
+    unmix: whether to separate mixed samples first, see `unmixing` (ours).
+
+  Raises:
+    ValueError: `known` is below 0.
 
   Source: Li et al. 2022, section 3.2.
   """
@@ -84,13 +92,17 @@ def hint(
   rule: Literal["distance", "inner"] = "distance",
   unmix: bool = False,
 ) -> base.Attack:
-  """How near the gradient is to those of a few known samples of a class.
+  """Scores by how near the gradient is to those of known samples of a class.
 
   Args:
-    known: samples of each class (published: 1, 3 and 5 positives), 0 for all
-      that it has.
-    rule: "distance" (minus the smallest), or "inner" (the largest product).
-    unmix: take mixed samples apart first, see `unmixing` (ours).
+    known: known samples per class (published: 1, 3 and 5 positives); 0 for all
+      of them.
+    rule: "distance" (minus the smallest squared distance), or "inner" (the
+      largest inner product).
+    unmix: whether to separate mixed samples first, see `unmixing` (ours).
+
+  Raises:
+    ValueError: `known` is below 0.
 
   Source: the code of Li et al. 2022.
   """
@@ -115,18 +127,18 @@ def hint(
 
 
 def direct(*, code: bool = False) -> base.Attack:
-  """Summed logits without a top: the negative component is the label.
+  """Reads the label off summed logits without a top: the negative component.
 
-  With g = softmax - onehot every component but the label's is positive. Rows
-  where that one has rounded to zero are saturated: they say nothing and are
-  not scored; `details` has their number.
+  With g = softmax - onehot, only the label's component is negative. Rows where
+  that component has rounded to zero are saturated: they do not reveal the
+  label and are not scored; `details` reports their number.
 
   Args:
-    code: the attacker knows what stands for each class in the training. With
+    code: whether the attacker knows the training target of each class. With
       g = softmax - code of the label, g + code is a distribution for the label
-      (and perhaps for others, while the softmax is broad).
+      (and perhaps for other classes, while the softmax is broad).
 
-  Source: Fu et al. 2022, section 4.4. Through a known code: ours.
+  Source: Fu et al. 2022, section 4.4. Reading through a known code is ours.
   """
 
   def infer(key: jax.Array, view: base.View) -> base.Inference:
@@ -179,7 +191,7 @@ def _budget(per_class):
 
 
 def _larger(view, observed):
-  """Which of two classes has the larger gradients, as far as is known."""
+  """Which of two classes has the larger gradients, by what the party knows."""
   if view.public.label_prior is not None:
     return views.positive(view)
   rows, seen = views.known_gradients(view, observed.covered, 0)
@@ -190,7 +202,10 @@ def _larger(view, observed):
 
 
 def _hunted(view, best):
-  """Of two classes the published rule knows samples of one only."""
+  """With two classes, scores by the known samples of one class only.
+
+  This is the published rule.
+  """
   if view.public.num_classes > 2:
     return best
   hunted = views.positive(view)
