@@ -1,7 +1,8 @@
 """Gradient attacks that also use the party's features, and their control.
 
-A party has both its features and the gradients it received. The gradients add
-the score on both minus the score of the same rule on features alone.
+A party has both its features and the gradients it received. The contribution
+of the gradients is the score of a rule on both minus its score on features
+alone.
 """
 
 import functools

@@ -1,4 +1,4 @@
-"""Several defences as one."""
+"""Combine several defences into one."""
 
 from collections.abc import Sequence
 
@@ -13,10 +13,14 @@ from vfl_jax.runtime import rng
 def chain(defenses: Sequence[base.Defense]) -> base.Defense:
   """One defence that applies the given ones in order at every port.
 
-  Guarantees are not chained: they are asked of each one.
+  Guarantees are not chained: they are asked of each defence by itself.
+
+  Args:
+    defenses: defences in the order in which they act.
 
   Raises:
-    ValueError: when prepared, two that replace labels by distributions.
+    ValueError: when prepared, if a defence that prepares with labels follows
+      one that replaced the labels by distributions.
 
   >>> from vfl_jax.defenses import build
   >>> chain([build("cut", advance=1), build("cut", advance=2)]).configure(
@@ -76,7 +80,7 @@ def chain(defenses: Sequence[base.Defense]) -> base.Defense:
 
   def code(codes):
     for d, defense_codes in zip(defenses, codes, strict=True):
-      if d.code:  # distributions: no other follows one
+      if d.code:  # its targets are distributions: no other code can follow
         return d.code(defense_codes)
     raise AssertionError("asked for without a code")
 
@@ -98,7 +102,7 @@ def chain(defenses: Sequence[base.Defense]) -> base.Defense:
     configure=configure,
     prepare=_prepared(defenses) if there("prepare") else None,
     inputs=only("inputs", inputs),
-    # of samples that are mixed twice nobody has pairs
+    # samples that are mixed twice have no single partner
     pairs=pairs if len(mixing) == 1 and mixing[0][1] else None,
     targets=only("targets", targets),
     guard=_guards(there("guard")) if there("guard") else None,
@@ -120,7 +124,7 @@ def _of(moment, i):
 
 
 def _prepared(defenses):
-  """Each one's targets are the labels of the next; codes in a tuple."""
+  """The targets of each defence are the labels of the next; codes: a tuple."""
 
   def prepare(key, secrets):
     targets, codes = np.asarray(secrets.labels), []
@@ -131,7 +135,8 @@ def _prepared(defenses):
       if targets.ndim > 1:
         raise ValueError(
           f"defence {defense.name!r} follows one that has replaced the labels "
-          "by distributions, and needs labels; put it first, or take one."
+          "by distributions, and needs labels; put it first, or use only one "
+          "of the two."
         )
       current = secrets._replace(labels=targets)
       prepared = defense.prepare(rng.stream(key, "defense", i), current)
@@ -143,7 +148,7 @@ def _prepared(defenses):
 
 
 def _guards(guards):
-  """One after the other; every penalty is on what the parties sent."""
+  """Applies guards in order; every penalty acts on what the parties sent."""
 
   def init(key, embeddings, num_classes):
     return [
@@ -173,7 +178,7 @@ def _guards(guards):
 
 
 def _in_order(transformations):
-  """`optax.chain`, but each one's state starts from a key of its own."""
+  """`optax.chain`, but each state is initialised from its own key."""
 
   def init(start):
     return tuple(
