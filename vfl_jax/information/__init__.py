@@ -48,7 +48,7 @@ def build(name: str, **options: Any) -> base.Estimator:
 def split(name, options, classes):
   """The estimator of a setting, and how it is fitted."""
   fitting = {**_FITTING, **{k: options[k] for k in _FITTING if k in options}}
-  estimator_options = {k: v for k, v in options.items() if k not in _FITTING}
+  own = {k: v for k, v in options.items() if k not in _FITTING}
   for key, value in fitting.items():
     kind = float if key == "rate" else int
     if not registry.fits(value, kind) or not value > 0:
@@ -62,7 +62,5 @@ def split(name, options, classes):
       f"{information_fitting.BLOCKS}."
     )
   # one estimator per setting: its compiled program is found again
-  estimator = registry.build(
-    "estimator", ESTIMATORS, name, classes, **estimator_options
-  )
+  estimator = registry.build("estimator", ESTIMATORS, name, classes, **own)
   return estimator, fitting

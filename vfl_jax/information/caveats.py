@@ -40,12 +40,12 @@ def of(estimate: base.MIEstimate, reasons) -> tuple[tuple[str, ...], ...]:
     estimate: without warnings.
     reasons: per layer, the estimator's own reason or "".
   """
-  warnings = []
+  found = []
   for layer, reason in enumerate(reasons):
     nats, interval = estimate.nats[layer], estimate.interval[layer]
-    layer_warnings = [reason] if reason else []
+    said = [reason] if reason else []
     if np.isnan(nats):
-      warnings.append(tuple(layer_warnings or ["does not apply"]))
+      found.append(tuple(said or ["does not apply"]))
       continue
     top = min(
       (v for v in (estimate.ceiling, estimate.cap) if v is not None),
@@ -53,17 +53,17 @@ def of(estimate: base.MIEstimate, reasons) -> tuple[tuple[str, ...], ...]:
     )
     if np.isfinite(top) and nats + max(interval, NEAR * top) >= top > 0:
       name = "H(Y)" if top == estimate.ceiling else "its cap"
-      layer_warnings.append(f"saturated at {name}")
+      said.append(f"saturated at {name}")
     low = nats - interval
     if low <= estimate.floor[layer] + estimate.floor_interval[layer]:
-      layer_warnings.append("not told from its floor")
+      said.append("not told from its floor")
     if nats > np.log(estimate.n):
-      layer_warnings.append(f"above log n: {np.log(estimate.n):.1f}")
+      said.append(f"above log n: {np.log(estimate.n):.1f}")
     lacks = (estimate.fitted[layer] - nats) / 2
     if lacks > EXCESS:
-      layer_warnings.append(
+      said.append(
         f"n too small: fitted rows read {estimate.fitted[layer]:.2f} nats, so "
         f"it may fall short by up to {lacks:.1f}"
       )
-    warnings.append(tuple(layer_warnings))
-  return tuple(warnings)
+    found.append(tuple(said))
+  return tuple(found)

@@ -76,12 +76,12 @@ def build(kind: str, num_classes: int | None, width: int) -> Critic:
 def _labels(num_classes, width):
   init, apply = readout.critic(num_classes, width)
 
-  def at_label(f, y):
+  def own(f, y):
     return jnp.take_along_axis(f, y[:, None], 1)[:, 0]
 
   def scores(params, t, y, prior):
     f = apply(params, t)
-    return Scores(at_label(f, y), f, jnp.log(prior))
+    return Scores(own(f, y), f, jnp.log(prior))
 
   def paired(params, t, y, size):
     # by counting the classes of blocks: no dearer than one forward pass
@@ -90,9 +90,9 @@ def _labels(num_classes, width):
     blocks = -(-n // size)
     members = (jnp.arange(blocks * size) % n).reshape(blocks, size)
     shares = jax.nn.one_hot(y[members], num_classes).mean(1)
-    row_block = jnp.arange(n) // size
+    own_block = jnp.arange(n) // size
     f = apply(params, t)
-    return Scores(at_label(f, y), f, jnp.log(shares + 1e-30)[row_block])
+    return Scores(own(f, y), f, jnp.log(shares + 1e-30)[own_block])
 
   return Critic(lambda key, t, y: init(key, t), scores, paired, apply)
 
@@ -122,12 +122,12 @@ def _concatenated(num_classes, width):
     return against(params, t, y, size - 1, itself=True)
 
   def logits(params, t):
-    one_hots = jnp.eye(num_classes)
+    every = jnp.eye(num_classes)
 
     def of_class(y):
       return value(params, t, jnp.broadcast_to(y, (len(t), num_classes)))
 
-    return jax.lax.map(of_class, one_hots).T
+    return jax.lax.map(of_class, every).T
 
   return Critic(
     lambda key, t, y: init(key, jnp.concatenate([vectors(y), t], -1)),

@@ -72,8 +72,8 @@ def mutual_information(
 
   >>> t = np.random.default_rng(0).normal(size=(1, 400, 3))
   >>> y = (t[0, :, 0] > 0).astype(int)
-  >>> estimate = mutual_information(jax.random.key(0), t, y, steps=100)
-  >>> bool(0.4 < estimate.nats[0] < estimate.ceiling < 0.7)
+  >>> found = mutual_information(jax.random.key(0), t, y, steps=100)
+  >>> bool(0.4 < found.nats[0] < found.ceiling < 0.7)
   True
   """
   layers, targets = _checked(features, targets)

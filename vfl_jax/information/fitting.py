@@ -70,10 +70,8 @@ def influences(
   widths = np.maximum(widths, 1)
   runs = [*range(folds), 0]  # the last one with permuted targets
   rows = tuple(
-    np.stack(fold_rows)
-    for fold_rows in zip(
-      *[parts(len(targets), fold) for fold in runs], strict=True
-    )
+    np.stack(part)
+    for part in zip(*[parts(len(targets), fold) for fold in runs], strict=True)
   )
   permuted = _permuted_within_blocks(rng.stream(key, "floor"), targets)
   y = np.stack([targets] * folds + [permuted])
@@ -110,12 +108,11 @@ def influences(
 
   numbers = len(runs) * len(targets) * columns
   chunks = _chunks(layers, numbers)
-  chunk_results = threads.concurrently(
+  found = threads.concurrently(
     program, arguments, chunks, max(1, AT_ONCE // (chunks.shape[1] * numbers))
   )
   influence, fitted = (
-    np.concatenate(values)[:layers]
-    for values in zip(*chunk_results, strict=True)
+    np.concatenate(parts)[:layers] for parts in zip(*found, strict=True)
   )
   return influence, fitted
 
@@ -162,9 +159,9 @@ def _in_turn():
 def _program(bound, rate, own_features):
   """All layers and runs, compiled."""
   one = functools.partial(_one, bound=bound, rate=rate)
-  features_axis = 0 if own_features else None
+  own = 0 if own_features else None
   how = axes.method(heavy=True)
-  over_runs = axes.over(one, how, (0, features_axis, None, 0, None, 0, 0))
+  over_runs = axes.over(one, how, (0, own, None, 0, None, 0, 0))
   over_layers = axes.over(over_runs, how, (0, 0, 0, None, None, None, None))
   return jax.jit(over_layers)
 
@@ -207,9 +204,9 @@ def _one(params, t, width, y, prior, rows, batches, *, bound, rate):
     best = jax.tree.map(lambda a, b: jnp.where(better, a, b), training[0], best)
     return (training, best, jnp.where(better, now, best_value)), None
 
-  per_look = -(-len(batches) // LOOKS)  # steps between looks
-  looks = len(batches) // per_look
-  batches = batches[: looks * per_look]  # all but at most a look's remainder
+  every = -(-len(batches) // LOOKS)  # steps between looks
+  looks = len(batches) // every
+  batches = batches[: looks * every]  # all but at most a look's remainder
   running = jax.tree.map(jnp.float32, bound.init_state)
   training = (params, optimizer.init(params), running)
   start = (training, params, criterion(params))

@@ -36,8 +36,8 @@ def input_information(
     ValueError: noise that is not positive.
 
   >>> two = np.repeat([[-1.0], [1.0]], 50, axis=0)
-  >>> nats = input_information(jax.random.key(0), two, noise=0.01)[0]
-  >>> bool(abs(nats - np.log(2)) < 1e-3)  # two distinguishable values
+  >>> found = input_information(jax.random.key(0), two, noise=0.01)[0]
+  >>> bool(abs(found - np.log(2)) < 1e-3)  # two values, told apart
   True
   """
   if not noise > 0:
@@ -49,10 +49,10 @@ def input_information(
   # single precision they would cancel to nothing
   squares = (t**2).sum(1)
   distances = np.maximum(squares[:, None] + squares - 2 * t @ t.T, 0.0)
-  pointwise = _pointwise(
+  found = _pointwise(
     key, jnp.asarray(t, jnp.float32), jnp.asarray(distances, jnp.float32), draws
   )
-  values = np.asarray(pointwise)
+  values = np.asarray(found)
   return float(values.mean()), float(values.std() / np.sqrt(values.size))
 
 

@@ -80,9 +80,7 @@ def copula(num_classes: int | None) -> information_base.Direct:
     n = len(t)
     if reason(t, y):
       return np.full(n, np.nan)
-    bases = [
-      _basis(special.ndtri(_ranks(variable) / (n + 1))) for variable in (t, y)
-    ]
+    bases = [_basis(special.ndtri(_ranks(part) / (n + 1))) for part in (t, y)]
     left, rho, right = np.linalg.svd(bases[0].T @ bases[1])
     rho = np.minimum(rho, 1 - 1e-12)
     a, b = (
@@ -216,8 +214,8 @@ def _within(t, radius):
     ours = radius[start : start + len(distances), None]
     return (distances <= ours * (1 - 1e-7)).sum(1)
 
-  chunks = metrics.pairwise_distances_chunked(t, reduce_func=counted)
-  return np.concatenate(list(chunks))
+  parts = metrics.pairwise_distances_chunked(t, reduce_func=counted)
+  return np.concatenate(list(parts))
 
 
 def _kraskov(t, y, k):
@@ -231,10 +229,10 @@ def _kraskov(t, y, k):
   search = library.NearestNeighbors(metric="chebyshev", n_neighbors=k)
   radius = np.nextafter(search.fit(both).kneighbors()[0][:, -1], 0)
   around = [
-    library.KDTree(variable, metric="chebyshev").query_radius(
-      variable, radius, count_only=True
+    library.KDTree(part, metric="chebyshev").query_radius(
+      part, radius, count_only=True
     )
-    for variable in (t, y)
+    for part in (t, y)
   ]
   return (
     special.digamma(len(t))

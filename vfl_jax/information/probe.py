@@ -99,8 +99,8 @@ def probe(
   first: dict[Place, tuple[int, np.ndarray]] = {}
   which: list[int] = []
   wide: dict[int, Any] = {}  # of the first seed, on more components
-  for seed, places_of_seed in enumerate(seeds):
-    for place, vectors in places_of_seed:
+  for seed, found in enumerate(seeds):
+    for place, vectors in found:
       if not np.isfinite(vectors).all():
         raise ValueError(f"features of {place} are not finite.")
       vectors = vectors[order]
@@ -108,9 +108,9 @@ def probe(
         wide[len(layers)] = projection.project(vectors, _WIDER * width, 1)
       about.append({"seed": seed, **place._asdict(), "width": vectors.shape[1]})
       if not place.layer:
-        earlier, same = first.setdefault(place, (len(layers), vectors))
-        if earlier < len(layers) and np.array_equal(same, vectors):
-          which.append(earlier)
+        known, same = first.setdefault(place, (len(layers), vectors))
+        if known < len(layers) and np.array_equal(same, vectors):
+          which.append(known)
           continue
       which.append(len(layers))
       layers.append(projection.reduce(vectors, width))

@@ -49,12 +49,10 @@ class Mixture(NamedTuple):
     # |t - m|^2 up to what does not depend on the component
     log_density = t @ self.means.T - 0.5 * (self.means**2).sum(1)
     log_all = special.logsumexp(log_density, axis=1)
-    same_class = self.classes[None] == y[:, None]
-    log_class = special.logsumexp(
-      np.where(same_class, log_density, -np.inf), axis=1
-    )
+    own = self.classes[None] == y[:, None]
+    log_own = special.logsumexp(np.where(own, log_density, -np.inf), axis=1)
     shares = np.bincount(self.classes) / len(self.classes)
-    pointwise = log_class - log_all - np.log(shares[y])
+    pointwise = log_own - log_all - np.log(shares[y])
     return float(pointwise.mean()), float(pointwise.std() / np.sqrt(draws))
 
 

@@ -59,19 +59,19 @@ def stacks(
     else:
       fits = [w for w in _STEPS if layer.shape[1] <= w < bound]
       narrow.setdefault(min(fits, default=bound), []).append(i)
-  groups = []
+  found = []
   for width, index in sorted(narrow.items()):
     members = [columns(layers[i]) for i in index]
     widths = np.array([layer.shape[1] for layer in members])
     width = min(width, max(int(widths.max()), 1))
     features = np.stack([_padded(layer, width) for layer in members])
-    groups.append(Stack(index, features, widths, np.ones(len(index))))
+    found.append(Stack(index, features, widths, np.ones(len(index))))
   if wide:
     reduced = [reduce(layers[i], bound, folds) for i in wide]
     features, kept, share = zip(*reduced, strict=True)
     features = np.stack([f[:folds] for f in features])
-    groups.append(Stack(wide, features, np.array(kept), np.array(share)))
-  return groups
+    found.append(Stack(wide, features, np.array(kept), np.array(share)))
+  return found
 
 
 def columns(layer: np.ndarray | Projected) -> np.ndarray:
@@ -102,16 +102,16 @@ def project(layer: np.ndarray, width: int, folds: int) -> Projected:
   SVD where the rows are many and the Gram matrix would be large.
   """
   rows = np.asarray(layer, np.float32)
-  fitting_rows = [
+  parts = [
     information_fitting.parts(len(rows), fold)[0] for fold in range(folds)
   ]
   if len(rows) <= _ROWS:
     centred = rows - rows.mean(0)
     gram = (centred @ centred.T).astype(np.float64)
-    components = [_components(gram, fitting, width) for fitting in fitting_rows]
+    found = [_components(gram, fitting, width) for fitting in parts]
   else:
-    components = [_leading(rows, fitting, width) for fitting in fitting_rows]
-  scores, shares = zip(*components, strict=True)
+    found = [_leading(rows, fitting, width) for fitting in parts]
+  scores, shares = zip(*found, strict=True)
   return Projected(
     np.stack([_padded(s, width) for s in scores]),
     scores[0].shape[1],
