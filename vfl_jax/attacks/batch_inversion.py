@@ -1,9 +1,9 @@
 """Infer labels from weight gradients that were averaged over a batch.
 
-Where cut gradients are hidden from the passive parties (by encryption, say),
-each party still gets the gradient of its own weights, summed over the batch.
-That gradient is a known linear function of the hidden rows, which depend on
-few labels.
+Where cut gradients are hidden from the passive parties, for example by
+encryption, each party still gets the gradient of its own weights, summed over
+the batch. That gradient is a known linear function of the hidden rows, which
+depend on few labels.
 """
 
 import functools

@@ -35,7 +35,8 @@ def embedding_swap(
   Raises:
     ValueError: `every` is below 1, or a threshold is negative.
 
-  The original tests one class; testing several classes is ours.
+  Source: Bai et al. 2023, section 4.1, which tests one class; testing several
+  classes is ours.
   """
   if every < 1 or ratio < 0 or largest < 0:
     raise ValueError(

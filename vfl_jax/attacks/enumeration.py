@@ -86,15 +86,15 @@ def enumeration(
 
 
 def named(
-  found: Integer[np.ndarray, " rows"],
+  row_clusters: Integer[np.ndarray, " rows"],
   logits: Float[np.ndarray, "rows classes"],
   g: Float[np.ndarray, "rows classes"],
   largest: int = _EVERY,
 ) -> tuple[Integer[np.ndarray, " classes"], Float[np.ndarray, ""]]:
-  """Find the map of clusters to classes that explains the gradients best.
+  """Finds the map of clusters to classes that explains the gradients best.
 
   Args:
-    found: cluster of each row.
+    row_clusters: cluster of each row.
     logits: the adversary's own logits.
     g: gradients that came down.
     largest: see `enumeration`.
@@ -111,8 +111,8 @@ def named(
   product = (p * g).sum(1, keepdims=True) - g
   square = (p**2).sum(1, keepdims=True) - 2 * p + 1
   products, squares = np.zeros((2, classes, classes))  # [cluster, class]
-  np.add.at(products, found, product)
-  np.add.at(squares, found, square)
+  np.add.at(products, row_clusters, product)
+  np.add.at(squares, row_clusters, square)
   length = np.linalg.norm(g) + 1e-30
   clusters = np.arange(classes)
 
@@ -123,12 +123,12 @@ def named(
   if classes <= largest:
     names = max(map(list, itertools.permutations(range(classes))), key=cosine)
   else:
-    names = duels(found, p, g)
+    names = duels(row_clusters, p, g)
   return np.argsort(names), np.asarray(cosine(names))
 
 
 def duels(
-  found: Integer[np.ndarray, " rows"],
+  row_clusters: Integer[np.ndarray, " rows"],
   p: Float[np.ndarray, "rows classes"],
   g: Float[np.ndarray, "rows classes"],
 ) -> Integer[np.ndarray, " classes"]:
@@ -141,9 +141,12 @@ def duels(
   taken.
 
   Args:
-    found: cluster of each row.
+    row_clusters: cluster of each row.
     p: predicted probabilities.
     g: gradients that came down.
+
+  Returns:
+    The class of each cluster.
   """
   from scipy import optimize
 
@@ -151,7 +154,7 @@ def duels(
 
   def of_clusters(values):
     sums = np.zeros((classes, classes))  # [cluster, class]
-    np.add.at(sums, found, values)
+    np.add.at(sums, row_clusters, values)
     return sums
 
   yes, no = of_clusters((p - 1) * g), of_clusters(p * g)

@@ -12,7 +12,7 @@ def classes_of(
   rows: Integer[base.Array, " aux"],
   view: base.View,
 ) -> Integer[np.ndarray, " classes"]:
-  """Match clusters to classes, one to one, by the auxiliary samples.
+  """Matches clusters to classes, one to one, by the auxiliary samples.
 
   Args:
     distances: distance of every row from every cluster; NaN for rows without

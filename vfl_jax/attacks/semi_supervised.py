@@ -127,7 +127,7 @@ def train(
   network: Network,
   view: base.View,
   rows: Any,
-  mask: jax.Array,
+  mask: Bool[jax.Array, " aux"],
   rule: Rule,
   draws: Draws,
   *,
@@ -141,7 +141,7 @@ def train(
     network: network to train.
     view: view that holds the auxiliary samples.
     rows: inputs of all training rows; other rows may follow them.
-    mask: `[m]`, which auxiliary samples may be used.
+    mask: which auxiliary samples may be used.
     rule: rule such as `MIXMATCH`, possibly with another weight.
     draws: result of `draw`.
     learning_rate: learning rate of Adam.
@@ -244,12 +244,12 @@ def train(
   return jax.lax.scan(look, carry, inputs)[1]
 
 
-def shifted(x: Any, offset: jax.Array, share: float) -> Any:
+def shifted(x: Any, offset: Float[jax.Array, "rows 2"], share: float) -> Any:
   """Images `[n, height, width, channels]` shifted, with zeros from the edge.
 
   Args:
     x: tree of arrays; leaves that are not images stay as they are.
-    offset: `[n, 2]` in [0, 1), the vertical and horizontal shift of each
+    offset: numbers in [0, 1), the vertical and horizontal shift of each
       image; 0.5 is no shift.
     share: largest shift as a share of height and width, rounded down to whole
       pixels.

@@ -108,7 +108,9 @@ def known_gradients(
   return rows, covered[rows]
 
 
-def recorded(view: base.View, rows) -> Integer[jax.Array, "..."]:
+def recorded(
+  view: base.View, rows: Integer[base.Array, "..."]
+) -> Integer[jax.Array, "..."]:
   """Positions of training rows among the recorded rows (which are sorted)."""
   return jnp.searchsorted(jnp.asarray(view.shared.recorded_rows), rows)
 
@@ -143,16 +145,16 @@ class Replayed(NamedTuple):
   """One recorded epoch on the rows that were in its batches.
 
   Attributes:
-    h: embeddings as they were sent, as standardised vectors `[n, d]`.
-    g: gradients of each row's own loss with respect to `h`, `[n, d]`.
+    h: embeddings as they were sent, as standardised vectors.
+    g: gradients of each row's own loss with respect to `h`.
     unit: mean norm of these gradients.
-    covered: which of the recorded rows these are, `[rows]`.
+    covered: which of the recorded rows these are.
   """
 
-  h: np.ndarray
-  g: np.ndarray
+  h: Float[np.ndarray, "rows width"]
+  g: Float[np.ndarray, "rows width"]
   unit: float
-  covered: np.ndarray
+  covered: Bool[np.ndarray, " recorded"]
 
 
 def replayed(view: base.View, epoch: int) -> Replayed:

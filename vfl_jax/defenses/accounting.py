@@ -59,7 +59,11 @@ def laplace(scale: float, clip: float) -> Rule:
 
 
 def exact(epsilon: float) -> Rule:
-  """The guarantee of labels that are replaced once, before any computation."""
+  """The guarantee of labels that are replaced once, before any computation.
+
+  Args:
+    epsilon: epsilon of the replacement.
+  """
 
   def rule(about):
     if about.before:

@@ -21,7 +21,8 @@ def cut(*, advance: int = 1) -> base.Defense:
     if keywords["cut"] < advance:
       raise ValueError(
         f"defence cut(advance={advance}) needs a cut of at least {advance}; "
-        f"model.cut is {keywords['cut']}."
+        f"model.cut is {keywords['cut']}; take a smaller advance or a larger "
+        "cut."
       )
     return {**keywords, "cut": keywords["cut"] - advance}
 

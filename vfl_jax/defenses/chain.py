@@ -82,7 +82,9 @@ def chain(defenses: Sequence[base.Defense]) -> base.Defense:
     for d, defense_codes in zip(defenses, codes, strict=True):
       if d.code:  # its targets are distributions: no other code can follow
         return d.code(defense_codes)
-    raise AssertionError("asked for without a code")
+    raise AssertionError(
+      "no defence of this chain trains on a code of the labels"
+    )
 
   def report(state):
     states = iter(state)

@@ -20,7 +20,7 @@ from vfl_jax.runtime import rng
 _WIDEST = 4096  # largest number of hidden units of an encoder
 _STEPS = 1000  # steps of its training
 _BATCH = 128
-_TRIES = 8  # most trainings of an encoder until no class stands for itself
+_TRIES = 8  # largest number of trainings of an encoder, see `cae`
 
 
 def label_dp(*, epsilon: float = 1.0) -> base.Defense:
@@ -118,8 +118,9 @@ def cae(
 ) -> base.Defense:
   """Trains on labels that an autoencoder has disguised.
 
-  The encoder maps one-hot labels to distributions whose largest class is not
-  the truth; it is trained again, at most 8 times in all, while one of them is.
+  The encoder maps one-hot labels to distributions in which another class than
+  the true one should be the most likely. At most 8 trainings are tried until
+  this holds for all classes; the training with the fewest exceptions is kept.
   The active party decodes the predictions. An attacker who knows a few labels
   can undo any code that is the same for all samples. With two classes the code
   can only swap them, whatever the confusion.

@@ -60,7 +60,10 @@ def lcd(*, weight: float = 10.0, share: float = 0.7) -> base.Defense:
 
   def targets(codes, moment, labels):
     if labels.ndim > 1:
-      raise ValueError("defence 'lcd' needs hard labels; take it alone.")
+      raise ValueError(
+        "defence 'lcd' needs hard labels, and another defence has replaced "
+        "them by distributions; take 'lcd' alone."
+      )
     return jnp.where(merging(moment), codes[labels], labels)
 
   def init(key, embeddings, num_classes):

@@ -228,7 +228,9 @@ def solve(about: Statistics, allowed: jax.Array) -> Noise:
   return Noise(placed(optimum.along), placed(optimum.across))
 
 
-def auc_bound(divergence: jax.Array) -> jax.Array:
+def auc_bound(
+  divergence: Float[jax.Array, "*shape"],
+) -> Float[jax.Array, "*shape"]:
   """The largest AUC of any attack on messages with this sumKL, at most 1.
 
   Source: Li et al. 2022, theorem 1.

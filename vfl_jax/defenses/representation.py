@@ -214,7 +214,9 @@ def adversarial(*, weight: float = 1.0, hidden: int = 64) -> base.Defense:
   )
 
 
-def gaussian_divergence(mean: jax.Array, log_deviation: jax.Array) -> jax.Array:
+def gaussian_divergence(
+  mean: Float[jax.Array, "*shape"], log_deviation: Float[jax.Array, "*shape"]
+) -> Float[jax.Array, "*shape"]:
   """KL(N(mean, deviation^2) || N(0, 1)) in nats, for each element."""
   return 0.5 * (mean**2 + jnp.exp(2 * log_deviation) - 1 - 2 * log_deviation)
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jaxtyping import Float
+from jaxtyping import Num
 import numpy as np
 import optax
 
@@ -49,8 +50,10 @@ def leaves(message: Any) -> tuple[list, Callable[[list], Any]]:
   return changeable, back
 
 
-def rows(message: Any) -> tuple[jax.Array, Callable[[jax.Array], Any]]:
-  """One party's message as a matrix `[n, d]`, and the map from it back."""
+def rows(
+  message: Any,
+) -> tuple[Num[jax.Array, "rows width"], Callable[[jax.Array], Any]]:
+  """One party's message as a matrix, and the map from it back."""
   tensors, put = leaves(message)
   flat = [tensor.reshape(tensor.shape[0], -1) for tensor in tensors]
   ends = np.cumsum([tensor.shape[1] for tensor in flat])[:-1]
