@@ -35,7 +35,7 @@ def on(
     finetuned: whether the bottom is trained too, where there is one to tune.
     depth: depth of the head, see `heads.head`; -1 is as many layers as there
       are stages above the cut.
-    rule: rule that says how samples are mixed.
+    rule: rule of the training, which decides where samples are mixed.
 
   Returns:
     The network, and its inputs: all training rows, then the test rows.

@@ -129,7 +129,8 @@ class Guarantee(NamedTuple):
 
   Attributes:
     scope: what is protected, and against which observation.
-    epsilon: epsilon of differential privacy; infinite if nothing is proved.
+    epsilon: epsilon of differential privacy; NaN if no guarantee is proved or
+      computed.
     delta: failure probability; 0 for pure differential privacy.
   """
 

@@ -164,7 +164,7 @@ def solve(about: Statistics, allowed: jax.Array) -> Noise:
   """The noise of at most the allowed power with the least divergence.
 
   All the power is spent. Only the class with the smaller spread gets noise
-  across the difference of the means, because equal noise on both classes only
+  across the difference of the means, because more of it on both classes only
   costs power. Two unknowns remain: that noise, and how the rest of the power
   is split. A grid over both shrinks in every round around the best point.
 
@@ -187,7 +187,7 @@ def solve(about: Statistics, allowed: jax.Array) -> Noise:
 
   def noise(x, y):
     """The noise at points of the unit square."""
-    # not quite all the power: without a rest its split would not matter
+    # not quite all the power: the split of a rest of zero would not matter
     across = x * (1 - 1e-4) * most
     rest = allowed - share * d * across  # what is spent on the first class
     rest = jnp.maximum(rest, 0.0)
