@@ -85,7 +85,7 @@ BAD = [
   ("ppdl", {"epsilon": 0.0}, "above 0"),
   ("label_dp", {"epsilon": 0.0}, "above 0"),
   ("kdk", {"k": 1}, "at least 2"),
-  ("kdk", {"k": 2, "epsilon": 0.5}, "mode"),
+  ("kdk", {"k": 2, "epsilon": 0.5}, "most likely class"),
   ("cae", {"confusion": 3.0}, "0 to 2"),
   ("lcd", {"share": 1.0}, "below 1"),
   ("mid", {"weight": -1.0}, "at least 0"),

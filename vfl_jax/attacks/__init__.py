@@ -1,7 +1,7 @@
-"""Label inference attacks: from a view, which has no labels, to scores.
+"""Label inference attacks: from a view without labels to scores of classes.
 
-`base` holds what an attack is and what it is given. Controls and scores are
-not here, and neither is anything of `defenses` or `information`.
+`base` defines what an attack is and what it is given. Controls and scoring are
+elsewhere, and nothing is imported from `defenses` or `information`.
 """
 
 import inspect
@@ -43,23 +43,27 @@ ATTACKS = {
 def build(
   name: str, *, budget: int = 0, oracle: bool = False, **keywords: Any
 ) -> base.Attack:
-  """The named attack.
+  """Builds the named attack.
 
   Args:
-    name: a key of `ATTACKS`, or the user's own `package.module:builder`.
-    budget: iterations that it may spend where it trains something and its
-      options do not say `steps`; one that takes fewer by itself does so. 0:
-      as many as it takes.
-    oracle: whether it offers choices along its training, if it has any.
-    **keywords: its options.
+    name: key of `ATTACKS`, or the user's own `package.module:builder`.
+    budget: largest number of training iterations where the options do not set
+      `steps`; an attack whose default is smaller keeps its default. 0 sets no
+      limit.
+    oracle: whether the attack offers choices along its training, if it can.
+    **keywords: options of the attack.
+
+  Returns:
+    The attack.
 
   Raises:
-    ValueError: unknown name or option, or a value the builder refuses.
+    ValueError: the name or an option is unknown, or the builder refuses a
+      value.
   """
   builder = registry.lookup(ATTACKS, "attack", name)
-  known = registry.parameters(builder)
-  given: dict[str, Any] = {"oracle": oracle} if "oracle" in known else {}
-  if budget and "steps" in known:
+  accepted = registry.parameters(builder)
+  given: dict[str, Any] = {"oracle": oracle} if "oracle" in accepted else {}
+  if budget and "steps" in accepted:
     usual = inspect.signature(builder).parameters["steps"].default
     given["steps"] = min(budget, usual) if isinstance(usual, int) else budget
   keywords = {**given, **keywords}

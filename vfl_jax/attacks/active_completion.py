@@ -1,4 +1,4 @@
-"""A party that trains its bottom faster than it should, then completes it.
+"""A party trains its bottom faster than it should, then completes it.
 
 Source: Fu et al., "Label Inference Attacks Against Vertical Federated
 Learning", USENIX Security 2022, section 4.3.
@@ -32,25 +32,25 @@ def active_completion(
 ) -> base.Attack:
   """`passive_completion` after a training with a malicious local optimiser.
 
-  The adversary multiplies its own updates, so that the federation leans on its
-  bottom and the bottom learns more of the labels. The federation is trained
-  again for it, with the same seeds and batches.
+  The adversary multiplies its own updates, so that the federation relies on
+  its bottom and the bottom learns more about the labels. The federation is
+  trained again for this attack, with the same seeds and batches.
 
   Args:
-    steps: see `passive_completion`, as `batch` to `oracle`.
-    gamma: of the amplification.
-    largest: factor.
+    steps: see `passive_completion`.
+    gamma: strength of the amplification, see `amplified`.
+    largest: largest factor of the amplification.
     variant: see `amplified`.
-    batch: labelled rows per iteration.
-    learning_rate: of Adam.
-    folds: of the cross-validation.
-    variants: of the completion.
-    mixing: see there.
-    oracle: see there.
+    batch: see `passive_completion`.
+    learning_rate: see `passive_completion`.
+    folds: see `passive_completion`.
+    variants: see `passive_completion`.
+    mixing: see `passive_completion`.
+    oracle: see `passive_completion`.
 
   Raises:
-    ValueError: a factor below 1, a negative gamma, or what
-      `passive_completion` refuses.
+    ValueError: `largest` is below 1, `gamma` is negative, or
+      `passive_completion` refuses a value.
   """
   if largest < 1 or gamma < 0:
     raise ValueError(
@@ -76,7 +76,7 @@ def active_completion(
 
 
 class AmplifiedState(NamedTuple):
-  """The velocity of the step before, and whether there was one."""
+  """The velocity of the previous step, and whether there was one."""
 
   velocity: optax.Updates
   moving: jax.Array
@@ -89,18 +89,18 @@ def amplified(
   largest: float = 5.0,
   variant: Literal["paper", "released"] = "paper",
 ) -> optax.GradientTransformation:
-  """Momentum whose steps are multiplied where they keep their direction.
+  """Momentum that multiplies its steps where they keep their direction.
 
   v_t = momentum v_{t-1} + g_t is multiplied, element by element, by
   clip(1 + gamma v_t / (v_{t-1} + 1e-7), 1, largest); the first step by 1.
 
   Args:
     momentum: decay of the velocity.
-    gamma: 0 is plain momentum.
-    largest: factor.
-    variant: "paper" keeps the velocity as it was. "released", the public code,
-      changes the buffer of the velocity in place, so that what was multiplied
-      is carried on and multiplied again.
+    gamma: strength of the amplification; 0 is plain momentum.
+    largest: largest factor.
+    variant: "paper" keeps the velocity unmultiplied. "released", the public
+      code, changes the velocity buffer in place, so that multiplied values are
+      carried on and multiplied again.
   """
 
   def init(params):

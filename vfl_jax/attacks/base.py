@@ -1,8 +1,8 @@
-"""The words every room shares: data, messages, views, attacks.
+"""Shared types: what is public, what an adversary saw, and what an attack is.
 
-Nothing here imports another module of this package. A type is where a rule of
-the threat model is written down: a `View` has no label field, so an attack
-cannot be handed the answer by accident.
+This module imports no other module of this package. The types enforce the
+threat model: a `View` has no label field, so an attack cannot be given the
+answer by accident.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,10 +19,14 @@ class Public(NamedTuple):
   """What everyone in the federation knows.
 
   Attributes:
+    num_classes: number of classes.
+    batch_size: rows per training batch.
+    cut: number of stages below the cut.
+    stages: names of all stages.
     bottom: `bottom(variables, x, train=False, start=0, stop=None) ->
       (h, stats)`, the stages `[start:stop]` of those below the cut.
     vocabulary: number of distinct ids in this party's inputs (0: no ids).
-    label_prior: class shares `[num_classes]`, or None where it is not public.
+    label_prior: class shares `[num_classes]`, or None if they are not public.
   """
 
   num_classes: int
@@ -35,11 +39,12 @@ class Public(NamedTuple):
 
 
 class Averages(NamedTuple):
-  """What a party learns of steps in which cut gradients are hidden from it.
+  """What a party learns from steps whose cut gradients are hidden from it.
 
   Attributes:
-    gradients: of its own weights, averaged over the batch, `[steps, ...]`.
-    bottoms: its variables before each step.
+    gradients: gradients of its own weights, averaged over the batch,
+      `[steps, ...]`.
+    bottoms: variables of its bottom model before each step.
     rows: training rows of each batch, `[steps, batch]`.
   """
 
@@ -49,18 +54,18 @@ class Averages(NamedTuple):
 
 
 class Recorded(NamedTuple):
-  """What an adversary kept of one epoch; None for what it did not see.
+  """What an adversary kept from one epoch; None for what it did not see.
 
-  Of a coalition these are tuples over its members, but for `pairs`.
+  For a coalition, every field except `pairs` is a tuple over its members.
 
   Attributes:
     bottom: variables of its bottom model after the epoch.
-    gradients: cut gradients, a row for each of `Shared.recorded_rows`; NaN
+    gradients: cut gradients, one row for each of `Shared.recorded_rows`; NaN
       for a row that was in no batch of the epoch.
-    embeddings: what it had sent up when those gradients came down.
+    embeddings: embeddings it had sent when those gradients came down.
     pairs: where a defence mixes samples, a `defenses.base.Pairs`: the training
-      row that each row was mixed with (-1 for one in no batch), and its own
-      share.
+      row that each row was mixed with (-1 for one in no batch), and the row's
+      own share.
     averages: an `Averages` instead of gradients and embeddings where messages
       are averaged.
   """
@@ -77,7 +82,7 @@ class Shared(NamedTuple):
 
   Attributes:
     train: its features of the training rows, `[n, ...]`.
-    test: its features of the test rows.
+    test: its features of the test rows, `[m, ...]`.
     train_ids: sample ids of the training rows.
     test_ids: sample ids of the test rows.
     recorded_rows: training rows whose messages are recorded, sorted.
@@ -95,11 +100,11 @@ class Trial(NamedTuple):
 
   Attributes:
     bottom: variables of its bottom model after training.
-    aux_rows: training rows whose label it was given, grouped by class.
-    aux_labels: those labels.
-    recorded: by recorded epoch, what it kept of it.
-    code: what stands for each class in training, `[classes, classes]`, for an
-      attack that needs to know the "code" of a defence; else None.
+    aux_rows: training rows whose label it was given, grouped by class, `[m]`.
+    aux_labels: those labels, `[m]`.
+    recorded: what it kept from each recorded epoch, by epoch number.
+    code: training target that stands for each class, `[classes, classes]`,
+      for an attack that needs to know the "code" of a defence; else None.
   """
 
   bottom: PyTree
@@ -112,14 +117,14 @@ class Trial(NamedTuple):
 class View(NamedTuple):
   """Everything one adversary saw, and nothing else. It has no labels.
 
-  The adversary is a passive party or a coalition of them; of a coalition
+  The adversary is a passive party or a coalition of them. For a coalition,
   features, variables and messages are tuples over its members.
 
   Attributes:
     public: what everyone knows.
     shared: what is the same in all trials.
-    trial: what differs between them; an attack that is mapped over trials
-      gets the arrays of one.
+    trial: what differs between trials; an attack that is mapped over trials
+      gets the arrays of one trial.
   """
 
   public: Public
@@ -128,12 +133,12 @@ class View(NamedTuple):
 
 
 class Received(NamedTuple):
-  """What the active party has of one passive party's features.
+  """What the active party has from one passive party to invert its features.
 
   Attributes:
-    embeddings: what that party sent of the rows to be reconstructed.
-    known_embeddings: what it sent of rows whose features are known.
-    known_features: those features as vectors `[m, d]`.
+    embeddings: what that party sent for the rows to be reconstructed.
+    known_embeddings: what it sent for rows whose features are known.
+    known_features: those features as vectors, `[m, d]`.
   """
 
   embeddings: PyTree
@@ -145,13 +150,13 @@ class Inference(NamedTuple):
   """What an attack answers: scores `[rows, classes]` (higher: more likely).
 
   Attributes:
-    train: of training rows, or None; NaN for a row it does not cover,
-      which is then not scored.
-    test: of all test rows, or None.
-    rows: the training rows that `train` covers; None for all of them.
-    details: small arrays worth reporting (the variant chosen, say).
-    choices: `(train, test)`, each `[k, rows, classes]`: what an oracle that
-      sees the labels may choose from, where the config asks for one.
+    train: scores of training rows, or None; NaN for a row that the attack does
+      not cover, which is then not scored.
+    test: scores of all test rows, or None.
+    rows: training rows that `train` describes; None for all of them.
+    details: small arrays worth reporting (such as the chosen variant).
+    choices: `(train, test)`, each `[k, rows, classes]`: the candidates of an
+      oracle that sees the labels, where the config asks for one.
   """
 
   train: Array | None
@@ -165,14 +170,15 @@ class Setting(NamedTuple):
   """What a configuration offers an attack.
 
   Attributes:
-    cut: stages below it.
+    cut: number of stages below the cut.
     stages: number of all stages.
-    messages: what is recorded of them: "per_sample", "averaged" or nothing.
+    messages: how messages are recorded: "per_sample", "averaged", or "" for
+      not at all.
     label_prior: whether the class shares are public.
     optimizer: name of the parties' optimiser.
     code: whether a defence trains on a code of the labels.
-    epochs: those whose messages are recorded, counted from 0.
-    pairs: whether a defence mixes samples two by two, and says which.
+    epochs: epochs whose messages are recorded, counted from 0.
+    pairs: whether a defence mixes samples in pairs and announces the pairs.
   """
 
   cut: int
@@ -189,33 +195,35 @@ class Attack(NamedTuple):
   """An attack on labels, or by the active party on features.
 
   Attributes:
-    needs: what it uses besides the party's features: any of "auxiliary",
-      "gradients", "averages" (of weight gradients), "bottom", "label_prior",
-      "logits" (a cut after the last stage, where every party sends up
-      logits), "code" (that of a defence), "pairs" (that a defence mixes), and
-      "first epoch" (its messages).
-    epochs: number of recorded epochs it cannot do without.
-    abstains: it covers only rows it is sure of: precision and recall are
-      reported too, over all recorded rows.
-    infer: `infer(key, view) -> Inference`, pure; with `compiled` it can be
-      traced and mapped over seeds, else it gets numpy arrays of one seed.
+    needs: what it uses besides the party's features: any of "auxiliary"
+      (samples with labels), "gradients", "averages" (of weight gradients),
+      "bottom", "label_prior", "logits" (a cut after the last stage, where
+      every party sends logits), "code" (the code of a defence), "pairs" (the
+      samples that a defence mixes), and "first epoch" (messages of the first
+      epoch).
+    infer: `infer(key, view) -> Inference`, a pure function. If `compiled`, it
+      can be traced and mapped over seeds; otherwise it gets numpy arrays of
+      one seed.
     budget: one sentence on what it may spend, printed beside its numbers.
-    names: what the integers in `Inference.details` stand for.
+    names: names of the integers in `Inference.details`.
     compiled: see `infer`.
-    ranks: its scores of two classes are an order without a threshold, to be
-      judged by AUC alone.
-    optimizer: of an active attack, what the adversary puts in place of the
-      momentum of its own SGD: `optimizer(momentum) ->
+    ranks: whether its scores of two classes are an order without a threshold,
+      to be judged by AUC alone.
+    optimizer: for an active attack, the replacement for the momentum of the
+      adversary's own SGD: `optimizer(momentum) ->
       optax.GradientTransformation`. The federation is trained again with it.
-    send: of an active attack, what it transmits instead of its embeddings,
-      see `train.Swap`, in epochs after the training.
-    turns: number of those epochs, given that of classes.
-    joins: it compares rows of gradients as vectors, so that features can stand
-      beside them, see `joined`.
-    alone: `infer` of its control: the same rule without what came out of the
+    send: for an active attack, what it sends instead of its embeddings in
+      epochs after the training, see `train.Swap`.
+    turns: `turns(classes)`, the number of those epochs.
+    joins: whether it compares rows of gradients as vectors, so that features
+      can be put beside them, see `joined`.
+    alone: `infer` of its control: the same rule without what came from the
       federation; None for `infer` on an untrained bottom.
-    features: `infer(key, received) -> Inference` reconstructs features from a
-      `Received`: the adversary is the active party.
+    features: whether `infer(key, received) -> Inference` reconstructs features
+      from a `Received`; the adversary is then the active party.
+    epochs: number of recorded epochs that it requires.
+    abstains: whether it covers only rows that it is sure of; precision and
+      recall over all recorded rows are then reported too.
   """
 
   needs: frozenset[str]

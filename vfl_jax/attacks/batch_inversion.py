@@ -1,8 +1,9 @@
-"""Labels out of weight gradients that were averaged over a batch.
+"""Infer labels from weight gradients that were averaged over a batch.
 
-Where cut gradients are hidden from the passive parties (under encryption, say)
-each still gets the gradient of its own weights, summed over the batch. It is a
-known linear function of the hidden rows, and few labels make it up.
+Where cut gradients are hidden from the passive parties, for example by
+encryption, each party still gets the gradient of its own weights, summed over
+the batch. That gradient is a known linear function of the hidden rows, which
+depend on few labels.
 """
 
 import functools
@@ -30,21 +31,21 @@ def batch_inversion(
   top: Literal["", "sum", "linear"] = "",
   code: bool = False,
 ) -> base.Attack:
-  """Dummy embeddings, labels and a dummy top that explain what came down.
+  """Optimises dummy embeddings, labels and a top to explain what came down.
 
-  The dummies of all recorded batches are optimised together, the labels of
-  auxiliary samples being what they are.
+  The dummies of all recorded batches are optimised together. The labels of
+  auxiliary samples are fixed at their true values.
 
   Args:
-    steps: of Adam.
-    learning_rate: of Adam.
-    top: "sum" of logits, or "linear"; empty: the sum after the last stage,
-      where it is the true one, else linear.
-    code: the attacker knows what stands for each class in the training, and
-      looks for the classes it stands for.
+    steps: number of Adam steps.
+    learning_rate: learning rate of Adam.
+    top: the dummy top: "sum" of logits, or "linear". Empty: the sum if the cut
+      is after the last stage, where the sum is the true top; otherwise linear.
+    code: whether the attacker knows the training target of each class and
+      infers the class from it.
 
   Raises:
-    ValueError: a value out of its range.
+    ValueError: a value is out of its range.
 
   Source: Zou et al., "Defending batch-level label inference and replacement
   attacks in vertical federated learning", 2022. All batches at once: ours.
@@ -61,13 +62,13 @@ def batch_inversion(
     public = view.public
     kind = top or ("sum" if public.cut == len(public.stages) else "linear")
     count = len(view.shared.train_ids)
-    known = jnp.zeros((count, public.num_classes))
-    known = known.at[view.trial.aux_rows].set(
+    aux_targets = jnp.zeros((count, public.num_classes))
+    aux_targets = aux_targets.at[view.trial.aux_rows].set(
       jax.nn.one_hot(view.trial.aux_labels, public.num_classes)
     )
     stands = view.trial.code if code else jnp.eye(public.num_classes)
     labels, seen = _inverted(
-      key, view, known, stands, kind == "sum", steps, learning_rate
+      key, view, aux_targets, stands, kind == "sum", steps, learning_rate
     )
     scores = jnp.where(seen[:, None], jax.nn.log_softmax(labels), jnp.nan)
     return base.Inference(scores, None)
@@ -79,33 +80,33 @@ def batch_inversion(
   )
 
 
-def _inverted(key, view, known, stands, summed, steps, learning_rate):
-  """Label logits of all training rows, and which were in a batch."""
-  public, count = view.public, len(known)
-  parts, seen = [], jnp.zeros(count, bool)
+def _inverted(key, view, aux_targets, stands, summed, steps, learning_rate):
+  """Label logits of all training rows, and which rows were in a batch."""
+  public, count = view.public, len(aux_targets)
+  recorded, seen = [], jnp.zeros(count, bool)
   for epoch in views.epochs(view):
     kept = epoch.averages
     assert kept is not None  # it is among the needs
-    parts.append((kept, *_forward(view, kept)))
+    recorded.append((kept, *_forward(view, kept)))
     seen = seen.at[kept.rows].set(True)
   classes = public.num_classes
-  width = parts[0][1].shape[-1]
+  width = recorded[0][1].shape[-1]
   init, apply = perceptron.perceptron(classes)
   draw = functools.partial(rng.stream, key)
   dummies = {
     "labels": jnp.zeros((count, classes)),
     "others": [
       0.01 * rng.normal(draw("others", i), h.shape)
-      for i, (_, h, _) in enumerate(parts)
+      for i, (_, h, _) in enumerate(recorded)
     ],
     "top": {} if summed else init(draw("top"), jnp.zeros((2, 2 * width))),
   }
-  labelled = known.sum(1, keepdims=True)
+  labelled = aux_targets.sum(1, keepdims=True)
 
   def sent(dummies, h, others, rows):
-    """Gradients by own embeddings of one batch, `[batch, width]`."""
+    """Gradients by the party's embeddings of one batch, `[batch, width]`."""
     y = jax.nn.softmax(dummies["labels"][rows])
-    y = jnp.where(labelled[rows] > 0, known[rows], y) @ stands
+    y = jnp.where(labelled[rows] > 0, aux_targets[rows], y) @ stands
 
     def loss(h):
       if summed:
@@ -118,13 +119,17 @@ def _inverted(key, view, known, stands, summed, steps, learning_rate):
 
   def misfit(dummies):
     total = 0.0
-    for (kept, h, back), others in zip(parts, dummies["others"], strict=True):
+    for (kept, h, back), others in zip(
+      recorded, dummies["others"], strict=True
+    ):
       g = jax.vmap(functools.partial(sent, dummies))(h, others, kept.rows)
-      found = back(g)
+      predicted = back(g)
       gap = sum(
         jnp.sum((a - b) ** 2)
         for a, b in zip(
-          jax.tree.leaves(found), jax.tree.leaves(kept.gradients), strict=True
+          jax.tree.leaves(predicted),
+          jax.tree.leaves(kept.gradients),
+          strict=True,
         )
       )
       size = sum(jnp.sum(b**2) for b in jax.tree.leaves(kept.gradients))
@@ -140,12 +145,12 @@ def _inverted(key, view, known, stands, summed, steps, learning_rate):
 
   start = (dummies, optimizer.init(dummies))
   (dummies, _), _ = jax.lax.scan(step, start, None, length=steps)
-  told = jnp.log(known + 1e-6)
-  return jnp.where(labelled > 0, told, dummies["labels"]), seen
+  aux_logits = jnp.log(aux_targets + 1e-6)
+  return jnp.where(labelled > 0, aux_logits, dummies["labels"]), seen
 
 
 def _forward(view, kept):
-  """Own embeddings of every recorded batch, and what pulls gradients back."""
+  """Embeddings of every recorded batch, and their map from gradients back."""
 
   def batches(params, stats):
     def one(params, stats, rows):

@@ -1,7 +1,7 @@
-"""Labels as clusters: of gradients, of embeddings, around known samples.
+"""Labels as clusters of gradients or embeddings, or around known samples.
 
-Clusters have no names. Which class they are is decided by the auxiliary
-samples in them (an assignment that wins most of them), never by the truth.
+Clusters have no names. The auxiliary samples decide which class a cluster is
+(by the assignment that gets most of them right); the true labels never do.
 """
 
 from typing import Literal
@@ -9,6 +9,7 @@ import warnings
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float
 import numpy as np
 
 from vfl_jax.attacks import base
@@ -16,14 +17,15 @@ from vfl_jax.attacks import naming
 from vfl_jax.attacks import views
 from vfl_jax.runtime import rng
 
-_STARTS = 10  # of k-means; the tightest is kept
+_STARTS = 10  # runs of k-means; the tightest clustering is kept
 
 
 def spectral() -> base.Attack:
-  """Clusters of the embeddings along their leading singular vectors.
+  """Clusters the embeddings along their leading singular vectors.
 
-  Centred embeddings are projected on the top singular vector (on one fewer
-  than there are classes) and cut into as many clusters as there are classes.
+  Centred embeddings are projected on the top singular vector (with several
+  classes, on one vector fewer than there are classes) and cut into as many
+  clusters as there are classes.
 
   Source: Sun et al. 2022, arXiv:2203.01451; several classes: ours.
   """
@@ -54,22 +56,23 @@ def gradient_clustering() -> base.Attack:
   """Spectral clustering of the gradients with affinity 1 + cosine.
 
   The affinity is a product of n x (d + 1) matrices, so its leading
-  eigenvectors come of a thin singular value decomposition: no n x n matrix.
+  eigenvectors come from a thin singular value decomposition, without an n x n
+  matrix.
 
   Source: Ng, Jordan and Weiss 2001 on cut gradients.
   """
 
   def infer(key: jax.Array, view: base.View) -> base.Inference:
-    found = views.gradients(view)
-    covered = np.asarray(found.covered)
-    directions = np.asarray(views.unit(found.vectors), np.float64)[covered]
+    observed = views.gradients(view)
+    covered = np.asarray(observed.covered)
+    directions = np.asarray(views.unit(observed.vectors), np.float64)[covered]
     classes = view.public.num_classes
     distances = np.full((len(covered), classes), np.nan)
     if len(directions) >= classes:
       coordinates = leading(directions, classes, _number(key))
       (distances[covered],) = clusters(key, classes, coordinates)
-    known = np.asarray(views.recorded(view, view.trial.aux_rows))
-    order = naming.classes_of(distances, known, view)
+    aux_rows = np.asarray(views.recorded(view, view.trial.aux_rows))
+    order = naming.classes_of(distances, aux_rows, view)
     return base.Inference(
       -distances[:, order], None, rows=np.asarray(view.shared.recorded_rows)
     )
@@ -83,16 +86,19 @@ def gradient_clustering() -> base.Attack:
   )
 
 
-def leading(directions: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
+def leading(
+  directions: Float[np.ndarray, "rows width"], count: int, seed: int = 0
+) -> Float[np.ndarray, "rows kept"]:
   """Coordinates for spectral clustering by the affinity 1 + cosine.
 
   Args:
-    directions: unit vectors `[n, d]`.
-    count: eigenvectors of the normalised affinity.
-    seed: of the randomised decomposition.
+    directions: unit vectors.
+    count: number of eigenvectors of the normalised affinity.
+    seed: seed of the randomised decomposition.
 
   Returns:
-    `[n, count]`, every row of length one.
+    Coordinates; every row has length one. There are fewer columns than `count`
+    where rows or columns of `directions` do not suffice.
   """
   from sklearn.utils import extmath
 
@@ -111,16 +117,16 @@ def similarity(
   rule: Literal["nearest", "kmeans"] = "nearest",
   known: int = 0,
 ) -> base.Attack:
-  """The class of the most similar known sample, by cosine.
+  """Picks the class of the most similar known sample, by cosine.
 
   Args:
-    on: what is compared; gradients are of training rows only.
-    rule: "nearest" known sample, or "kmeans" started at the known ones, whose
-      clusters are matched with them again when it has converged.
-    known: samples per class (published: 1), 0 for all that it has.
+    on: what is compared; only training rows have gradients.
+    rule: "nearest" known sample, or "kmeans", which starts at the known
+      samples and matches its clusters with them again after convergence.
+    known: known samples per class (published: 1); 0 for all of them.
 
   Raises:
-    ValueError: known below 0.
+    ValueError: `known` is below 0.
 
   Source: Liu and Lyu, "Similarity-based label inference attack against split
   learning", TIFS 2024.
@@ -132,21 +138,21 @@ def similarity(
   needs = {"auxiliary", "gradients" if on == "gradients" else "bottom"}
 
   def read(view):
-    """Unit vectors of training rows, of test rows, of known samples.
+    """Unit vectors of training rows, test rows and known samples.
 
-    With them which training rows and known samples there are.
+    Also returns masks of the training rows and known samples that were seen.
     """
     if on == "embeddings":
       rows = views.known(view, known)
       train, test = (views.unit(h) for h in views.embeddings(view))
       return train, test, train[rows], None, jnp.ones(rows.shape, bool)
-    found = views.gradients(view)
-    train = views.unit(found.vectors)
-    rows, seen = views.known_gradients(view, found.covered, known)
-    return train, None, train[rows], found.covered, seen
+    observed = views.gradients(view)
+    train = views.unit(observed.vectors)
+    rows, seen = views.known_gradients(view, observed.covered, known)
+    return train, None, train[rows], observed.covered, seen
 
   def scores(view, compare):
-    """`compare(vectors) -> scores`, for the rows that there are."""
+    """Applies `compare(vectors) -> scores` to the rows that were seen."""
     train, test, _, covered, _ = read(view)
     answer = compare(train)
     if covered is None:
@@ -158,10 +164,10 @@ def similarity(
 
   def nearest(key: jax.Array, view: base.View) -> base.Inference:
     del key
-    _, _, theirs, _, seen = read(view)
+    _, _, known_vectors, _, seen = read(view)
 
     def compare(vectors):
-      cosines = jnp.einsum("nd,ckd->nck", vectors, theirs)
+      cosines = jnp.einsum("nd,ckd->nck", vectors, known_vectors)
       return jnp.max(jnp.where(seen, cosines, -2.0), 2)
 
     return scores(view, compare)
@@ -171,16 +177,17 @@ def similarity(
     from scipy.spatial import distance
     from sklearn import cluster
 
-    train, _, theirs, covered, seen = read(view)
+    train, _, known_vectors, covered, seen = read(view)
     usable = np.asarray(train, np.float64)
     if covered is not None:
       usable = usable[np.asarray(covered)]
-    if len(usable) < len(theirs):
+    if len(usable) < len(known_vectors):
       return scores(
-        view, lambda vectors: np.full((len(vectors), len(theirs)), np.nan)
+        view,
+        lambda vectors: np.full((len(vectors), len(known_vectors)), np.nan),
       )
     weights = np.asarray(seen, np.float64)[:, :, None]
-    means = (np.asarray(theirs, np.float64) * weights).sum(1)
+    means = (np.asarray(known_vectors, np.float64) * weights).sum(1)
     means /= np.maximum(weights.sum(1), 1)
     model = cluster.KMeans(len(means), init=means, n_init=1).fit(usable)
     gaps = distance.cdist(means, model.cluster_centers_)
@@ -205,14 +212,22 @@ def _number(key) -> int:
   return int(rng.generator(key).integers(2**31))
 
 
-def clusters(key, count, vectors, *others):
-  """Distances `[n, count]` from the centres of k-means on `vectors`.
+def clusters(
+  key: jax.Array,
+  count: int,
+  vectors: Float[np.ndarray, "rows width"],
+  *others: Float[np.ndarray, "_ width"],
+) -> list[Float[np.ndarray, "_ count"]]:
+  """Distances from the centres of k-means on `vectors`.
 
   Args:
     key: random key.
-    count: of clusters.
-    vectors: `[n, d]`.
-    *others: more vectors, whose distances are given too.
+    count: number of clusters.
+    vectors: vectors to cluster.
+    *others: more vectors, whose distances are returned too.
+
+  Returns:
+    Distances `[n, count]` of `vectors`, then of each of `others`.
   """
   from sklearn import cluster
   from sklearn import exceptions
@@ -220,7 +235,8 @@ def clusters(key, count, vectors, *others):
   model = cluster.KMeans(
     count, n_init=_STARTS, random_state=_number(rng.stream(key, "k-means"))
   )
-  with warnings.catch_warnings():  # gradients of a dead network are all alike
+  # gradients of a network that stopped learning may all be equal
+  with warnings.catch_warnings():
     warnings.simplefilter("ignore", exceptions.ConvergenceWarning)
     model.fit(vectors)
   return [model.transform(v) for v in (vectors, *others)]

@@ -1,4 +1,4 @@
-"""Model completion: a head on the trained bottom, from a few labels.
+"""Model completion: train a head on the trained bottom from a few labels.
 
 Source: Fu et al., "Label Inference Attacks Against Vertical Federated
 Learning", USENIX Security 2022.
@@ -21,9 +21,9 @@ from vfl_jax.runtime import rng
 from vfl_jax.runtime import trees as runtime_trees
 
 PUBLISHED_STEPS = 25600
-LEARNING_RATE = 2e-3  # over the published number of iterations
-SHIFT = 0.125  # of height and width: what no label depends on
-LOOKS = 10  # along the training, for an oracle
+LEARNING_RATE = 2e-3  # for the published number of iterations
+SHIFT = 0.125  # share of height and width; no label depends on such a shift
+LOOKS = 10  # looks during the training, for an oracle
 _TUNED = "finetuned"
 
 
@@ -32,8 +32,9 @@ class Variant(NamedTuple):
 
   Attributes:
     bottom: "frozen" (its embeddings are the features) or "finetuned".
-    depth: of the head; 0 is linear, 1 the published completion layer, -1 as
-      many layers as stages are missing: the adversary knows about the cut.
+    depth: depth of the head; 0 is linear, 1 the published completion layer,
+      -1 as many layers as there are stages above the cut, whose number the
+      adversary knows.
     unlabelled: weight of the unlabelled loss relative to the published one.
   """
 
@@ -71,29 +72,32 @@ def passive_completion(
   shift: float = 0.0,
   oracle: bool = False,
 ) -> base.Attack:
-  """Complete the bottom with a head, semi-supervised; report the best variant.
+  """Completes the bottom with a semi-supervised head; keeps the best variant.
 
-  The variant is chosen by cross-validation on the auxiliary labels; the last
-  exponential average of the weights is what predicts. Nothing else is chosen.
+  The variant is chosen by cross-validation on the auxiliary labels. The last
+  exponential average of the weights predicts. Nothing else is chosen.
 
   Args:
     steps: iterations of each variant (published: 25 x 1024).
     batch: labelled rows per iteration, and as many unlabelled ones.
-    learning_rate: of Adam; 0 is the published 2e-3 times the square root of
-      25,600 / steps, at most 2e-2, so that a short run arrives too.
-    folds: of the cross-validation; with one auxiliary label per class there
-      is nothing to hold out and the first variant is taken.
-    variants: `Variant`s, or tuples of their fields. Those that fine-tune are
-      left out where there is nothing to tune, unless there are no others.
+    learning_rate: learning rate of Adam; 0 is the published 2e-3 times the
+      square root of 25,600 / steps, at most 2e-2, so that a short run
+      converges too.
+    folds: number of cross-validation folds; with one auxiliary label per class
+      there is nothing to hold out, and the first variant is taken.
+    variants: `Variant`s, or tuples of their fields. Variants that fine-tune
+      are left out where there is nothing to tune, unless there are no others.
     mixing: "mixmatch", "mixtext" (hidden states are mixed, at a stage drawn
-      from the upper half of the bottom), or empty: the one for the data.
+      from the upper half of the bottom), or empty: the method that fits the
+      data.
     shift: images that fine-tuning trains on are shifted at random, by at most
       this share of their height and width; 0 leaves them as they are.
-    oracle: also offer every variant at ten times of its training, from which
-      who sees the labels may choose.
+    oracle: whether to offer every variant at ten points of its training, so
+      that an oracle that sees the labels may choose among them.
 
   Raises:
-    ValueError: a variant that does not exist, or a value out of its range.
+    ValueError: there is no variant, a variant does not exist, or a value is
+      out of its range.
   """
   bounds.at_least(
     "passive_completion",
@@ -101,7 +105,9 @@ def passive_completion(
     locals(),
   )
   if not variants:
-    raise ValueError("attack 'passive_completion': variants is empty.")
+    raise ValueError(
+      "attack 'passive_completion': variants is empty; give at least one."
+    )
   variants = tuple(Variant(*v) for v in variants)
   if not learning_rate:
     scale = max(1.0, PUBLISHED_STEPS / steps) ** 0.5
@@ -150,21 +156,21 @@ def passive_completion(
     runs: dict[int, _Run] = {}
     for (bottom, depth), members in groups.items():
       weights = [variants[i].unlabelled for i in members]
-      found = _run(key, view, bottom, depth, weights, folds, training)
-      runs |= {i: runtime_trees.take(found, j) for j, i in enumerate(members)}
-    every = [runs[i] for i in possible]
-    score = jnp.stack([r.validation for r in every])
-    # what has diverged is not chosen while anything else is there
+      group = _run(key, view, bottom, depth, weights, folds, training)
+      runs |= {i: runtime_trees.take(group, j) for j, i in enumerate(members)}
+    trained = [runs[i] for i in possible]
+    score = jnp.stack([r.validation for r in trained])
+    # a variant that diverged is chosen only if all of them did
     best = jnp.argmax(jnp.nan_to_num(score, nan=-1.0))
     choices = None
     if oracle:
       choices = tuple(
-        jnp.concatenate([getattr(r, where) for r in every])
+        jnp.concatenate([getattr(r, where) for r in trained])
         for where in ("train", "test")
       )
     return base.Inference(
-      train=jnp.stack([r.train[-1] for r in every])[best],
-      test=jnp.stack([r.test[-1] for r in every])[best],
+      train=jnp.stack([r.train[-1] for r in trained])[best],
+      test=jnp.stack([r.test[-1] for r in trained])[best],
       details={
         "variant": jnp.asarray(possible)[best],
         "validation": score[best],
@@ -185,7 +191,7 @@ def passive_completion(
 
 
 class _Run(NamedTuple):
-  """Held-out accuracy of the last look, scores `[looks, rows, classes]`."""
+  """Held-out accuracy at the last look; scores `[looks, rows, classes]`."""
 
   validation: jax.Array
   train: jax.Array
@@ -193,9 +199,10 @@ class _Run(NamedTuple):
 
 
 def _folds(view: base.View, folds: int) -> np.ndarray:
-  """Which auxiliary samples each run may use, `[folds + 1, m]`; all last.
+  """Which auxiliary samples each run may use, `[folds + 1, m]`.
 
-  The samples are grouped by class, so that taking every n-th is stratified.
+  The last run uses all of them. The samples are grouped by class, so taking
+  every n-th sample is stratified.
   """
   count = len(view.trial.aux_labels)
   per_class = count // view.public.num_classes
@@ -207,10 +214,10 @@ def _folds(view: base.View, folds: int) -> np.ndarray:
 
 
 def _run(key, view, bottom, depth, weights, folds, training) -> _Run:
-  """Variants that differ in their weight, on every fold and on all labels.
+  """Trains variants that differ in their weight, on all folds and all labels.
 
-  One loop trains them all, and one predicts; the results have the weights
-  first.
+  One loop trains all of them and one loop predicts. The first axis of the
+  results is the weight.
   """
   network, rows = completion_network.on(
     rng.stream(key, "head"), view, bottom == _TUNED, depth, training["rule"]
@@ -225,12 +232,12 @@ def _run(key, view, bottom, depth, weights, folds, training) -> _Run:
     )
 
   how = runtime_axes.method(any(np.ndim(a) == 4 for a in _leaves(rows)))
-  found = runtime_axes.over(one, how)(
+  trained = runtime_axes.over(one, how)(
     jnp.repeat(jnp.float32(weights), len(masks)),
     jnp.tile(jnp.asarray(masks), (len(weights), 1)),
   )
   final, held = _scores(
-    network, found, rows, view.trial.aux_rows, len(weights), len(masks) - 1
+    network, trained, rows, view.trial.aux_rows, len(weights), len(masks) - 1
   )
   count = runtime_trees.rows(view.shared.train)
   return _Run(
@@ -240,53 +247,53 @@ def _run(key, view, bottom, depth, weights, folds, training) -> _Run:
   )
 
 
-def _scores(network, found, rows, known, weights, folds):
-  """What the trained predict, all in one loop over blocks of rows.
+def _scores(network, trained, rows, aux_rows, weights, folds):
+  """Predictions of the trained networks, in one loop over blocks of rows.
 
   Args:
-    network: of all runs.
-    found: `(parameters, stats)` as vectors, runs and looks first; the runs are
-      the folds and all labels for each weight.
+    network: network of all runs.
+    trained: `(parameters, stats)` as vectors, with runs and looks as the first
+      axes; for each weight the runs are the folds, then all labels.
     rows: inputs of all rows.
-    known: which of them the folds predict.
-    weights: how many.
-    folds: how many.
+    aux_rows: rows that the folds predict.
+    weights: number of weights.
+    folds: number of folds.
 
   Returns:
-    Of all labels `[weights, looks, rows, classes]`, of the folds' last look
-    `[weights, folds, known, classes]`.
+    Scores of the runs on all labels, `[weights, looks, rows, classes]`, and of
+    the folds at the last look, `[weights, folds, aux_rows, classes]`.
   """
   _, trees = semi_supervised.vectors(network)
-  looks = found[0].shape[1]
+  looks = trained[0].shape[1]
   run = np.arange(weights * (folds + 1)).reshape(weights, folds + 1)
-  every = jnp.arange(runtime_trees.rows(rows))
-  size = runtime_axes.even(len(every), completion_network.ROWS)
-  blocks = runtime_axes.blocks(every, size)
-  parts = [
+  all_rows = jnp.arange(runtime_trees.rows(rows))
+  size = runtime_axes.even(len(all_rows), completion_network.ROWS)
+  blocks = runtime_axes.blocks(all_rows, size)
+  jobs = [
     (r, look, blocks) for r, look in itertools.product(run[:, -1], range(looks))
   ]
-  few = runtime_axes.blocks(jnp.asarray(known), size)
-  parts += [(r, looks - 1, few) for r in run[:, :-1].ravel()]
-  sizes = [len(index) for _, _, index in parts]
+  few = runtime_axes.blocks(jnp.asarray(aux_rows), size)
+  jobs += [(r, looks - 1, few) for r in run[:, :-1].ravel()]
+  sizes = [len(index) for _, _, index in jobs]
 
-  def predict(part):
-    run, look, index = part
-    variables = trees(jax.tree.map(lambda a: a[run, look], found))
+  def predict(job):
+    run, look, index = job
+    variables = trees(jax.tree.map(lambda a: a[run, look], trained))
     x = runtime_trees.take(rows, index)
     return jax.nn.log_softmax(network.predict(variables, x)[0])
 
   out = jax.lax.map(
     predict,
     (
-      np.repeat([run for run, _, _ in parts], sizes),
-      np.repeat([look for _, look, _ in parts], sizes),
-      jnp.concatenate([index for _, _, index in parts]),
+      np.repeat([run for run, _, _ in jobs], sizes),
+      np.repeat([look for _, look, _ in jobs], sizes),
+      jnp.concatenate([index for _, _, index in jobs]),
     ),
   )
   split = weights * looks * len(blocks)
   shaped = lambda a, *axes: a.reshape(weights, *axes, a.shape[-1])
-  final = shaped(out[:split], looks, blocks.size)[:, :, : len(every)]
-  held = shaped(out[split:], folds, few.size)[:, :, : len(known)]
+  final = shaped(out[:split], looks, blocks.size)[:, :, : len(all_rows)]
+  held = shaped(out[split:], folds, few.size)[:, :, : len(aux_rows)]
   return final, held
 
 
@@ -295,7 +302,7 @@ def _leaves(tree):
 
 
 def _held_out_score(scores, labels, held):
-  """Accuracy on held-out auxiliary samples; ties go by their probability."""
+  """Accuracy on held-out auxiliary samples; probability breaks ties."""
   if not scores.shape[1]:
     return jnp.zeros(len(scores))
   right = jnp.argmax(scores, -1) == labels

@@ -1,4 +1,4 @@
-"""What completion trains: a head, and maybe the bottom below it."""
+"""The network that completion trains: a head, and optionally the bottom."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ ROWS = 500  # per block when embedding and predicting
 
 
 def tunable(view: base.View) -> bool:
-  """Whether the bottom holds more than what makes vectors of ids."""
+  """Whether the bottom has a stage beyond the one that embeds ids."""
   return view.public.cut > int(trees.has_ids(view.shared.train))
 
 
@@ -27,15 +27,15 @@ def on(
   depth: int,
   rule: semi_supervised.Rule,
 ) -> tuple[semi_supervised.Network, Any]:
-  """A head on the bottom, to be trained.
+  """Puts an untrained head on the bottom.
 
   Args:
-    key: of the head's first weights.
-    view: whose bottom.
+    key: random key of the head's first weights.
+    view: view that holds the bottom.
     finetuned: whether the bottom is trained too, where there is one to tune.
-    depth: of the head, see `heads.head`; -1: as many layers as stages are
-      missing.
-    rule: how samples are mixed.
+    depth: depth of the head, see `heads.head`; -1 is as many layers as there
+      are stages above the cut.
+    rule: rule of the training, which decides where samples are mixed.
 
   Returns:
     The network, and its inputs: all training rows, then the test rows.
@@ -47,7 +47,7 @@ def on(
   )
   if finetuned and tunable(view):
     variables = view.trial.bottom
-    # ids cannot be mixed: mix what their embedding gives, or what lies above
+    # ids cannot be mixed: mix their embeddings, or the output of a later stage
     places = [int(ids)]
     if not rule.squared:
       places = [*range(max(1, public.cut // 2), public.cut)] or places
@@ -62,7 +62,7 @@ def on(
       return trees.vectors(h), stats
 
   else:
-    # at cut 0 there is no bottom: the raw slice itself, ids counted
+    # at cut 0 there is no bottom: use the raw features, with ids as counts
     height = public.vocabulary if not public.cut and ids else 0
     rows = axes.chunked(
       lambda x: trees.vectors(public.bottom(view.trial.bottom, x)[0], height),
@@ -85,8 +85,8 @@ def on(
   ).shape[1]
   head = init(key, jnp.zeros((2, width)))
 
-  def of(part, parameters, stats):
-    return {"params": parameters[part], "stats": stats[part]}
+  def of(module, parameters, stats):
+    return {"params": parameters[module], "stats": stats[module]}
 
   def lower(stop):
     def run(parameters, stats, x, is_training):

@@ -1,4 +1,4 @@
-"""A party that sends another sample's embedding, and watches what comes down.
+"""A party sends another sample's embedding and observes what comes down.
 
 Source: Bai et al., "VILLAIN", USENIX Security 2023, section 4.1.
 """
@@ -16,45 +16,46 @@ from vfl_jax.runtime import trees
 def embedding_swap(
   *, every: int = 2, ratio: float = 0.0, largest: float = 0.0
 ) -> base.Attack:
-  """A sample is of the class with whose embedding its gradient is smallest.
+  """Picks the class whose known embedding gives the smallest gradient.
 
-  After the training, in one epoch after another, the adversary sends for a
-  share of its rows the embedding of a known sample, of another class each
-  time, and compares the norm of the gradient with that of an honest epoch,
-  each in units of the mean norm of rows left alone in its epoch.
+  In epochs after the training, the adversary replaces the embeddings of some
+  of its rows by the embedding of a known sample, of another class each time.
+  It compares the norm of the gradient with the norm in an honest epoch. Each
+  norm is in units of the mean norm of the unchanged rows of its epoch.
 
   Args:
-    every: one row in so many is swapped in an epoch; after this many epochs
-      times the number of classes every row has met every class.
-    ratio: a class is accepted where the norm falls to this share of the
-      honest one; rows without an accepted class get no answer. 0: every
-      row is given the class with the smallest norm.
-    largest: a class is accepted where the norm is at most this many times the
+    every: in each epoch, one row in `every` is swapped; every row has met
+      every class after `every` times the number of classes epochs.
+    ratio: a class is accepted if the norm is at most this share of the honest
+      norm; rows without an accepted class get no answer. 0: every row is
+      given the class with the smallest norm.
+    largest: a class is accepted if the norm is at most this many times the
       mean honest norm; 0: no such condition.
 
   Raises:
-    ValueError: `every` below 1, or a negative threshold.
+    ValueError: `every` is below 1, or a threshold is negative.
 
-  Several classes, where the original tests one: ours.
+  Source: Bai et al. 2023, section 4.1, which tests one class; testing several
+  classes is ours.
   """
   if every < 1 or ratio < 0 or largest < 0:
     raise ValueError(
       f"attack 'embedding_swap': every is {every}, ratio is {ratio}, largest "
-      f"is {largest}; take at least 1, 0 and 0."
+      f"is {largest}; they must be at least 1, 0 and 0."
     )
 
   def plan(rows, turn, classes) -> tuple[Any, Any]:
-    """Which rows are swapped in a turn, and the class they are given."""
+    """Which rows are swapped in a turn, and the class of the new embedding."""
     swapped = (turn > 0) & ((rows + turn) % every == 0)
     return swapped, (rows // every + (turn - 1) // every) % classes
 
-  def send(h, known, rows, turn):
-    def leaf(own, theirs):
-      swapped, given = plan(rows, turn, len(theirs))
-      swapped = swapped.reshape(-1, *(1,) * (own.ndim - 1))
-      return jnp.where(swapped, theirs[given], own)
+  def send(h, aux_embeddings, rows, turn):
+    def leaf(honest, by_class):
+      swapped, given = plan(rows, turn, len(by_class))
+      swapped = swapped.reshape(-1, *(1,) * (honest.ndim - 1))
+      return jnp.where(swapped, by_class[given], honest)
 
-    return jax.tree.map(leaf, h, known)
+    return jax.tree.map(leaf, h, aux_embeddings)
 
   def infer(key: jax.Array, view: base.View) -> base.Inference:
     del key
@@ -68,24 +69,25 @@ def embedding_swap(
     tested = jnp.full((len(rows), classes), jnp.nan)
     for turn, norm in enumerate(norms[1:], 1):
       swapped, given = plan(rows, turn, classes)
-      # the top trains on: its norms are told in those of rows left alone
+      # the top keeps training: norms are in units of those of unchanged rows
       alone = jnp.nanmean(jnp.where(swapped, jnp.nan, norm))
       norm = norm / jnp.where(jnp.isnan(alone), jnp.nanmean(norm), alone)
-      own = jax.nn.one_hot(given, classes, dtype=bool)
-      tested = jnp.where(own & swapped[:, None], norm[:, None], tested)
-    # never met, as the end of a permutation is dropped: the least likely
+      is_given = jax.nn.one_hot(given, classes, dtype=bool)
+      tested = jnp.where(is_given & swapped[:, None], norm[:, None], tested)
+    # a class that a row never met (the end of a permutation is dropped) counts
+    # as the least likely
     missing = jnp.isnan(tested)
     worst = jnp.max(jnp.where(missing, -jnp.inf, tested), 1, keepdims=True)
     scores = -jnp.where(missing, worst, tested)
-    spoken = ~missing.all(1)
+    answered = ~missing.all(1)
     smallest = jnp.min(jnp.where(missing, jnp.inf, tested), 1)
     if ratio:
-      spoken &= smallest <= ratio * honest
+      answered &= smallest <= ratio * honest
     if largest:
-      spoken &= smallest <= largest
-    scores = jnp.where(spoken[:, None], scores, jnp.nan)
+      answered &= smallest <= largest
+    scores = jnp.where(answered[:, None], scores, jnp.nan)
     return base.Inference(
-      scores, None, rows=rows, details={"spoken of": spoken.mean()}
+      scores, None, rows=rows, details={"spoken of": answered.mean()}
     )
 
   return base.Attack(

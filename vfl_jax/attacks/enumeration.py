@@ -1,9 +1,11 @@
-"""Which class is which cluster: the map under which the first loss fits."""
+"""Match clusters to classes by the gradients of the first round."""
 
 import itertools
 from typing import Literal
 
 import jax
+from jaxtyping import Float
+from jaxtyping import Integer
 import numpy as np
 
 from vfl_jax.attacks import base
@@ -11,37 +13,37 @@ from vfl_jax.attacks import clustering
 from vfl_jax.attacks import views
 from vfl_jax.runtime import trees
 
-_EVERY = 7  # classes up to which all maps are tried: 5,040 of them
-_MOST = 9  # 362,880 of them, for each trial
+_EVERY = 7  # classes up to which all maps are tried: 5,040 maps
+_MOST = 9  # largest such number allowed: 362,880 maps for each trial
 
 
 def enumeration(
   *, on: Literal["features", "embeddings"] = "features", largest: int = _EVERY
 ) -> base.Attack:
-  """Clusters of its own rows, named by the gradients of the first round.
+  """Clusters the party's rows and names them by the first round's gradients.
 
-  Every map of clusters to classes says what gradient each row should have
-  got; the map whose gradients have the highest cosine with those that came
-  down is kept. No auxiliary sample is used: after the last stage, where
-  logits are summed, a party's own logits have the names of the classes. Under
-  a trained top they have none, and under another order of the classes the
-  same gradients would have come down.
+  Every map of clusters to classes predicts a gradient for each row; the map
+  whose predicted gradients have the highest cosine with the received ones is
+  kept. No auxiliary sample is used: after the last stage, where logits are
+  summed, the order of a party's own logits is the order of the classes. A
+  trained top hides this order, because the same gradients would come down
+  under another order of the classes.
 
   Args:
     on: what is clustered.
-    largest: number of classes up to which every map is tried; beyond, n^3
-      questions with two answers: see `duels`.
+    largest: number of classes up to which every map is tried; with more
+      classes, n^3 questions with two answers replace them: see `duels`.
 
   Raises:
-    ValueError: `largest` outside 0 to 9.
+    ValueError: `largest` is outside 0 to 9.
 
-  Source: LEA, arXiv:2603.03777, 2026. Of its binary version we had what the
-  abstract says: n^3 trials instead of n!; which trials is our reading.
+  Source: LEA, arXiv:2603.03777, 2026. Only the abstract of its binary version
+  was available: n^3 trials instead of n!. Which trials is our reading.
   """
   if not 0 <= largest <= _MOST:
     raise ValueError(
-      f"attack 'enumeration': largest is {largest}; take 0 to {_MOST}, which "
-      "is 362,880 maps a trial."
+      f"attack 'enumeration': largest is {largest}; take 0 to {_MOST} "
+      f"({_MOST} classes have 362,880 maps in each trial)."
     )
 
   def infer(key: jax.Array, view: base.View) -> base.Inference:
@@ -67,8 +69,10 @@ def enumeration(
         nothing[:1].repeat(len(test), 0),
         details={"cosine": np.asarray(np.nan)},
       )
-    found = distances.argmin(1)[np.asarray(view.shared.recorded_rows)[covered]]
-    order, cosine = named(found, h[covered], g[covered], largest)
+    row_clusters = distances.argmin(1)[
+      np.asarray(view.shared.recorded_rows)[covered]
+    ]
+    order, cosine = named(row_clusters, h[covered], g[covered], largest)
     return base.Inference(
       -distances[:, order], -of_test[:, order], details={"cosine": cosine}
     )
@@ -82,52 +86,67 @@ def enumeration(
 
 
 def named(
-  found: np.ndarray, logits: np.ndarray, g: np.ndarray, largest: int = _EVERY
-) -> tuple[np.ndarray, np.ndarray]:
-  """For every class its cluster, and the cosine that the map reaches.
+  row_clusters: Integer[np.ndarray, " rows"],
+  logits: Float[np.ndarray, "rows classes"],
+  g: Float[np.ndarray, "rows classes"],
+  largest: int = _EVERY,
+) -> tuple[Integer[np.ndarray, " classes"], Float[np.ndarray, ""]]:
+  """Finds the map of clusters to classes that explains the gradients best.
 
   Args:
-    found: cluster of each row.
-    logits: its own, `[rows, classes]`.
-    g: gradients that came down, `[rows, classes]`.
+    row_clusters: cluster of each row.
+    logits: the adversary's own logits.
+    g: gradients that came down.
     largest: see `enumeration`.
+
+  Returns:
+    The cluster of every class, and the cosine between the gradients that this
+    map predicts and the received ones.
   """
   classes = g.shape[1]
   exponent = np.exp(logits - logits.max(1, keepdims=True))
   p = exponent / exponent.sum(1, keepdims=True)
-  # of rows in a cluster, were they of a class: sums over the rows of the
-  # product with what came down, and of the squared length
+  # if the rows of a cluster were of a class: sums over these rows of the inner
+  # product of the predicted and received gradients, and of the squared length
   product = (p * g).sum(1, keepdims=True) - g
   square = (p**2).sum(1, keepdims=True) - 2 * p + 1
   products, squares = np.zeros((2, classes, classes))  # [cluster, class]
-  np.add.at(products, found, product)
-  np.add.at(squares, found, square)
+  np.add.at(products, row_clusters, product)
+  np.add.at(squares, row_clusters, square)
   length = np.linalg.norm(g) + 1e-30
   clusters = np.arange(classes)
 
-  def cosine(names):  # of each cluster its class
+  def cosine(names):  # names: class of each cluster
     top = products[clusters, names].sum()
     return top / (length * np.sqrt(squares[clusters, names].sum()) + 1e-30)
 
   if classes <= largest:
     names = max(map(list, itertools.permutations(range(classes))), key=cosine)
   else:
-    names = duels(found, p, g)
+    names = duels(row_clusters, p, g)
   return np.argsort(names), np.asarray(cosine(names))
 
 
-def duels(found: np.ndarray, p: np.ndarray, g: np.ndarray) -> np.ndarray:
-  """For every cluster its class, by n^3 questions with two answers.
+def duels(
+  row_clusters: Integer[np.ndarray, " rows"],
+  p: Float[np.ndarray, "rows classes"],
+  g: Float[np.ndarray, "rows classes"],
+) -> Integer[np.ndarray, " classes"]:
+  """The class of every cluster, by n^3 questions with two answers.
 
-  Of two clusters, which one is the class? The gradients of that class's logit
-  that should have come down to their rows, if it is the first or the second,
-  are compared by cosine with those that did. A cluster's score for a class is
-  what it wins by, summed over the others, and the best assignment is taken.
+  Each question asks which of two clusters is a given class. For either answer,
+  the predicted gradients of that class's logit on the rows of both clusters
+  are compared by cosine with the received ones. A cluster's score for a class
+  is its margin summed over the other clusters, and the best assignment is
+  taken.
 
   Args:
-    found: cluster of each row.
-    p: predicted probabilities, `[rows, classes]`.
-    g: gradients that came down, `[rows, classes]`.
+    row_clusters: cluster of each row.
+    p: predicted probabilities.
+    g: gradients that came down.
+
+  Returns:
+    The class of each cluster.
   """
   from scipy import optimize
 
@@ -135,7 +154,7 @@ def duels(found: np.ndarray, p: np.ndarray, g: np.ndarray) -> np.ndarray:
 
   def of_clusters(values):
     sums = np.zeros((classes, classes))  # [cluster, class]
-    np.add.at(sums, found, values)
+    np.add.at(sums, row_clusters, values)
     return sums
 
   yes, no = of_clusters((p - 1) * g), of_clusters(p * g)
@@ -149,9 +168,10 @@ def duels(found: np.ndarray, p: np.ndarray, g: np.ndarray) -> np.ndarray:
 
 
 def _first_round(view):
-  """Gradients by logits and own logits in the first epoch.
+  """The gradients with respect to the logits, and the adversary's own logits.
 
-  Every member of a coalition gets the same gradient, and their logits add up.
+  Both are from the first epoch. Every member of a coalition gets the same
+  gradient, and the members' logits add up.
   """
   first, classes = views.epochs(view)[0], view.public.num_classes
   g, h = (

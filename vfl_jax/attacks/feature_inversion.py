@@ -1,4 +1,4 @@
-"""The other side: what the active party learns of the features."""
+"""The opposite direction: what the active party learns about features."""
 
 import jax
 import jax.numpy as jnp
@@ -18,24 +18,24 @@ def feature_inversion(
   batch: int = 64,
   learning_rate: float = 1e-3,
 ) -> base.Attack:
-  """A decoder from embeddings to features, fitted on rows that are known.
+  """Fits a decoder from embeddings to features on known rows.
 
-  It is no attack on labels: it prices a cut that is moved forward. A linear
-  map and a perceptron, added, from standardised embeddings to standardised
-  features, by least squares.
+  This is not an attack on labels: it measures the cost of moving the cut
+  forward. The decoder is the sum of a linear map and a perceptron, fitted by
+  least squares from standardised embeddings to standardised features.
 
   Args:
-    iterations: of Adam; the budget of attacks does not bind the defender who
-      asks what is exposed.
-    width: of two hidden layers.
+    iterations: number of Adam steps. The budget of attacks does not apply,
+      because the defender runs this to learn what is exposed.
+    width: width of the two hidden layers.
     batch: rows per step.
-    learning_rate: of Adam, falling to zero.
+    learning_rate: first learning rate of Adam, falling to zero.
 
   Raises:
-    ValueError: a value out of its range.
+    ValueError: a value is out of its range.
 
-  Source: Erdogan et al. 2022, Luo et al. 2021 invert without known rows; with
-  them it is regression.
+  Source: Erdogan et al. 2022 and Luo et al. 2021 invert without known rows;
+  with known rows the inversion is a regression.
   """
   bounds.at_least(
     "feature_inversion",
@@ -44,11 +44,11 @@ def feature_inversion(
   )
 
   def infer(key: jax.Array, view: base.Received) -> base.Inference:
-    known, h = (
+    known_h, h = (
       trees.vectors(tree) for tree in (view.known_embeddings, view.embeddings)
     )
     x = jnp.asarray(view.known_features)
-    known, h = _standardised(known, known), _standardised(known, h)
+    known_h, h = _standardised(known_h, known_h), _standardised(known_h, h)
     mean, scale = x.mean(0), x.std(0) + 1e-6
     wanted = (x - mean) / scale
     linear, deep = (
@@ -56,8 +56,8 @@ def feature_inversion(
       for hidden in ((), (width, width))
     )
     params = (
-      linear[0](rng.stream(key, "linear"), known[:2]),
-      deep[0](rng.stream(key, "deep"), known[:2]),
+      linear[0](rng.stream(key, "linear"), known_h[:2]),
+      deep[0](rng.stream(key, "deep"), known_h[:2]),
     )
     optimizer = optax.adam(
       optax.cosine_decay_schedule(learning_rate, iterations)
@@ -70,14 +70,14 @@ def feature_inversion(
       params, state = carry
 
       def loss(params):
-        return jnp.mean((decode(params, known[rows]) - wanted[rows]) ** 2)
+        return jnp.mean((decode(params, known_h[rows]) - wanted[rows]) ** 2)
 
       change, state = optimizer.update(jax.grad(loss)(params), state)
       return (optax.apply_updates(params, change), state), None
 
     start = params, optimizer.init(params)
-    shape = iterations, min(batch, len(known))
-    drawn = rng.integers(rng.stream(key, "steps"), shape, len(known))
+    shape = iterations, min(batch, len(known_h))
+    drawn = rng.integers(rng.stream(key, "steps"), shape, len(known_h))
     (params, _), _ = jax.lax.scan(step, start, drawn)
     return base.Inference(None, mean + scale * decode(params, h))
 
@@ -89,7 +89,7 @@ def feature_inversion(
   )
 
 
-def _standardised(known, h):
-  scale = known.std(0)
+def _standardised(reference, h):
+  scale = reference.std(0)
   scale = scale + 0.05 * jnp.sqrt((scale**2).mean()) + 1e-12
-  return jnp.clip((h - known.mean(0)) / scale, -5.0, 5.0)
+  return jnp.clip((h - reference.mean(0)) / scale, -5.0, 5.0)

@@ -1,10 +1,10 @@
 """Labels read off the cut gradients, row by row.
 
-What comes down is a function of the label: its size tells how wrong the
-federation was, its direction which class it was pushed to. The published
-rules are for two classes and give a ranking; the versions for several classes
-are ours and decide by the same quantity against known samples of each class.
-By default against all that there are: the controls have as many.
+What comes down is a function of the label: its size shows how wrong the
+federation was, its direction shows which class it was pushed to. The published
+rules are for two classes and give a ranking. The versions for several classes
+are ours and compare the same quantity with known samples of each class. By
+default they use all known samples, as the controls do.
 """
 
 from typing import Literal
@@ -17,20 +17,25 @@ from vfl_jax.attacks import unmixing
 from vfl_jax.attacks import views
 from vfl_jax.runtime import trees
 
-_FAR = 1e30  # from known samples that were in no recorded batch
+_FAR = 1e30  # distance of known samples that were in no recorded batch
 _NEEDS = frozenset({"gradients", "auxiliary"})
 
 
 def norm(*, known: int = 0) -> base.Attack:
-  """The norm of the gradient: rare positives are the ones that surprise.
+  """Scores by the norm of the gradient, which is larger for a rare class.
 
-  The class with the larger norms is the rarer one where the class shares are
-  public, else the one whose known samples have the larger median. With several
-  classes it is the class whose known norms are nearest, in logs.
+  Of two classes, the rarer one has the larger norms where the class shares are
+  public; otherwise it is the class whose known samples have the larger median
+  norm. With several classes, the score is the distance to the nearest norm of
+  a known sample, in logs.
 
   Args:
-    known: samples per class it compares with where classes are several; 0 for
-      all that it has. Of two classes all of them say which is the larger.
+    known: known samples per class to compare with where there are several
+      classes; 0 for all of them. Of two classes, all known samples decide
+      which has the larger norms.
+
+  Raises:
+    ValueError: `known` is below 0.
 
   Source: Li et al. 2022, "Label leakage and protection in two-party split
   learning", section 3.1.
@@ -39,26 +44,29 @@ def norm(*, known: int = 0) -> base.Attack:
 
   def infer(key: jax.Array, view: base.View) -> base.Inference:
     del key
-    found = views.gradients(view)
+    observed = views.gradients(view)
     if view.public.num_classes == 2:
-      scores = views.ranking(found.norms, _larger(view, found))
+      scores = views.ranking(observed.norms, _larger(view, observed))
     else:
-      rows, seen = views.known_gradients(view, found.covered, known)
-      logs = jnp.log(found.norms + 1e-30)
+      rows, seen = views.known_gradients(view, observed.covered, known)
+      logs = jnp.log(observed.norms + 1e-30)
       gaps = jnp.abs(logs[:, None, None] - logs[rows])
       scores = -jnp.min(jnp.where(seen, gaps, _FAR), axis=2)
-    return _answer(view, scores, found)
+    return _answer(view, scores, observed)
 
   return base.Attack(_NEEDS, infer, _budget(known), ranks=True)
 
 
 def direction(*, known: int = 0, unmix: bool = False) -> base.Attack:
-  """The cosine with the gradient of a known sample of a class.
+  """Scores by the cosine with the gradient of a known sample of a class.
 
   Args:
-    known: samples of each class (published: 1), 0 for all that it has; of two
-      classes only the positive ones.
-    unmix: take mixed samples apart first, see `unmixing` (ours).
+    known: known samples per class (published: 1); 0 for all of them. Of two
+      classes only the positive samples are used.
+    unmix: whether to separate mixed samples first, see `unmixing` (ours).
+
+  Raises:
+    ValueError: `known` is below 0.
 
   Source: Li et al. 2022, section 3.2.
   """
@@ -66,12 +74,12 @@ def direction(*, known: int = 0, unmix: bool = False) -> base.Attack:
 
   def infer(key: jax.Array, view: base.View) -> base.Inference:
     del key
-    found = _seen(view, unmix)
-    directions = views.unit(found.vectors)
-    rows, seen = views.known_gradients(view, found.covered, known)
+    observed = _seen(view, unmix)
+    directions = views.unit(observed.vectors)
+    rows, seen = views.known_gradients(view, observed.covered, known)
     cosines = jnp.einsum("nd,ckd->nck", directions, directions[rows])
     best = jnp.max(jnp.where(seen, cosines, -_FAR), axis=2)
-    return _answer(view, _hunted(view, best), found)
+    return _answer(view, _hunted(view, best), observed)
 
   return base.Attack(
     _needs(unmix), infer, _budget(known), ranks=True, joins=not unmix
@@ -84,13 +92,17 @@ def hint(
   rule: Literal["distance", "inner"] = "distance",
   unmix: bool = False,
 ) -> base.Attack:
-  """How near the gradient is to those of a few known samples of a class.
+  """Scores by how near the gradient is to those of known samples of a class.
 
   Args:
-    known: samples of each class (published: 1, 3 and 5 positives), 0 for all
-      that it has.
-    rule: "distance" (minus the smallest), or "inner" (the largest product).
-    unmix: take mixed samples apart first, see `unmixing` (ours).
+    known: known samples per class (published: 1, 3 and 5 positives); 0 for all
+      of them.
+    rule: "distance" (minus the smallest squared distance), or "inner" (the
+      largest inner product).
+    unmix: whether to separate mixed samples first, see `unmixing` (ours).
+
+  Raises:
+    ValueError: `known` is below 0.
 
   Source: the code of Li et al. 2022.
   """
@@ -98,16 +110,16 @@ def hint(
 
   def infer(key: jax.Array, view: base.View) -> base.Inference:
     del key
-    found = _seen(view, unmix)
-    g = found.vectors
-    rows, seen = views.known_gradients(view, found.covered, known)
+    observed = _seen(view, unmix)
+    g = observed.vectors
+    rows, seen = views.known_gradients(view, observed.covered, known)
     near = jnp.einsum("nd,ckd->nck", g, g[rows])
     if rule == "distance":
       squares = (g**2).sum(1)
       gaps = squares[:, None, None] + squares[rows] - 2 * near
       near = -jnp.maximum(gaps, 0.0)
     best = jnp.max(jnp.where(seen, near, -_FAR), axis=2)
-    return _answer(view, _hunted(view, best), found)
+    return _answer(view, _hunted(view, best), observed)
 
   return base.Attack(
     _needs(unmix), infer, _budget(known), ranks=True, joins=not unmix
@@ -115,23 +127,23 @@ def hint(
 
 
 def direct(*, code: bool = False) -> base.Attack:
-  """Summed logits without a top: the negative component is the label.
+  """Reads the label off summed logits without a top: the negative component.
 
-  With g = softmax - onehot every component but the label's is positive. Rows
-  where that one has rounded to zero are saturated: they say nothing and are
-  not scored; `details` has their number.
+  With g = softmax - onehot, only the label's component is negative. Rows where
+  that component has rounded to zero are saturated: they do not reveal the
+  label and are not scored; `details` reports their number.
 
   Args:
-    code: the attacker knows what stands for each class in the training. With
+    code: whether the attacker knows the training target of each class. With
       g = softmax - code of the label, g + code is a distribution for the label
-      (and perhaps for others, while the softmax is broad).
+      (and perhaps for other classes, while the softmax is broad).
 
-  Source: Fu et al. 2022, section 4.4. Through a known code: ours.
+  Source: Fu et al. 2022, section 4.4. Reading through a known code is ours.
   """
 
   def infer(key: jax.Array, view: base.View) -> base.Inference:
     del key
-    found = views.gradients(view)
+    observed = views.gradients(view)
     g = jnp.stack(
       [trees.vectors(epoch.gradients) for epoch in views.epochs(view)]
     )
@@ -142,10 +154,12 @@ def direct(*, code: bool = False) -> base.Attack:
       assert view.trial.code is not None  # it is among the needs
       # the loss is a mean over the batch
       softmax = view.public.batch_size * g[:, :, None] + view.trial.code
-      return _answer(view, softmax.min(3).sum(0), found)
+      return _answer(view, softmax.min(3).sum(0), observed)
     g = g.sum(0)
-    silent = found.covered & (g.min(1) >= 0)
-    answer = _answer(view, -g, found._replace(covered=found.covered & ~silent))
+    silent = observed.covered & (g.min(1) >= 0)
+    answer = _answer(
+      view, -g, observed._replace(covered=observed.covered & ~silent)
+    )
     return answer._replace(details={"saturated": silent.sum()})
 
   return base.Attack(
@@ -163,38 +177,43 @@ def _seen(view, unmix):
   return unmixing.gradients(view) if unmix else views.gradients(view)
 
 
-def _not_negative(name, known):
-  if known < 0:
+def _not_negative(name, per_class):
+  if per_class < 0:
     raise ValueError(
-      f"attack {name!r}: known is {known}; take at least 1, or 0 for all."
+      f"attack {name!r}: known is {per_class}; take at least 1, or 0 for all."
     )
 
 
-def _budget(known):
-  if not known:
+def _budget(per_class):
+  if not per_class:
     return "all known samples"
-  return f"at most {known} known sample{'s' * (known > 1)} of a class"
+  return f"at most {per_class} known sample{'s' * (per_class > 1)} of a class"
 
 
-def _larger(view, found):
-  """Which of two classes has the larger gradients, as far as is known."""
+def _larger(view, observed):
+  """Which of two classes has the larger gradients, by what the party knows."""
   if view.public.label_prior is not None:
     return views.positive(view)
-  rows, seen = views.known_gradients(view, found.covered, 0)
-  medians = jnp.nanmedian(jnp.where(seen, found.norms[rows], jnp.nan), axis=1)
+  rows, seen = views.known_gradients(view, observed.covered, 0)
+  medians = jnp.nanmedian(
+    jnp.where(seen, observed.norms[rows], jnp.nan), axis=1
+  )
   return jnp.where(medians[0] > medians[1], 0, 1)
 
 
 def _hunted(view, best):
-  """Of two classes the published rule knows samples of one only."""
+  """With two classes, scores by the known samples of one class only.
+
+  This is the published rule.
+  """
   if view.public.num_classes > 2:
     return best
   hunted = views.positive(view)
   return views.ranking(best[:, hunted], hunted)
 
 
-def _answer(view, scores, found) -> base.Inference:
-  scores = jnp.where(found.covered[:, None], scores, jnp.nan)
+def _answer(view, scores, observed) -> base.Inference:
+  scores = jnp.where(observed.covered[:, None], scores, jnp.nan)
   return base.Inference(
     scores, None, rows=jnp.asarray(view.shared.recorded_rows)
   )

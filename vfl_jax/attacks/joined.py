@@ -1,7 +1,8 @@
-"""Gradient attacks that hold the party's features too, and their control.
+"""Gradient attacks that also use the party's features, and their control.
 
-A party has both its features and what came down. What gradients add is the
-score on both less the score of the same rule on features alone.
+A party has both its features and the gradients it received. The contribution
+of the gradients is the score of a rule on both minus its score on features
+alone.
 """
 
 import functools
@@ -13,17 +14,17 @@ from vfl_jax.attacks import base
 from vfl_jax.attacks import views
 from vfl_jax.runtime import trees
 
-SUFFIX = " with features"  # of an attack's label
+SUFFIX = " with features"  # suffix of an attack's label
 
 
 def with_features(attack: base.Attack) -> base.Attack:
-  """The attack on rows of features and gradients side by side.
+  """The same attack on rows of features and gradients side by side.
 
-  Both parts have a mean length of one. Its control, `Attack.alone`, is the
-  same rule on the features of the same rows.
+  Features and gradients each have a mean length of one. The control,
+  `Attack.alone`, is the same rule on the features of the same rows.
 
   Args:
-    attack: one that `joins`: it compares rows of gradients as vectors.
+    attack: attack with `joins`, which compares rows of gradients as vectors.
   """
   return attack._replace(
     infer=_on(attack.infer, gradients=True),
@@ -44,22 +45,22 @@ def _on(infer, gradients):
 
 
 def _replaced(view: base.View, gradients: bool) -> base.View:
-  """A view whose gradients are features, beside gradients or in their place."""
-  found = views.gradients(view)
+  """A view whose gradients are features, with or without the gradients."""
+  observed = views.gradients(view)
   rows = jnp.asarray(view.shared.recorded_rows)
   x = jax.tree.map(lambda a: jnp.asarray(a)[rows], view.shared.train)
-  parts = [_scaled(trees.vectors(x, view.public.vocabulary), found.covered)]
+  blocks = [_scaled(trees.vectors(x, view.public.vocabulary), observed.covered)]
   if gradients:
-    parts.append(_unit(found.vectors, found.covered))
-  joined = jnp.concatenate(parts, axis=1)
-  joined = jnp.where(found.covered[:, None], joined, jnp.nan)
+    blocks.append(_unit(observed.vectors, observed.covered))
+  joined = jnp.concatenate(blocks, axis=1)
+  joined = jnp.where(observed.covered[:, None], joined, jnp.nan)
   last = views.epochs(view)[-1]
   recorded = {0: base.Recorded(last.bottom, gradients=joined)}
   return view._replace(trial=view.trial._replace(recorded=recorded))
 
 
 def _scaled(x, covered):
-  """Standardised columns, then rows of a mean length of one."""
+  """Standardises the columns, then scales rows to a mean length of one."""
   there = covered[:, None]
   count = jnp.maximum(there.sum(), 1)
   mean = jnp.sum(jnp.where(there, x, 0), 0) / count

@@ -1,4 +1,4 @@
-"""Which attacks a config names, and which of them can run."""
+"""Select the attacks that a config names and that can run."""
 
 from vfl_jax import attacks
 from vfl_jax.attacks import base
@@ -7,33 +7,39 @@ from vfl_jax.config import entries
 
 
 def chosen(config, setting, adaptive):
-  """Attacks by label, the name of each, and why others cannot run here.
+  """Selects the attacks that the config names and that can run here.
 
   Args:
-    config: of the experiment.
-    setting: what it offers them, a `base.Setting`.
-    adaptive: attacks that know its defences, entries as in a config.
+    config: config of the experiment.
+    setting: the `base.Setting` that the config offers to attacks.
+    adaptive: attacks that know the config's defences, entries as in a config.
+
+  Returns:
+    The attacks by label, the name of each listed attack by label, and the
+    reason of each attack that cannot run by label.
   """
   listed = entries.labelled(config.attacks)
   asked = {name for _, name, _ in listed} & set(entries.SETS)
   listed = [e for e in listed if e[1] not in asked]
   if "adaptive" in asked:
-    known = [label for label, _, _ in listed]
+    listed_labels = [label for label, _, _ in listed]
     listed += [
-      entry for entry in entries.labelled(adaptive) if entry[0] not in known
+      entry
+      for entry in entries.labelled(adaptive)
+      if entry[0] not in listed_labels
     ]
   if "all" in asked:
     named = [name for _, name, _ in listed]
     listed += [(n, n, {}) for n in attacks.ATTACKS if n not in named]
   chosen, rules, skipped = {}, {}, {}
-  for label, name, own in listed:
+  for label, name, options in listed:
     rules[label] = name
     attack = attacks.build(
       name,
       **{
         "budget": config.evaluate.attack_steps,
         "oracle": config.evaluate.oracle,
-        **own,
+        **options,
       },
     )
     reason = missing(attack, setting)
@@ -48,7 +54,7 @@ def chosen(config, setting, adaptive):
 
 
 def missing(attack: base.Attack, setting: base.Setting) -> str:
-  """Why an attack cannot run in a setting; empty if it can."""
+  """The reason why an attack cannot run in a setting; empty if it can."""
   needs = attack.needs
   if not setting.cut and {"gradients", "averages", "bottom"} & needs:
     what = (
@@ -82,9 +88,9 @@ def missing(attack: base.Attack, setting: base.Setting) -> str:
       f"{setting.stages}, after the last stage"
     )
   if "code" in needs and not setting.code:
-    return "no defence trains on a code of the labels; take 'cae', say"
+    return "no defence trains on a code of the labels; take defence 'cae'"
   if "pairs" in needs and not setting.pairs:
-    return "no defence mixes samples two by two; take 'mixup'"
+    return "no defence mixes samples in pairs; take defence 'mixup'"
   if attack.optimizer and setting.optimizer != "sgd":
     return (
       "it amplifies the momentum of SGD; set train.optimizer='sgd' (now "

@@ -12,6 +12,9 @@ from typing import Any, NamedTuple
 import jax
 from jax import flatten_util
 import jax.numpy as jnp
+from jaxtyping import Bool
+from jaxtyping import Float
+from jaxtyping import Integer
 import optax
 
 from vfl_jax.attacks import base
@@ -22,14 +25,15 @@ EMA_SHARE = 25.6  # published: decay .999 over 25,600 iterations
 
 
 class Rule(NamedTuple):
-  """What the two methods differ in.
+  """The settings in which the two methods differ.
 
   Attributes:
     sharpen: temperature of the guesses.
-    alpha: of the beta distribution of the shares.
-    weight: of the unlabelled loss.
+    alpha: parameter of the beta distribution of the shares.
+    weight: weight of the unlabelled loss.
     ramp: whether that weight rises from zero over the training.
-    squared: distance of probabilities, or cross entropy.
+    squared: whether the unlabelled loss is the squared distance of
+      probabilities; otherwise it is the cross entropy.
   """
 
   sharpen: float
@@ -44,15 +48,15 @@ MIXTEXT = Rule(0.5, 16.0, 1.0, False, False)
 
 
 class Network(NamedTuple):
-  """What is trained, in two parts with the mixing between them.
+  """The network to train, in two halves with the mixing between them.
 
   Attributes:
-    parameters: before training.
-    stats: of its normalisations, before training.
+    parameters: parameters before training.
+    stats: statistics of its normalisations before training.
     lower: for each place of mixing, `lower(parameters, stats, x, train) ->
       hidden`.
-    upper: for each of them, `upper(parameters, stats, hidden, train) ->
-      (logits, stats)`.
+    upper: for each place of mixing, `upper(parameters, stats, hidden, train)
+      -> (logits, stats)`.
   """
 
   parameters: Any
@@ -61,21 +65,22 @@ class Network(NamedTuple):
   upper: Sequence[Callable[..., tuple[jax.Array, Any]]]
 
   def predict(self, variables, x, train=False):
-    """`(logits, stats)` of what is not mixed."""
+    """`(logits, stats)` of samples that are not mixed."""
     parameters, stats = variables
     hidden = self.lower[0](parameters, stats, x, train)
     return self.upper[0](parameters, stats, hidden, train)
 
 
 class Draws(NamedTuple):
-  """All that is random in a training, a step first.
+  """All random draws of a training; steps are the first axis.
 
   Attributes:
-    known: `[steps, batch]` bits that say which of the allowed ones are taken.
-    other: `[steps, batch]`, which of the unlabelled rows.
-    order: `[steps, 2 * batch]`, a permutation: with whom a sample is mixed.
-    share: `[steps]`, of the sample itself.
-    place: `[steps]` bits that say where it is mixed.
+    known: `[steps, batch]`, random bits that choose among the labelled samples
+      of the mask.
+    other: `[steps, batch]`, indices of unlabelled rows.
+    order: `[steps, 2 * batch]`, a permutation: the partner of each sample.
+    share: `[steps]`, weight of the sample itself; its partner has the rest.
+    place: `[steps]`, random bits that choose the place of mixing.
     offset: `[steps, 2 * batch, 2]` in [0, 1): how far images are shifted.
   """
 
@@ -90,25 +95,26 @@ class Draws(NamedTuple):
 def draw(
   key: jax.Array, rule: Rule, *, steps: int, batch: int, unlabelled: int
 ) -> Draws:
-  """What trainings of one key share, whatever it is that they train.
+  """Draws everything random in a training, shared by all trainings of a key.
 
-  Drawn at once: a draw inside the loop is a loop of its own.
+  All steps are drawn at once, because a draw inside the training loop compiles
+  to a loop of its own.
 
   Args:
     key: random key.
-    rule: gives the law of the shares.
-    steps: of the training.
-    batch: labelled rows per step.
-    unlabelled: how many unlabelled rows there are.
+    rule: rule that gives the distribution of the shares.
+    steps: number of training steps.
+    batch: labelled rows per step, and as many unlabelled ones.
+    unlabelled: number of unlabelled rows.
   """
-  own, order, share = rng.split(key, 3)
+  bits_key, order, share = rng.split(key, 3)
   offset = rng.stream(key, "offset")
-  known, other, place = jnp.split(
-    rng.bits(own, (steps, 2 * batch + 1)), (batch, 2 * batch), axis=1
+  labelled, other, place = jnp.split(
+    rng.bits(bits_key, (steps, 2 * batch + 1)), (batch, 2 * batch), axis=1
   )
   share = rng.beta(share, rule.alpha, (steps,))
   return Draws(
-    known,
+    labelled,
     (other % jnp.uint32(unlabelled)).astype(jnp.int32),
     rng.orders(order, (steps, 2 * batch)),
     jnp.maximum(share, 1.0 - share),
@@ -121,7 +127,7 @@ def train(
   network: Network,
   view: base.View,
   rows: Any,
-  mask: jax.Array,
+  mask: Bool[jax.Array, " aux"],
   rule: Rule,
   draws: Draws,
   *,
@@ -129,21 +135,21 @@ def train(
   shift: float = 0.0,
   looks: int = 1,
 ) -> Any:
-  """Averaged parameters and statistics, at looks of equal distance, as vectors.
+  """Trains a network; returns averaged variables at equally spaced looks.
 
   Args:
-    network: what is trained.
-    view: for its auxiliary samples.
-    rows: inputs of all training rows, first; others may follow.
+    network: network to train.
+    view: view that holds the auxiliary samples.
+    rows: inputs of all training rows; other rows may follow them.
     mask: which auxiliary samples may be used.
-    rule: `MIXMATCH`, say; its weight may be another.
-    draws: of `draw`.
-    learning_rate: of Adam.
+    rule: rule such as `MIXMATCH`, possibly with another weight.
+    draws: result of `draw`.
+    learning_rate: learning rate of Adam.
     shift: largest shift of images, as a share of height and width.
-    looks: how many to return; the last is after the last step.
+    looks: number of looks to return; the last is after the last step.
 
   Returns:
-    `(parameters, stats)` with the looks first, see `vectors`.
+    `(parameters, stats)`, each `[looks, size]`, see `vectors`.
   """
   steps, batch = draws.other.shape
   classes = view.public.num_classes
@@ -151,7 +157,7 @@ def train(
   start, trees = vectors(network)
   keep = max(0.0, 1.0 - EMA_SHARE / steps)
   unlabelled = unknown(view)
-  known = jnp.asarray(view.trial.aux_rows)
+  aux_rows = jnp.asarray(view.trial.aux_rows)
   targets = jax.nn.one_hot(view.trial.aux_labels, classes)
   picks = picked(draws, mask)
   places = len(network.lower)
@@ -161,7 +167,7 @@ def train(
     parameters, stats = trees(variables)
     i, pick, other, order, share, place, offset = inputs
     x = jax.tree.map(
-      lambda a: a[jnp.concatenate([known[pick], unlabelled[other]])], rows
+      lambda a: a[jnp.concatenate([aux_rows[pick], unlabelled[other]])], rows
     )
     x = shifted(x, offset, shift)
     weight = rule.weight * (i / steps if rule.ramp else 1.0)
@@ -169,7 +175,7 @@ def train(
     guess, _ = network.predict(
       (parameters, stats), runtime_trees.take(x, slice(batch, None)), True
     )
-    guess = sharpened(guess, rule.sharpen)  # no part of what is differentiated
+    guess = sharpened(guess, rule.sharpen)  # not differentiated
     wanted = jnp.concatenate([targets[pick], guess])
     wanted = share * wanted + (1 - share) * wanted[order]
 
@@ -184,8 +190,8 @@ def train(
       return run
 
     runs = [
-      mixed_at(*parts)
-      for parts in zip(network.lower, network.upper, strict=True)
+      mixed_at(*halves)
+      for halves in zip(network.lower, network.upper, strict=True)
     ]
 
     def loss(parameters):
@@ -226,25 +232,27 @@ def train(
     draws.place,
     draws.offset,
   )
-  every = max(1, steps // looks)
-  rest = max(0, steps - looks * every)
+  per_look = max(1, steps // looks)
+  rest = max(0, steps - looks * per_look)
   if rest:
     carry, _ = jax.lax.scan(
       step, carry, runtime_trees.take(inputs, slice(0, rest))
     )
   inputs = jax.tree.map(
-    lambda a: a[rest:].reshape(-1, every, *a.shape[1:]), inputs
+    lambda a: a[rest:].reshape(-1, per_look, *a.shape[1:]), inputs
   )
   return jax.lax.scan(look, carry, inputs)[1]
 
 
-def shifted(x: Any, offset: jax.Array, share: float) -> Any:
-  """Images `[n, height, width, channels]` moved, with zeros from the edge.
+def shifted(x: Any, offset: Float[jax.Array, "rows 2"], share: float) -> Any:
+  """Images `[n, height, width, channels]` shifted, with zeros from the edge.
 
   Args:
-    x: tree; leaves that are no images stay as they are.
-    offset: `[n, 2]` in [0, 1): of each image, down and right; .5 leaves it.
-    share: largest shift, of height and width; rounded down to whole pixels.
+    x: tree of arrays; leaves that are not images stay as they are.
+    offset: numbers in [0, 1), the vertical and horizontal shift of each
+      image; 0.5 is no shift.
+    share: largest shift as a share of height and width, rounded down to whole
+      pixels.
 
   >>> image = jnp.arange(4.0).reshape(1, 2, 2, 1)
   >>> shifted(image, jnp.array([[0.9, 0.5]]), 0.5)[0, :, :, 0].tolist()
@@ -269,8 +277,10 @@ def shifted(x: Any, offset: jax.Array, share: float) -> Any:
   return jax.tree.map(move, x)
 
 
-def sharpened(logits: jax.Array, temperature: float) -> jax.Array:
-  """Probabilities `[n, classes]`: p ** (1 / temperature), summing to one.
+def sharpened(
+  logits: Float[jax.Array, "rows classes"], temperature: float
+) -> Float[jax.Array, "rows classes"]:
+  """Probabilities p ** (1 / temperature), scaled to sum to one.
 
   >>> logits = jnp.log(jnp.array([0.75, 0.25]))
   >>> bool(abs(sharpened(logits, 0.5)[0] - 0.9) < 1e-6)  # 9 to 1
@@ -280,10 +290,10 @@ def sharpened(logits: jax.Array, temperature: float) -> jax.Array:
 
 
 def vectors(network: Network) -> tuple[Any, Callable[[Any], Any]]:
-  """`(parameters, stats)` before training as vectors, and what undoes that.
+  """`(parameters, stats)` before training as vectors, and the inverse map.
 
-  A loop has a few operations on vectors, where each tensor would get kernels of
-  its own that take longer to compile than to run.
+  On vectors the training loop has a few operations. On trees every tensor
+  would get kernels of its own, which take longer to compile than to run.
   """
   parameters, parameters_of = flatten_util.ravel_pytree(network.parameters)
   stats, stats_of = flatten_util.ravel_pytree(network.stats)
@@ -303,14 +313,16 @@ def _vector(tree, like):
   return flatten_util.ravel_pytree(tree)[0]
 
 
-def picked(draws: Draws, mask: jax.Array) -> jax.Array:
-  """Labelled samples of each step, `[steps, batch]`, of those of the mask."""
-  allowed = jnp.argsort(~mask)  # stable: those that are, in their order
+def picked(
+  draws: Draws, mask: Bool[jax.Array, " aux"]
+) -> Integer[jax.Array, "steps batch"]:
+  """Indices of the labelled samples of each step, all within the mask."""
+  allowed = jnp.argsort(~mask)  # stable: samples of the mask first, in order
   return allowed[draws.known % mask.sum().astype(jnp.uint32)]
 
 
-def unknown(view: base.View) -> jax.Array:
-  """Training rows without a label, `[rows - m]`."""
+def unknown(view: base.View) -> Integer[jax.Array, " unlabelled"]:
+  """Training rows without a label."""
   labelled = jnp.zeros(runtime_trees.rows(view.shared.train), bool)
   labelled = labelled.at[jnp.asarray(view.trial.aux_rows)].set(True)
   return jnp.argsort(labelled)[: len(labelled) - len(view.trial.aux_rows)]

@@ -1,8 +1,8 @@
-"""A surrogate top and the labels under which it sends the same gradients.
+"""Fit a surrogate top and labels that reproduce the received gradients.
 
-Both attacks replay what came down: they look for a top and for labels that
-would have sent it. Under another order of the classes the same gradients come
-down, so that auxiliary samples name the classes, and say where one ends.
+Both attacks search for a top and for labels that would have sent the gradients
+that came down. Another order of the classes gives the same gradients, so
+auxiliary samples name the classes and calibrate their scores.
 """
 
 import functools
@@ -23,7 +23,7 @@ from vfl_jax.runtime import axes
 from vfl_jax.runtime import rng
 
 _NEEDS = frozenset({"gradients", "auxiliary"})
-_WIDTH = 64  # of hidden layers
+_WIDTH = 64  # width of hidden layers
 _LOWEST = {
   "steps": 1,
   "depth": 0,
@@ -32,11 +32,11 @@ _LOWEST = {
   "restarts": 1,
 }
 Starts = Literal["both", "random"]
-_HELD = 0.3  # of the steps of `unsplit` keep the labels it started with
+_HELD = 0.3  # share of the steps for which `unsplit` keeps its first labels
 
 
 class Plan(NamedTuple):
-  """How surrogates are fitted, in the words of the attacks' options."""
+  """How surrogates are fitted; the fields are options of the attacks."""
 
   steps: int
   depth: int
@@ -48,11 +48,12 @@ class Plan(NamedTuple):
 
 
 class Fit(NamedTuple):
-  """What a start of a surrogate ended with.
+  """The result of fitting a surrogate from one start.
 
   Attributes:
-    scores: `[rows, classes]`, the higher the better the class fits.
-    misfit: how far its gradients are from what came down, their norm being 1.
+    scores: `[rows, classes]`, higher where the class fits better.
+    misfit: mean squared distance of its gradients from those that came down,
+      in units of their mean norm.
   """
 
   scores: jax.Array
@@ -69,26 +70,26 @@ def unsplit(
   epoch: int = -1,
   starts: Starts = "both",
 ) -> base.Attack:
-  """The label whose gradient by a clone of the top is nearest, per sample.
+  """Picks the label whose gradient through a clone of the top is nearest.
 
-  The clone is trained to send what came down, every sample under the label
-  that fits it best at present. Of several starts the best fit is kept.
+  The clone is trained to reproduce what came down, with each sample under the
+  label that currently fits it best. The best fit of several starts is kept.
 
   Args:
-    steps: of Adam, per start.
-    depth: hidden layers of the clone.
+    steps: number of Adam steps per start.
+    depth: number of hidden layers of the clone.
     batch: rows per step.
-    learning_rate: of Adam.
-    restarts: starts.
-    epoch: which of the recorded epochs, counted as in a list.
-    starts: "random" as published, or every second one at clusters of the
-      gradients.
+    learning_rate: first learning rate of Adam, falling to zero.
+    restarts: number of starts.
+    epoch: index of the recorded epoch; -1 is the last one.
+    starts: "random" as published, or "both": every second start begins at
+      clusters of the gradients.
 
   Raises:
-    ValueError: a value out of its range.
+    ValueError: a value is out of its range.
 
   Source: Erdogan et al., "UnSplit", WPES 2022, section 3.3. Several starts,
-  those at clusters, and classes named by auxiliary samples: ours.
+  starts at clusters, and naming classes by auxiliary samples are ours.
   """
   plan = Plan(steps, depth, batch, learning_rate, restarts, epoch, starts)
   bounds.at_least("unsplit", _LOWEST, plan._asdict())
@@ -118,30 +119,30 @@ def exploit(
   starts: Starts = "both",
   variant: Literal["ours", "paper"] = "ours",
 ) -> base.Attack:
-  """Surrogate labels and a surrogate top learnt by replaying the gradients.
+  """Fits surrogate labels and a surrogate top by replaying the gradients.
 
-  The loss is the distance to what came down, the cross entropy of the
-  surrogate top under the surrogate labels over H(Y), and the divergence of
-  their mean from the class shares, weighed.
+  The loss is a weighted sum of three terms: the distance to the gradients that
+  came down; the cross entropy of the surrogate top under the surrogate labels,
+  divided by H(Y); and the divergence of the labels' mean from the class shares.
 
   Args:
-    steps: of Adam, per start.
-    depth: hidden layers of the surrogate top.
+    steps: number of Adam steps per start.
+    depth: number of hidden layers of the surrogate top.
     batch: rows per step.
-    learning_rate: of Adam.
-    restarts: starts; the one whose gradients fit best is kept.
-    epoch: which of the recorded epochs, counted as in a list.
+    learning_rate: first learning rate of Adam, falling to zero.
+    restarts: number of starts; the start whose gradients fit best is kept.
+    epoch: index of the recorded epoch; -1 is the last one.
     starts: see `unsplit`.
-    variant: "paper" takes the L1 distance and weighs it and the divergence by
-      .001; "ours" the length of the difference, in units of the mean gradient,
-      and weighs the cross entropy by .1: the distance must lead where other
-      parties decide the predictions too.
+    variant: "paper" uses the L1 distance and weights it and the divergence by
+      0.001. "ours" uses the Euclidean distance in units of the mean gradient
+      and weights the cross entropy by 0.1, because the distance must dominate
+      where other parties influence the predictions too.
 
   Raises:
-    ValueError: a value out of its range.
+    ValueError: a value is out of its range.
 
-  Source: Kariyappa and Qureshi, "ExPLoit", 2021 (arXiv:2112.01299). The
-  predictions of the victim, which one public version reads, are not used.
+  Source: Kariyappa and Qureshi, "ExPLoit", 2021 (arXiv:2112.01299). One public
+  version also reads the victim's predictions; this one does not.
   """
   plan = Plan(steps, depth, batch, learning_rate, restarts, epoch, starts)
   bounds.at_least("exploit", _LOWEST, plan._asdict())
@@ -190,7 +191,7 @@ def _gaps(apply, params, h, g):
 
 
 def _attack(needs, loss, read, plan: Plan) -> base.Attack:
-  """An attack that fits surrogates to one recorded epoch."""
+  """Builds an attack that fits surrogates to one recorded epoch."""
 
   def infer(key: jax.Array, view: base.View) -> base.Inference:
     seen = views.replayed(view, plan.epoch)
@@ -219,9 +220,9 @@ def _attack(needs, loss, read, plan: Plan) -> base.Attack:
     )
     best = int(np.argmin(np.nan_to_num(fits.misfit, nan=np.inf)))
     scores[seen.covered] = np.asarray(fits.scores[best])
-    known = np.asarray(views.recorded(view, view.trial.aux_rows))
+    aux_rows = np.asarray(views.recorded(view, view.trial.aux_rows))
     return base.Inference(
-      naming.calibrated(scores, known, view),
+      naming.calibrated(scores, aux_rows, view),
       None,
       rows=rows,
       details={"misfit": np.asarray(fits.misfit[best])},
@@ -240,7 +241,8 @@ def _attack(needs, loss, read, plan: Plan) -> base.Attack:
 def _starts(key, g, classes, restarts, clustered):
   """Labels to start from, as logits `[restarts, rows, classes]`.
 
-  If asked, every second one begins at clusters of the gradients' directions.
+  If `clustered`, every second start begins at clusters of the gradients'
+  directions.
   """
   generator = rng.generator(rng.stream(key, "starts"))
   shape = restarts, len(g), classes
@@ -261,7 +263,7 @@ def _starts(key, g, classes, restarts, clustered):
 def _fits(
   keys, labels, h, g, unit, shares, *, loss, read, steps, hidden, batch, rate
 ):
-  """Surrogates from every start, fitted and read."""
+  """Fits a surrogate from every start and reads its scores."""
   init, apply = perceptron.perceptron(len(shares), hidden)
   optimizer = optax.adam(optax.cosine_decay_schedule(rate, steps))
 

@@ -1,4 +1,4 @@
-"""Gradients of samples, where those of mixtures came down."""
+"""Estimate the gradients of samples from the gradients of mixtures."""
 
 import jax
 import jax.numpy as jnp
@@ -7,16 +7,16 @@ from vfl_jax.attacks import base
 from vfl_jax.attacks import views
 from vfl_jax.runtime import trees
 
-_RIDGE = 0.1  # in units of one look: samples that hardly took part stay short
+_RIDGE = 0.1  # relative to one epoch: keeps samples of small share short
 _ITERATIONS = 50
 
 
 def gradients(view: base.View) -> views.Gradients:
-  """What each recorded row would have got, by least squares over all mixtures.
+  """Gradients of the recorded rows, by least squares over all mixtures.
 
-  The loss is linear in the label, and so nearly is what comes down: a row's
-  share of its own and the rest of its partner's. Every recorded epoch is
-  another equation; each is in units of its mean norm.
+  The loss is linear in the label, and the received gradient is nearly so: the
+  row's share of its own gradient plus the rest of its partner's. Every
+  recorded epoch gives one more equation, in units of the epoch's mean norm.
   """
   looks = []
   for epoch in views.epochs(view):
@@ -32,18 +32,20 @@ def gradients(view: base.View) -> views.Gradients:
   rows = jnp.asarray(view.shared.recorded_rows)
 
   def mixed(u):
-    """What comes down of rows `[n, d]`, by epoch."""
-    own, other = u[rows][None], u[partners]
-    return shares[..., None] * own + rests[..., None] * other
+    """What comes down in each epoch for rows with gradients `u`, `[n, d]`."""
+    sample, partner = u[rows][None], u[partners]
+    return shares[..., None] * sample + rests[..., None] * partner
 
   start = jnp.zeros((len(view.shared.train_ids), sent.shape[-1]))
   transpose = jax.linear_transpose(mixed, start)
-  found, _ = jax.scipy.sparse.linalg.cg(
+  unmixed, _ = jax.scipy.sparse.linalg.cg(
     lambda u: transpose(mixed(u))[0] + _RIDGE * u,
     transpose(sent)[0],
     start,
     tol=0.0,
     maxiter=_ITERATIONS,
   )
-  found = found[rows]
-  return views.Gradients(found, jnp.linalg.norm(found, axis=1), covered.any(0))
+  unmixed = unmixed[rows]
+  return views.Gradients(
+    unmixed, jnp.linalg.norm(unmixed, axis=1), covered.any(0)
+  )

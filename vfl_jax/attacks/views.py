@@ -1,4 +1,4 @@
-"""What attacks read off a view: embeddings, gradients and known samples."""
+"""Read embeddings, gradients and known samples from a view."""
 
 from typing import NamedTuple
 
@@ -17,12 +17,12 @@ ROWS = 500  # per block when embedding
 
 
 class Gradients(NamedTuple):
-  """Recorded cut gradients, a row per sample.
+  """Recorded cut gradients, one row per sample.
 
   Attributes:
-    vectors: those of all recorded epochs side by side, each epoch in units of
-      its mean norm; zeros where a row was in no batch of the epoch.
-    norms: mean over the epochs that have the row, in the same units.
+    vectors: gradients of all recorded epochs side by side, each epoch in units
+      of its mean norm; zeros where a row was in no batch of the epoch.
+    norms: mean norm over the epochs that have the row, in the same units.
     covered: whether the row was in any recorded batch.
   """
 
@@ -32,29 +32,29 @@ class Gradients(NamedTuple):
 
 
 def epochs(view: base.View) -> list[base.Recorded]:
-  """What was kept of each recorded epoch, the first one first."""
+  """What was kept from each recorded epoch, in the order of the epochs."""
   return [epoch for _, epoch in sorted(view.trial.recorded.items())]
 
 
 def gradients(view: base.View) -> Gradients:
-  """The gradients that came down, of the rows in `view.shared.recorded_rows`.
+  """The gradients that came down for the rows `view.shared.recorded_rows`.
 
-  Several epochs are several looks at the same labels; the size of gradients
-  falls as the loss does, so that each epoch has its own unit.
+  Each epoch shows the same labels again. Gradients shrink as the loss falls,
+  so each epoch has its own unit.
   """
-  parts, norms, seen = [], [], []
+  scaled, norms, seen = [], [], []
   for epoch in epochs(view):
     g = trees.vectors(epoch.gradients)
     there = jnp.isfinite(g).all(1)
     g = jnp.where(there[:, None], g, 0.0)
     norm = jnp.linalg.norm(g, axis=1)
     unit = norm.sum() / jnp.maximum(there.sum(), 1) + 1e-30
-    parts.append(g / unit)
+    scaled.append(g / unit)
     norms.append(norm / unit)
     seen.append(there)
   times = jnp.stack(seen).sum(0)
   return Gradients(
-    jnp.concatenate(parts, axis=1),
+    jnp.concatenate(scaled, axis=1),
     jnp.stack(norms).sum(0) / jnp.maximum(times, 1),
     times > 0,
   )
@@ -63,7 +63,7 @@ def gradients(view: base.View) -> Gradients:
 def embeddings(
   view: base.View,
 ) -> tuple[Float[jax.Array, "rows width"], Float[jax.Array, "others width"]]:
-  """Vectors of what the trained bottom sends up: training and test rows."""
+  """Embeddings of training and test rows by the trained bottom, as vectors."""
 
   def encode(x):
     return trees.vectors(view.public.bottom(view.trial.bottom, x)[0])
@@ -76,11 +76,11 @@ def embeddings(
 
 
 def known(view: base.View, per_class: int) -> Integer[jax.Array, "c k"]:
-  """Training rows of at most so many auxiliary samples of every class.
+  """Training rows of the first auxiliary samples of every class.
 
   Args:
-    view: its auxiliary samples are grouped by class.
-    per_class: 0 for all of them.
+    view: view whose auxiliary samples are grouped by class.
+    per_class: largest number of samples per class; 0 for all of them.
   """
   rows = jnp.asarray(view.trial.aux_rows).reshape(view.public.num_classes, -1)
   return rows[:, : per_class or rows.shape[1]]
@@ -89,9 +89,17 @@ def known(view: base.View, per_class: int) -> Integer[jax.Array, "c k"]:
 def known_gradients(
   view: base.View, covered: Bool[jax.Array, " rows"], per_class: int
 ) -> tuple[Integer[jax.Array, "c k"], Bool[jax.Array, "c k"]]:
-  """Where in the recorded gradients known samples are, and whether they are.
+  """Rows of the recorded gradients that are known samples, by class.
 
   Samples whose gradient was seen are taken first.
+
+  Args:
+    view: view whose auxiliary samples are the known ones.
+    covered: which recorded rows have a gradient.
+    per_class: largest number of samples per class; 0 for all of them.
+
+  Returns:
+    The rows, and whether the gradient of each was seen.
   """
   rows = recorded(view, known(view, 0))
   order = jnp.argsort(~covered[rows], axis=1, stable=True)
@@ -100,28 +108,35 @@ def known_gradients(
   return rows, covered[rows]
 
 
-def recorded(view: base.View, rows) -> Integer[jax.Array, "..."]:
-  """Where training rows are among the recorded ones (which are sorted)."""
+def recorded(
+  view: base.View, rows: Integer[base.Array, "..."]
+) -> Integer[jax.Array, "..."]:
+  """Positions of training rows among the recorded rows (which are sorted)."""
   return jnp.searchsorted(jnp.asarray(view.shared.recorded_rows), rows)
 
 
 def unit(
   vectors: Float[jax.Array | np.ndarray, "rows width"],
 ) -> Float[jax.Array, "rows width"]:
-  """Rows of length one; rows of zeros stay."""
+  """Rows scaled to length one; rows of zeros stay zero."""
   length = jnp.linalg.norm(vectors, axis=1, keepdims=True)
   return jnp.divide(vectors, jnp.maximum(length, 1e-30))
 
 
 def positive(view: base.View) -> int:
-  """Which of two classes is hunted for: the rarer one, else the second."""
+  """The class of two that an attack searches for.
+
+  It is the rarer class where the class shares are public, else the second.
+  """
   if view.public.label_prior is None:
     return 1
   return int(np.argmin(np.asarray(view.public.label_prior)))
 
 
-def ranking(score: Float[jax.Array, " rows"], hunted) -> jax.Array:
-  """Scores `[rows, 2]` of a score for the class that is hunted for."""
+def ranking(
+  score: Float[jax.Array, " rows"], hunted: int | jax.Array
+) -> Float[jax.Array, "rows 2"]:
+  """Scores of two classes from a score of the class `hunted`."""
   score = jnp.where(hunted == 1, score, -score)
   return jnp.stack([-score, score], axis=1)
 
@@ -130,20 +145,25 @@ class Replayed(NamedTuple):
   """One recorded epoch on the rows that were in its batches.
 
   Attributes:
-    h: vectors of the embeddings as they were sent, standardised.
-    g: gradients by them of each row's own loss.
-    unit: mean norm of these.
+    h: embeddings as they were sent, as standardised vectors.
+    g: gradients of each row's own loss with respect to `h`.
+    unit: mean norm of these gradients.
     covered: which of the recorded rows these are.
   """
 
-  h: np.ndarray
-  g: np.ndarray
+  h: Float[np.ndarray, "rows width"]
+  g: Float[np.ndarray, "rows width"]
   unit: float
-  covered: np.ndarray
+  covered: Bool[np.ndarray, " recorded"]
 
 
 def replayed(view: base.View, epoch: int) -> Replayed:
-  """What went up and came down in a recorded epoch, counted as in a list."""
+  """What went up and came down in one recorded epoch.
+
+  Args:
+    view: view that holds per-sample messages.
+    epoch: index of the recorded epoch; -1 is the last one.
+  """
   kept = epochs(view)[epoch]
   g = np.asarray(trees.vectors(kept.gradients), np.float32)
   h = np.asarray(trees.vectors(kept.embeddings), np.float32)

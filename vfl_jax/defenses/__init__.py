@@ -1,7 +1,7 @@
 """Defences: optional pure functions, one per port of the training step.
 
-`base` holds the ports. How well a defence does is not measured here, and
-nothing of `attacks` or `information` is imported.
+`base` defines the ports. How well a defence works is measured elsewhere, and
+nothing is imported from `attacks` or `information`.
 """
 
 from vfl_jax.config import registry
@@ -52,10 +52,15 @@ DEFENSES = {
 
 
 def build(name: str, **keywords) -> base.Defense:
-  """The named defence.
+  """Builds the named defence.
+
+  Args:
+    name: key of `DEFENSES`, or the user's own `package.module:builder`.
+    **keywords: options of the defence.
 
   Raises:
-    ValueError: unknown name, or a value the builder refuses.
+    ValueError: the name or an option is unknown, or the builder refuses a
+      value.
   """
   built = registry.build("defense", DEFENSES, name, **keywords)
   return built._replace(name=name)

@@ -1,18 +1,18 @@
-"""What noise on clipped gradients proves about labels, by epochs and steps.
+"""The label privacy that noise on clipped gradients proves.
 
-Changing one label changes that row's gradient by at most twice the clip. Three
-readings, from the least to the most that a party gets:
+Changing one label changes that row's gradient by at most twice the clip. There
+are three guarantees, from the least to the most that a party observes:
 
 - one release of the row's gradient;
-- all of them, one an epoch. A row is in one batch of every epoch, so there is
-  no amplification by subsampling;
-- everything, where the label also reaches the other rows' gradients through
-  the weights of the top, which are trained on it without noise: then any row of
-  any step may change, each by at most twice the clip.
+- all releases of it, one in each epoch. A row is in one batch of every epoch,
+  so subsampling amplifies nothing;
+- everything. The label also reaches the gradients of other rows through the
+  weights of the top, which train on it without noise. Any row of any step may
+  then change, each by at most twice the clip.
 
 The first two take the top's weights as given. Where the top normalises by
-batch, rows of one batch depend on each other's labels at once, and a release
-is that of the batch.
+batch, the rows of a batch depend directly on each other's labels, and a
+release is a release of the whole batch.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,7 +27,12 @@ Rule = Callable[[base.Releases], Sequence[base.Guarantee]]
 
 
 def gaussian(scale: float, clip: float) -> Rule:
-  """Of Gaussian noise of this deviation on rows of at most this L2 norm."""
+  """The guarantees of Gaussian noise on clipped rows.
+
+  Args:
+    scale: standard deviation of the noise.
+    clip: largest L2 norm of a row.
+  """
 
   def epsilon(releases, changed, delta):
     import dp_accounting
@@ -40,7 +45,12 @@ def gaussian(scale: float, clip: float) -> Rule:
 
 
 def laplace(scale: float, clip: float) -> Rule:
-  """Of Laplace noise of this scale on rows of at most this L1 norm."""
+  """The guarantees of Laplace noise on clipped rows.
+
+  Args:
+    scale: scale of the noise.
+    clip: largest L1 norm of a row.
+  """
 
   def epsilon(releases, changed, delta):
     return _composed(2 * clip * changed / scale, releases, delta)
@@ -49,7 +59,11 @@ def laplace(scale: float, clip: float) -> Rule:
 
 
 def exact(epsilon: float) -> Rule:
-  """Of labels that are replaced once, before anything is computed of them."""
+  """The guarantee of labels that are replaced once, before any computation.
+
+  Args:
+    epsilon: epsilon of the replacement.
+  """
 
   def rule(about):
     if about.before:
@@ -64,10 +78,14 @@ def exact(epsilon: float) -> Rule:
 
 
 def noisy_labels(epsilon: float) -> Rule:
-  """Of gradients under a one-hot label with Laplace noise, drawn per release.
+  """The guarantees of gradients under one-hot labels with Laplace noise.
 
-  They follow from the noisy labels and the top's weights, so that batch
-  normalisation does no harm, and nothing is proved of what the weights carry.
+  The noise is drawn for each release. The gradients follow from the noisy
+  labels and the top's weights. Batch normalisation therefore does no harm, but
+  nothing is proved about what the weights reveal.
+
+  Args:
+    epsilon: epsilon of one release.
   """
 
   def rule(about):
@@ -94,7 +112,7 @@ def _spoilt(reason: str) -> base.Guarantee:
 
 
 def delta(rows: int) -> float:
-  """A failure probability at which not one of ten tables loses a label.
+  """A delta at which a table loses at most 0.1 labels in expectation.
 
   >>> delta(1000), delta(1_000_000)
   (1e-05, 1e-07)
@@ -103,7 +121,7 @@ def delta(rows: int) -> float:
 
 
 def _composed(epsilon, releases, delta):
-  """Laplace mechanisms of so much each: the better of two bounds."""
+  """Composition of Laplace mechanisms: the better of two bounds."""
   try:
     import dp_accounting
   except ImportError:
@@ -116,7 +134,7 @@ def _composed(epsilon, releases, delta):
 
 
 def _readings(epsilon, norm, about: base.Releases):
-  """The three readings, or what is missing to compute them."""
+  """The three guarantees, or the reason why they are not computed."""
   try:
     import dp_accounting  # noqa: F401
   except ImportError:
@@ -147,8 +165,8 @@ def _readings(epsilon, norm, about: base.Releases):
   ]
   if about.before:  # one label is then in the targets of other rows too
     readings = readings[-1:]
-  found = []
+  guarantees = []
   for scope, releases, rows in readings:
     value, failure = epsilon(releases, rows, delta(about.rows))
-    found.append(base.Guarantee(scope, float(value), failure))
-  return found
+    guarantees.append(base.Guarantee(scope, float(value), failure))
+  return guarantees

@@ -1,15 +1,18 @@
-"""Defences that are a matter of how the model is built."""
+"""Defences that change how the model is built."""
 
 from vfl_jax.config import adaptive
 from vfl_jax.defenses import base
 
 
 def cut(*, advance: int = 1) -> base.Defense:
-  """The paper's: move the cut `advance` stages forward (towards the features).
+  """The paper's defence: moves the cut forward, towards the features.
+
+  Args:
+    advance: number of stages by which the cut moves.
 
   Raises:
-    ValueError: a negative advance; or nothing is left of the cut, when the
-      model is configured.
+    ValueError: `advance` is negative; or, when the model is configured, it is
+      larger than the cut.
   """
   if advance < 0:
     raise ValueError(f"defence 'cut': advance is {advance}; take at least 0.")
@@ -18,7 +21,8 @@ def cut(*, advance: int = 1) -> base.Defense:
     if keywords["cut"] < advance:
       raise ValueError(
         f"defence cut(advance={advance}) needs a cut of at least {advance}; "
-        f"model.cut is {keywords['cut']}."
+        f"model.cut is {keywords['cut']}; take a smaller advance or a larger "
+        "cut."
       )
     return {**keywords, "cut": keywords["cut"] - advance}
 
@@ -29,12 +33,12 @@ def cut(*, advance: int = 1) -> base.Defense:
 
 
 def fedpass() -> base.Defense:
-  """Scale and shift after every layer from passports that parties keep.
+  """Scales and shifts every layer's output by private passports.
 
-  Each layer's output is normalised, then scaled by gamma and shifted by beta,
-  which small trained networks compute from the layer's weights and from fixed
-  random vectors, other ones at every party: see `models.layers.Norm`. A
-  transformer's layers keep their layer norms.
+  Each layer's output is normalised, then scaled by gamma and shifted by beta.
+  Small trained networks compute both from the layer's weights and from fixed
+  random vectors, which differ between parties: see `models.layers.Norm`. The
+  layers of a transformer keep their layer norms.
 
   Source: Gu et al. 2023, "FedPass", equations 3 and 4.
   """

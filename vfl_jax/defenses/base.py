@@ -1,6 +1,6 @@
-"""Where a defence may step in, and what it is given there.
+"""The ports at which a defence may act, and what it is given there.
 
-Nothing here imports another module of this package.
+This module imports no other module of this package.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,9 +17,9 @@ class Moment(NamedTuple):
   """Where in the training a step is.
 
   Attributes:
-    key: of this step, for whoever draws in it.
-    progress: share of all steps that are done, 0 to below 1.
-    rows: training rows of the batch.
+    key: random key of this step.
+    progress: share of all steps that are done, from 0 to below 1.
+    rows: training rows of the batch, `[batch]`.
   """
 
   key: Array
@@ -31,9 +31,10 @@ class Secrets(NamedTuple):
   """What the active party has before training.
 
   Attributes:
-    labels: of the training rows, `[n]`.
+    labels: labels of the training rows, `[n]`.
     num_classes: number of classes.
-    features: its own of the training rows as vectors, `[n, d]`, or None.
+    features: the active party's features of the training rows as vectors,
+      `[n, d]`, or None if it has none.
   """
 
   labels: np.ndarray
@@ -46,7 +47,7 @@ class Prepared(NamedTuple):
 
   Attributes:
     targets: labels `[n]` or distributions `[n, classes]`.
-    codes: arrays that `Defense.targets` and `Defense.decode` are given.
+    codes: arrays that are passed to `Defense.targets` and `Defense.decode`.
   """
 
   targets: np.ndarray
@@ -54,11 +55,11 @@ class Prepared(NamedTuple):
 
 
 class Pairs(NamedTuple):
-  """Samples of a batch that are mixed two by two, as every party knows.
+  """Samples of a batch that are mixed in pairs, announced to every party.
 
   Attributes:
-    partner: for each, the place of the other one in the batch.
-    share: weight of the sample itself; the partner has the rest.
+    partner: position in the batch of each sample's partner, `[batch]`.
+    share: weight of the sample itself, `[batch]`; the partner has the rest.
   """
 
   partner: Array
@@ -66,15 +67,16 @@ class Pairs(NamedTuple):
 
 
 class Guard(NamedTuple):
-  """What the active party puts between the embeddings it gets and its top.
+  """What the active party puts between the received embeddings and its top.
 
   Attributes:
-    init: `init(key, embeddings, num_classes) -> params` on the host, from
-      shapes of the embeddings of passive parties. They train with the top.
-    apply: `apply(params, embeddings, moment) -> (embeddings, cost)` of the
+    init: `init(key, embeddings, num_classes) -> params` on the host, from the
+      shapes of the passive parties' embeddings. The parameters train with the
+      top.
+    apply: `apply(params, embeddings, moment) -> (embeddings, cost)` for the
       passive parties; `moment` is None when the model is used, not trained.
-    penalty: `penalty(params, embeddings, targets, moment) -> cost`, added to
-      the loss (nats) as that of `apply` is; targets `[n, classes]`.
+    penalty: `penalty(params, embeddings, targets, moment) -> cost`, with
+      targets `[n, classes]`. Both costs are added to the loss, in nats.
   """
 
   init: Callable[[Array, tuple, int], PyTree] | None = None
@@ -83,10 +85,10 @@ class Guard(NamedTuple):
 
 
 class Start(NamedTuple):
-  """What a gradient defence begins with.
+  """What a gradient defence is initialised from.
 
   Attributes:
-    key: its own.
+    key: random key of this defence.
     messages: shapes of the gradients of one step, a tuple over parties.
     total: number of training rows.
   """
@@ -97,17 +99,19 @@ class Start(NamedTuple):
 
 
 class Releases(NamedTuple):
-  """What goes down in a training, as far as privacy depends on it.
+  """The properties of a training on which the privacy of its messages depends.
 
   Attributes:
-    epochs: of the training: times that a row's gradient is released.
-    steps: of the training.
+    epochs: number of epochs, which is how often a row's gradient is released.
+    steps: number of training steps.
     batch_size: rows per step.
-    rows: training rows.
-    normalised: whether the top normalises by batch, so that rows meet there.
-    mixed: whether another defence lets rows of a batch meet.
+    rows: number of training rows.
+    normalised: whether the top normalises by batch, which makes the rows of a
+      batch depend on each other.
+    mixed: whether another defence makes the rows of a batch depend on each
+      other.
     before: names of earlier defences that prepare with the labels.
-    after: names of later ones that read labels, or the top, at each step.
+    after: names of later defences that read labels, or the top, at each step.
   """
 
   epochs: int
@@ -121,12 +125,13 @@ class Releases(NamedTuple):
 
 
 class Guarantee(NamedTuple):
-  """A proved statement on label privacy.
+  """A proved statement about label privacy.
 
   Attributes:
-    scope: what is protected, and against what change.
-    epsilon: of differential privacy; infinite for none.
-    delta: its failure probability, 0 for pure.
+    scope: what is protected, and against which observation.
+    epsilon: epsilon of differential privacy; NaN if no guarantee is proved or
+      computed.
+    delta: failure probability; 0 for pure differential privacy.
   """
 
   scope: str
@@ -138,29 +143,29 @@ class Defense(NamedTuple):
   """A defence, as optional pure functions, one per port of the training step.
 
   Attributes:
-    name: as it was asked for.
-    configure: `configure(model_keywords) -> model_keywords` before building
-      (the cut is a defence of this kind).
+    name: name under which it was requested.
+    configure: `configure(model_keywords) -> model_keywords` before the model
+      is built (moving the cut is a defence of this kind).
     prepare: `prepare(key, secrets) -> Prepared` on the host, before training.
     inputs: `inputs(moment, inputs, targets) -> (inputs, targets)` of a batch;
-      what each party does to its own is announced by the active one.
-    pairs: `pairs(moment, size) -> Pairs`, what of `inputs` the active party
-      announces.
+      the active party announces what each party does to its own features.
+    pairs: `pairs(moment, size) -> Pairs`, the part of `inputs` that the active
+      party announces.
     targets: `targets(codes, moment, targets) -> targets` of a batch.
-    guard: between embeddings and top.
-    release: `release(moment, targets) -> weights`, both `[n, classes]`: what
-      goes down to passive parties is the gradient of the loss under these
-      weights of the classes; the top learns from the targets.
+    guard: the `Guard` between embeddings and top.
+    release: `release(moment, targets) -> weights`, both `[n, classes]`: passive
+      parties get the gradient of the loss under these weights of the classes,
+      while the top learns from the targets.
     gradient: an `optax.GradientTransformationExtraArgs` over the tuple of
-      messages going down to passive parties. It starts from a `Start`; extra
-      arguments are `labels` (`[n, classes]`) and `rows` (of the batch).
-    reads: whether the gradient port reads labels: after noise it would undo
-      what the noise proves.
+      messages going down to passive parties. It is initialised from a `Start`;
+      extra arguments are `labels` (`[n, classes]`) and `rows` (of the batch).
+    reads: whether the gradient port reads labels; after noise, reading them
+      would invalidate what the noise proves.
     silent: `silent(progress) -> bool`, whether nothing goes down any more; the
-      bottoms then stay as they are.
-    decode: `decode(codes, logits) -> scores` of the model in use.
+      bottoms then stay unchanged.
+    decode: `decode(codes, logits) -> scores` when the model is used.
     code: `code(codes) -> [classes, classes]`, the target that stands for each
-      class: what an attacker knows who knows the code.
+      class; an attacker who knows the code has this array.
     check: `check(num_classes, kind)` raises ValueError where the defence does
       not apply; kind is what the model reads ("image", "rows", "fields",
       "tokens").

@@ -1,4 +1,4 @@
-"""Several defences as one."""
+"""Combine several defences into one."""
 
 from collections.abc import Sequence
 
@@ -13,10 +13,14 @@ from vfl_jax.runtime import rng
 def chain(defenses: Sequence[base.Defense]) -> base.Defense:
   """One defence that applies the given ones in order at every port.
 
-  Guarantees are not chained: they are asked of each one.
+  Guarantees are not chained: they are asked of each defence by itself.
+
+  Args:
+    defenses: defences in the order in which they act.
 
   Raises:
-    ValueError: when prepared, two that replace labels by distributions.
+    ValueError: when prepared, if a defence that prepares with labels follows
+      one that replaced the labels by distributions.
 
   >>> from vfl_jax.defenses import build
   >>> chain([build("cut", advance=1), build("cut", advance=2)]).configure(
@@ -51,43 +55,47 @@ def chain(defenses: Sequence[base.Defense]) -> base.Defense:
     return announced(_of(moment, 0), size)
 
   def targets(codes, moment, labels):
-    for d, own in zip(defenses, codes, strict=True):
+    for d, defense_codes in zip(defenses, codes, strict=True):
       if d.targets:
-        labels = d.targets(own, moment, labels)
+        labels = d.targets(defense_codes, moment, labels)
     return labels
 
   def release(moment, weights):
     for i, function in enumerate(there("release")):
-      own = rng.stream(moment.key, "release", i)
-      weights = function(moment._replace(key=own), weights)
+      release_key = rng.stream(moment.key, "release", i)
+      weights = function(moment._replace(key=release_key), weights)
     return weights
 
   def silent(progress):
-    found = jnp.bool_(False)
+    stopped = jnp.bool_(False)
     for function in there("silent"):
-      found |= function(progress)
-    return found
+      stopped |= function(progress)
+    return stopped
 
   def decode(codes, scores):
-    for d, own in reversed(list(zip(defenses, codes, strict=True))):
+    for d, defense_codes in reversed(list(zip(defenses, codes, strict=True))):
       if d.decode:
-        scores = d.decode(own, scores)
+        scores = d.decode(defense_codes, scores)
     return scores
 
   def code(codes):
-    for d, own in zip(defenses, codes, strict=True):
-      if d.code:  # distributions: no other follows one
-        return d.code(own)
-    raise AssertionError("asked for without a code")
+    for d, defense_codes in zip(defenses, codes, strict=True):
+      if d.code:  # its targets are distributions: no other code can follow
+        return d.code(defense_codes)
+    raise AssertionError(
+      "no defence of this chain trains on a code of the labels"
+    )
 
   def report(state):
     states = iter(state)
-    found = {}
+    reported = {}
     for d in defenses:
-      own = next(states) if d.gradient else None
-      for quantity, values in (d.report(own) if d.report else {}).items():
-        found[f"{d.name}: {quantity}"] = values
-    return found
+      port_state = next(states) if d.gradient else None
+      for quantity, values in (
+        d.report(port_state) if d.report else {}
+      ).items():
+        reported[f"{d.name}: {quantity}"] = values
+    return reported
 
   gradients = there("gradient")
   only = lambda port, function: function if there(port) else None
@@ -96,7 +104,7 @@ def chain(defenses: Sequence[base.Defense]) -> base.Defense:
     configure=configure,
     prepare=_prepared(defenses) if there("prepare") else None,
     inputs=only("inputs", inputs),
-    # of samples that are mixed twice nobody has pairs
+    # samples that are mixed twice have no single partner
     pairs=pairs if len(mixing) == 1 and mixing[0][1] else None,
     targets=only("targets", targets),
     guard=_guards(there("guard")) if there("guard") else None,
@@ -118,7 +126,7 @@ def _of(moment, i):
 
 
 def _prepared(defenses):
-  """Each one's targets are the labels of the next; codes in a tuple."""
+  """The targets of each defence are the labels of the next; codes: a tuple."""
 
   def prepare(key, secrets):
     targets, codes = np.asarray(secrets.labels), []
@@ -129,19 +137,20 @@ def _prepared(defenses):
       if targets.ndim > 1:
         raise ValueError(
           f"defence {defense.name!r} follows one that has replaced the labels "
-          "by distributions, and needs labels; put it first, or take one."
+          "by distributions, and needs labels; put it first, or use only one "
+          "of the two."
         )
-      own = secrets._replace(labels=targets)
-      found = defense.prepare(rng.stream(key, "defense", i), own)
-      targets = found.targets
-      codes.append(found.codes)
+      current = secrets._replace(labels=targets)
+      prepared = defense.prepare(rng.stream(key, "defense", i), current)
+      targets = prepared.targets
+      codes.append(prepared.codes)
     return base.Prepared(targets, tuple(codes))
 
   return prepare
 
 
 def _guards(guards):
-  """One after the other; every penalty is on what the parties sent."""
+  """Applies guards in order; every penalty acts on what the parties sent."""
 
   def init(key, embeddings, num_classes):
     return [
@@ -153,25 +162,25 @@ def _guards(guards):
 
   def apply(params, embeddings, moment):
     total = jnp.float32(0.0)
-    for i, (g, own) in enumerate(zip(guards, params, strict=True)):
+    for i, (g, guard_params) in enumerate(zip(guards, params, strict=True)):
       if g.apply:
         now = moment and moment._replace(key=rng.stream(moment.key, "guard", i))
-        embeddings, cost = g.apply(own, embeddings, now)
+        embeddings, cost = g.apply(guard_params, embeddings, now)
         total += cost
     return embeddings, total
 
   def penalty(params, embeddings, targets, moment):
     total = jnp.float32(0.0)
-    for g, own in zip(guards, params, strict=True):
+    for g, guard_params in zip(guards, params, strict=True):
       if g.penalty:
-        total += g.penalty(own, embeddings, targets, moment)
+        total += g.penalty(guard_params, embeddings, targets, moment)
     return total
 
   return base.Guard(init, apply, penalty)
 
 
 def _in_order(transformations):
-  """`optax.chain`, but each one's state starts from a key of its own."""
+  """`optax.chain`, but each state is initialised from its own key."""
 
   def init(start):
     return tuple(

@@ -1,10 +1,12 @@
-"""Less of the cut gradients: fewer elements, levels, or none of a row's own."""
+"""Reduce the cut gradients: fewer elements, fewer levels, or batch means."""
 
 import math
 from typing import Literal
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Bool
+from jaxtyping import Float
 import optax
 
 from vfl_jax.config import adaptive
@@ -16,15 +18,15 @@ from vfl_jax.defenses import transforms
 def compression(
   *, share: float = 0.25, over: Literal["batch", "row"] = "batch"
 ) -> base.Defense:
-  """Only the largest elements, exactly so many of them; the rest are zero.
+  """Keeps exactly the given share of largest elements; the rest are zero.
 
   Args:
-    share: of the elements that are kept (Fu et al.: .75, .5, .25, .1).
-    over: the elements of the whole batch compete (Fu et al.), or those of each
-      row.
+    share: share of the elements that are kept (Fu et al.: .75, .5, .25, .1).
+    over: whether the largest elements are chosen in the whole "batch" (Fu et
+      al.) or in each "row".
 
   Raises:
-    ValueError: a share outside (0, 1].
+    ValueError: `share` is outside (0, 1].
 
   Source: Fu et al. 2022, section 6.
   """
@@ -47,16 +49,17 @@ def sparsification(
   share: float = 0.25,
   residual: Literal["row", "position", "none"] = "row",
 ) -> base.Defense:
-  """The largest elements of gradient plus what of it was not sent before.
+  """Sends the largest elements of the gradient plus its unsent residual.
 
   Args:
-    share: of the elements of a batch that are sent.
-    residual: what was not sent is added to the next gradient of the same "row"
-      of the data; public code adds it to whatever row has the same "position"
-      in the next batch; or it is dropped ("none").
+    share: share of the elements of a batch that are sent.
+    residual: what happens to elements that were not sent. "row" adds them to
+      the next gradient of the same row of the data. "position", as in public
+      code, adds them to the row at the same position in the next batch. "none"
+      drops them.
 
   Raises:
-    ValueError: a share outside (0, 1].
+    ValueError: `share` is outside (0, 1].
 
   Source: Aji and Heafield 2017, as in public VFL code.
   """
@@ -73,7 +76,7 @@ def sparsification(
 
   def update(sent, state, params=None, *, rows, **extra):
     del params, extra
-    found, left = [], []
+    compressed, left = [], []
     for message, before in zip(sent, state, strict=True):
       owed = before
       if residual == "row":
@@ -83,14 +86,14 @@ def sparsification(
       count = max(1, round(share * matrix.size))
       flat = matrix.reshape(1, -1)
       kept = largest(jnp.abs(flat), count).reshape(matrix.shape)
-      found.append(back(jnp.where(kept, matrix, 0.0)))
+      compressed.append(back(jnp.where(kept, matrix, 0.0)))
       rest = back(jnp.where(kept, 0.0, matrix))
       if residual == "row":
         rest = jax.tree.map(lambda a, r: a.at[rows].set(r), before, rest)
       elif residual == "none":
         rest = before
       left.append(rest)
-    return tuple(found), tuple(left)
+    return tuple(compressed), tuple(left)
 
   return base.Defense(
     gradient=optax.GradientTransformationExtraArgs(init, update),
@@ -101,18 +104,18 @@ def sparsification(
 def discrete(
   *, bound: float = 0.03, bins: int = 12, clip: bool = True
 ) -> base.Defense:
-  """Elements rounded to multiples of 2 * bound / bins ("multistep").
+  """Rounds elements to multiples of 2 * bound / bins ("multistep").
 
   Args:
-    bound: of the levels, in units of the gradient (Fu et al.: .03, and .001
+    bound: largest level, in units of the gradient (Fu et al.: .03, and .001
       on Criteo).
-    bins: between -bound and bound (Fu et al.: 6 to 24).
-    clip: elements beyond the bound become the bound; public code lets them be
-      larger multiples.
+    bins: number of bins between -bound and bound (Fu et al.: 6 to 24).
+    clip: whether elements beyond the bound are set to the bound; public code
+      lets them be larger multiples.
 
   Raises:
-    ValueError: a bound that is not positive, or bins not even and positive
-      (zero and both bounds are levels).
+    ValueError: `bound` is not positive, or `bins` is not even and positive
+      (zero and both bounds must be levels).
 
   Source: Dryden et al. 2016, as in Fu et al. 2022, section 6 ("DiscreteSGD").
   """
@@ -132,14 +135,14 @@ def discrete(
 
 
 def sign(*, size: float = 0.0) -> base.Defense:
-  """The sign of every element, times one size.
+  """Sends the sign of every element, times one common size.
 
   Args:
-    size: of all elements; 0 takes the mean size of those of the batch, so that
-      learning rates keep their meaning.
+    size: size of all elements; 0 is the mean absolute value over the batch, so
+      that learning rates keep their meaning.
 
   Raises:
-    ValueError: a negative size.
+    ValueError: `size` is negative.
 
   Source: Bernstein et al. 2018, "signSGD".
   """
@@ -154,9 +157,10 @@ def sign(*, size: float = 0.0) -> base.Defense:
 
 
 def average() -> base.Defense:
-  """Every row gets the mean of its batch: nothing of its own comes down.
+  """Sends every row the mean gradient of its batch.
 
-  What a batch has in common still does, and bottoms still learn a little.
+  No information about a single row comes down. What the rows of a batch have
+  in common does, so bottoms still learn a little.
   """
 
   def mean(g):
@@ -168,54 +172,60 @@ def average() -> base.Defense:
   )
 
 
-def largest(size: jax.Array, count: int) -> jax.Array:
-  """Which `count` elements of each row are the largest, `[n, d]` of bool.
+def largest(
+  size: Float[jax.Array, "rows width"], count: int
+) -> Bool[jax.Array, "rows width"]:
+  """Which `count` elements of each row are the largest.
 
-  Exactly so many: of equal ones the first. The bound is found bit by bit, as
-  floats that are not negative are ordered as their bits are; a sort takes ten
-  times as long.
+  Exactly `count` are chosen; among equal elements, the first ones. The bound
+  is found bit by bit, because non-negative floats are ordered as their bits
+  are. A sort takes ten times as long.
+
+  Args:
+    size: non-negative numbers.
+    count: number of elements to choose in each row.
   """
   bits = jax.lax.bitcast_convert_type(size.astype(jnp.float32), jnp.uint32)
   ones = jnp.ones((size.shape[1], 1), jnp.float32)
 
   def unsettled(carry):
-    i, _, found = carry
-    return (i < 31) & jnp.any(found != count)
+    i, _, passing = carry
+    return (i < 31) & jnp.any(passing != count)
 
   def narrower(carry):
-    i, bound, found = carry
+    i, bound, passing = carry
     higher = bound | (jnp.uint32(1) << (30 - i).astype(jnp.uint32))
-    # a product counts in half the time of a sum, exactly up to 2^24
-    there = (bits >= higher).astype(jnp.float32) @ ones
-    enough = there >= count
+    # a product counts twice as fast as a sum, and is exact up to 2^24
+    reaching = (bits >= higher).astype(jnp.float32) @ ones
+    enough = reaching >= count
     return (
       i + 1,
       jnp.where(enough, higher, bound),
-      jnp.where(enough, there, found),
+      jnp.where(enough, reaching, passing),
     )
 
   start = jnp.zeros((len(size), 1), jnp.uint32)
   everything = jnp.full((len(size), 1), float(size.shape[1]), jnp.float32)
-  _, bound, found = jax.lax.while_loop(
+  _, bound, passing = jax.lax.while_loop(
     unsettled, narrower, (jnp.int32(0), start, everything)
   )
-  # where every bit is settled and still too many pass, some are equal
+  # if every bit is settled and still too many pass, some elements are equal
   return jax.lax.while_loop(
     lambda carry: jnp.any(carry[1] > count),
-    lambda carry: (_firsts(bits, bound, count), jnp.zeros_like(found)),
-    (bits >= bound, found),
+    lambda carry: (_firsts(bits, bound, count), jnp.zeros_like(passing)),
+    (bits >= bound, passing),
   )[0]
 
 
 def _firsts(bits: jax.Array, bound: jax.Array, count: int) -> jax.Array:
-  """Those above the bound, and of those on it the first ones."""
+  """The elements above the bound, and the first ones equal to it."""
   more, equal = bits > bound, (bits == bound).astype(jnp.float32)
   room = count - jnp.sum(more.astype(jnp.float32), 1, keepdims=True)
   return more | ((equal > 0) & (_running(equal) <= room))
 
 
 def _running(numbers: jax.Array) -> jax.Array:
-  """Cumulative sums along rows, by products of blocks: those are vectorised."""
+  """Cumulative sums along rows, by products of blocks, which are vectorised."""
   n, d = numbers.shape
   side = 128
   padded = jnp.pad(numbers, ((0, 0), (0, -d % side))).reshape(n, -1, side)

@@ -1,4 +1,4 @@
-"""Defences that train on something else than the labels, drawn once."""
+"""Defences that train on substitutes for the labels, drawn once."""
 
 import functools
 import math
@@ -17,21 +17,24 @@ from vfl_jax.defenses import compression
 from vfl_jax.models import perceptron
 from vfl_jax.runtime import rng
 
-_WIDEST = 4096  # hidden units of an encoder, however many classes
-_STEPS = 1000  # of its training
+_WIDEST = 4096  # largest number of hidden units of an encoder
+_STEPS = 1000  # steps of its training
 _BATCH = 128
-_TRIES = 8  # trainings of an encoder, until no class stands for itself
+_TRIES = 8  # largest number of trainings of an encoder, see `cae`
 
 
 def label_dp(*, epsilon: float = 1.0) -> base.Defense:
   """Randomised response: each training label is kept or redrawn, once.
 
   The true class has probability e^eps / (e^eps + C - 1), every other class
-  1 / (e^eps + C - 1): the labels themselves, and so all that is computed from
+  1 / (e^eps + C - 1). The labels themselves, and so everything computed from
   them, are epsilon-differentially private, exactly and once for all epochs.
 
+  Args:
+    epsilon: epsilon of label differential privacy.
+
   Raises:
-    ValueError: epsilon is not positive.
+    ValueError: `epsilon` is not positive.
 
   Source: Warner 1965; Ghazi et al. 2021.
   """
@@ -40,7 +43,7 @@ def label_dp(*, epsilon: float = 1.0) -> base.Defense:
   def prepare(key, secrets):
     generator = rng.generator(key)
     classes, labels = secrets.num_classes, np.asarray(secrets.labels)
-    # e^eps / (e^eps + C - 1), also where e^eps is out of range
+    # e^eps / (e^eps + C - 1), also where e^eps would overflow
     keep = 1 / (1 + (classes - 1) * math.exp(-epsilon))
     kept = generator.random(len(labels)) < keep
     shift = generator.integers(1, classes, len(labels))
@@ -55,19 +58,20 @@ def label_dp(*, epsilon: float = 1.0) -> base.Defense:
 
 
 def kdk(*, k: int = 3, epsilon: float = 0.65) -> base.Defense:
-  """Soft labels: the truth and the k - 1 classes a teacher finds nearest.
+  """Soft labels: the truth and the k - 1 classes a teacher finds likeliest.
 
-  The truth gets 1 - epsilon, each other one epsilon / (k - 1). The teacher is
-  a logistic regression on the active party's own features; where it has none
-  the companions are drawn at random, per sample, which is ours.
+  The truth gets 1 - epsilon, each of the other classes epsilon / (k - 1). The
+  teacher is a logistic regression on the active party's own features. If the
+  party has no features, the other classes are drawn at random for each sample,
+  which is ours.
 
   Args:
-    k: classes that share a label.
-    epsilon: what the others get in all (published: .65).
+    k: number of classes that share a label.
+    epsilon: total probability of the other classes (published: .65).
 
   Raises:
-    ValueError: k below 2; or epsilon outside (0, (k - 1) / k), from where the
-      truth would not be the most likely class.
+    ValueError: `k` is below 2; or `epsilon` is outside (0, (k - 1) / k), beyond
+      which the truth would not be the most likely class.
 
   Source: Arazzi et al. 2024, "KDk".
   """
@@ -76,7 +80,8 @@ def kdk(*, k: int = 3, epsilon: float = 0.65) -> base.Defense:
   if not 0 < epsilon < (k - 1) / k:
     raise ValueError(
       f"defence 'kdk': epsilon is {epsilon}; take above 0 and below (k - 1) / "
-      f"k = {(k - 1) / k:.3g}, from where the truth is not the mode, or more k."
+      f"k = {(k - 1) / k:.3g}, so that the truth stays the most likely class, "
+      "or a larger k."
     )
 
   def check(num_classes, kind):
@@ -111,21 +116,23 @@ def kdk(*, k: int = 3, epsilon: float = 0.65) -> base.Defense:
 def cae(
   *, confusion: float = 1.0, steps: int = _STEPS, learning_rate: float = 1e-3
 ) -> base.Defense:
-  """Training on labels that an autoencoder has disguised.
+  """Trains on labels that an autoencoder has disguised.
 
-  The encoder maps one-hot labels to distributions whose largest class is not
-  the truth (it is trained anew while one is, at most 8 times); the active party
-  decodes the predictions. Whoever knows a few labels sees through it, as any
-  code that is the same for all samples; two classes it can only swap, whatever
-  the confusion.
+  The encoder maps one-hot labels to distributions in which another class than
+  the true one should be the most likely. At most 8 trainings are tried until
+  this holds for all classes; the training with the fewest exceptions is kept.
+  The active party decodes the predictions. An attacker who knows a few labels
+  can undo any code that is the same for all samples. With two classes the code
+  can only swap them, whatever the confusion.
 
   Args:
-    confusion: lambda of the paper, 0 to 2: the weight of the entropy.
-    steps: of Adam, on batches of 128 random labels.
-    learning_rate: of Adam.
+    confusion: weight of the entropy, lambda in the paper, 0 to 2.
+    steps: number of Adam steps, on batches of 128 random labels.
+    learning_rate: learning rate of Adam.
 
   Raises:
-    ValueError: a confusion outside [0, 2], or no steps.
+    ValueError: `confusion` is outside [0, 2], `steps` is below 1, or
+      `learning_rate` is not positive.
 
   Source: Zou et al. 2022, "Defending batch-level label inference and
   replacement attacks in vertical federated learning": encoder and decoder of
@@ -161,6 +168,11 @@ def dcae(
 ) -> base.Defense:
   """`cae` with `discrete` gradients.
 
+  Args:
+    confusion: see `cae`.
+    bound: see `compression.discrete`.
+    bins: see `compression.discrete`.
+
   Raises:
     ValueError: as `cae` and `discrete`.
   """
@@ -170,7 +182,7 @@ def dcae(
 
 
 def _taught(features, labels, classes):
-  """Probabilities of a teacher, `[n, classes]`."""
+  """Class probabilities of a teacher, `[n, classes]`."""
   from sklearn import linear_model
   from sklearn import pipeline
   from sklearn import preprocessing
@@ -179,9 +191,9 @@ def _taught(features, labels, classes):
     preprocessing.StandardScaler(),
     linear_model.LogisticRegression(max_iter=1000),
   ).fit(features, labels)
-  found = np.zeros((len(labels), classes))
-  found[:, teacher[-1].classes_] = teacher.predict_proba(features)
-  return found
+  probabilities = np.zeros((len(labels), classes))
+  probabilities[:, teacher[-1].classes_] = teacher.predict_proba(features)
+  return probabilities
 
 
 def _network(classes):
@@ -192,36 +204,36 @@ def _network(classes):
 def _code(key, *options) -> tuple[np.ndarray, Any]:
   """The code of every class, `[classes, classes]`, and the decoder."""
   classes = np.arange(options[0])
-  found, fewest = None, len(classes) + 1
+  best, fewest = None, len(classes) + 1
   for i in range(_TRIES):
     code, decoder = _training(*options)(rng.fold_in(key, i))
     bare = int((np.argmax(code, 1) == classes).sum())
     if bare < fewest:
-      found, fewest = (code, decoder), bare
+      best, fewest = (code, decoder), bare
     if not bare:
       break
-  return jax.tree.map(np.asarray, found)
+  return jax.tree.map(np.asarray, best)
 
 
 @functools.lru_cache
 def _training(classes, confusion, steps, learning_rate):
-  """One program for all seeds."""
+  """Builds the training of an autoencoder, one program for all seeds."""
   init, apply = _network(classes)
   optimizer = optax.adam(learning_rate)
   eye = jnp.eye(classes)
 
   def loss(params: Any, labels):
     encoder, decoder = params
-    # of every class once: a batch repeats them, up to its size in classes
-    every = jax.nn.log_softmax(apply(encoder, eye))
-    back = jax.nn.log_softmax(apply(decoder, jnp.exp(every)))[labels]
-    logs = every[labels]
+    # each class is encoded once, because the labels of a batch repeat
+    log_codes = jax.nn.log_softmax(apply(encoder, eye))
+    back = jax.nn.log_softmax(apply(decoder, jnp.exp(log_codes)))[labels]
+    logs = log_codes[labels]
     code = jnp.exp(logs)
-    own = jax.nn.one_hot(labels, classes)
-    right = -(own * back).sum(1).mean()
+    truth = jax.nn.one_hot(labels, classes)
+    right = -(truth * back).sum(1).mean()
     entropy = -(code * logs).sum(1).mean()
-    # bounded, or the truth's share would be driven to nothing for ever
-    wrong = jnp.minimum(-(own * logs).sum(1), 10.0).mean()
+    # bounded, or the truth's probability would shrink without end
+    wrong = jnp.minimum(-(truth * logs).sum(1), 10.0).mean()
     return 10 * right - confusion * entropy - wrong
 
   def step(carry, labels):

@@ -1,7 +1,8 @@
-"""Bottoms that only ever see merged classes."""
+"""Train the bottoms on merged classes only."""
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Integer
 import numpy as np
 
 from vfl_jax.config import adaptive
@@ -12,28 +13,29 @@ from vfl_jax.runtime import rng
 
 
 def lcd(*, weight: float = 10.0, share: float = 0.7) -> base.Defense:
-  """Two classes under one label while bottoms train; then the top alone.
+  """Merges pairs of classes while the bottoms train; then trains the top alone.
 
-  For the first part of the training pairs of classes share a label, and
-  embeddings of one label are drawn to a centre of their own. Then nothing goes
-  down any more: the bottoms stay, and the top learns the true labels.
+  In the first part of the training, pairs of classes share a label, and the
+  embeddings of each label are drawn to a common centre. After that nothing
+  goes down any more: the bottoms stay unchanged, and the top learns the true
+  labels.
 
-  Which classes share a label: those whose means are nearest (by cosine, pair
-  after pair) in the active party's own features, where it has some; else at
+  Classes share a label if their means in the active party's own features are
+  nearest (by cosine, pair after pair). If it has no features, the pairs are
   random.
 
   Args:
-    weight: of the centre loss, the squared distance from the centre per
-      element (the published 1 and 10 are of its sum, under which the bottom of
-      a wide map does not train).
-    share: of the training that goes to merged labels.
+    weight: weight of the centre loss, the mean over elements of the squared
+      distance from the centre (the published 1 and 10 are weights of the sum,
+      under which the bottom of a wide map does not train).
+    share: share of the training that uses merged labels.
 
   Raises:
-    ValueError: a negative weight, or a share outside (0, 1).
+    ValueError: `weight` is negative, or `share` is outside (0, 1).
 
-  Source: "LCD", label compression and embedding compaction; its published code
+  Source: "LCD", label compression and embedding compaction. Its published code
   finds the pairs in embeddings of a training that leaks the true labels, and
-  says so.
+  states this.
   """
   bounds.within("lcd", "weight", weight, 0, float("inf"))
   if not 0 < share < 1:
@@ -58,7 +60,10 @@ def lcd(*, weight: float = 10.0, share: float = 0.7) -> base.Defense:
 
   def targets(codes, moment, labels):
     if labels.ndim > 1:
-      raise ValueError("defence 'lcd' needs hard labels; take it alone.")
+      raise ValueError(
+        "defence 'lcd' needs hard labels, and another defence has replaced "
+        "them by distributions; take 'lcd' alone."
+      )
     return jnp.where(merging(moment), codes[labels], labels)
 
   def init(key, embeddings, num_classes):
@@ -91,8 +96,15 @@ def lcd(*, weight: float = 10.0, share: float = 0.7) -> base.Defense:
   )
 
 
-def pairs(key: jax.Array, secrets: base.Secrets) -> np.ndarray:
-  """The merged label of every class, two by two, nearest class means first."""
+def pairs(
+  key: jax.Array, secrets: base.Secrets
+) -> Integer[np.ndarray, " classes"]:
+  """The merged label of every class; the nearest class means pair up first.
+
+  Args:
+    key: random key of the pairs, used where there are no features.
+    secrets: labels and features of the active party.
+  """
   classes = secrets.num_classes
   merged = np.zeros(classes, np.int32)
   if secrets.features is None:

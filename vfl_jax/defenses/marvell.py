@@ -1,14 +1,16 @@
 """Marvell: noise shaped so that two classes of gradients look alike.
 
-The gradients of each class are taken for an isotropic Gaussian; the noise of
-each class is along the difference of the means and isotropic across, and is
-chosen to minimise the symmetric divergence of what is sent.
+The gradients of each class are modelled as an isotropic Gaussian. The noise of
+each class has one variance along the difference of the class means and one
+across it, chosen to minimise the symmetric divergence of what is sent.
 """
 
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Bool
+from jaxtyping import Float
 import optax
 
 from vfl_jax.config import bounds
@@ -16,16 +18,16 @@ from vfl_jax.defenses import base
 from vfl_jax.defenses import transforms
 from vfl_jax.runtime import rng
 
-_GRID = 17  # points per axis, and round after round on a smaller square
+_GRID = 17  # points per axis of the grid, which shrinks in every round
 _ROUNDS = 9
-_MEMORY = 0.98  # of the running mean of what is reported
+_MEMORY = 0.98  # decay of the running mean that is reported
 
 
 class Statistics(NamedTuple):
-  """Of the gradients of a batch.
+  """Statistics of the gradients of a batch.
 
   Attributes:
-    share: of the positive class.
+    share: share of the positive class.
     gap: squared distance of the class means.
     spread: variance per element of the negative and the positive class.
     width: number of elements of a row.
@@ -41,8 +43,8 @@ class Noise(NamedTuple):
   """Variances of the noise: negative and positive class.
 
   Attributes:
-    along: the difference of the class means; at least that across.
-    across: in every other direction.
+    along: variance along the difference of the class means, at least `across`.
+    across: variance in every other direction.
   """
 
   along: tuple[jax.Array, jax.Array]
@@ -50,7 +52,10 @@ class Noise(NamedTuple):
 
 
 class MarvellState(NamedTuple):
-  """Key of the next step; running mean divergence by party, and its weight."""
+  """The key of the next step and the running mean divergence of each party.
+
+  `weight` is the total weight in that running mean.
+  """
 
   key: jax.Array
   divergence: jax.Array
@@ -58,17 +63,17 @@ class MarvellState(NamedTuple):
 
 
 def marvell(*, strength: float = 1.0) -> base.Defense:
-  """Noise of power `strength` * |difference of the class means|^2.
+  """Adds noise of power `strength` * |difference of the class means|^2.
 
   Two classes only. The report has the divergence (sumKL) of what was sent and
-  the bound on an attack's AUC that follows from it, if the gradients are as
-  Gaussian as the defence takes them to be.
+  the bound on an attack's AUC that follows from it if the gradients are
+  Gaussian, as the defence assumes.
 
   Args:
-    strength: s of the paper, .1 to 25.
+    strength: s in the paper, .1 to 25.
 
   Raises:
-    ValueError: a negative strength.
+    ValueError: `strength` is negative.
 
   Source: Li et al. 2022, section 4.2, theorems 1 and 2.
   """
@@ -85,15 +90,15 @@ def marvell(*, strength: float = 1.0) -> base.Defense:
     del params, extra
     positive = labels[:, 1] > labels[:, 0]
     key, after = transforms.following(transforms.KeyState(state.key))
-    found, sums = [], []
+    noisy_messages, sums = [], []
     for party, message in enumerate(sent):
       g, back = transforms.rows(message)
       noisy, divergence = _sent(rng.fold_in(key, party), g, positive, strength)
-      found.append(back(noisy))
+      noisy_messages.append(back(noisy))
       sums.append(divergence)
     both = jnp.any(positive) & jnp.any(~positive)
     blend = jnp.where(both, 1 - _MEMORY, 0.0)
-    return tuple(found), MarvellState(
+    return tuple(noisy_messages), MarvellState(
       after.key,
       (1 - blend) * state.divergence + blend * jnp.stack(sums),
       (1 - blend) * state.weight + blend,
@@ -112,8 +117,14 @@ def marvell(*, strength: float = 1.0) -> base.Defense:
   )
 
 
-def statistics(g: jax.Array, positive: jax.Array) -> tuple[Statistics, tuple]:
-  """Of gradients `[n, d]`; and the two class means.
+def statistics(
+  g: Float[jax.Array, "rows width"], positive: Bool[jax.Array, " rows"]
+) -> tuple[Statistics, tuple]:
+  """Statistics of the gradients of a batch, and the two class means.
+
+  Args:
+    g: gradients.
+    positive: whether each row is of the positive class.
 
   Source: Li et al. 2022, section 4.2: the spread of a class is its mean
   squared distance from its mean, per element.
@@ -134,7 +145,7 @@ def divergence(about: Statistics, noise: Noise) -> Any:
   u, v = about.spread
   a0, a1 = noise.along[0] + u, noise.along[1] + v
   c0, c1 = noise.across[0] + u, noise.across[1] + v
-  # a/b + b/a - 2 written so that nothing cancels
+  # a/b + b/a - 2, written without cancellation
   across = (about.width - 1) * (c0 - c1) ** 2 / (c0 * c1)
   along = (a0 - a1) ** 2 / (a0 * a1) + about.gap * (1 / a0 + 1 / a1)
   return 0.5 * (across + along)
@@ -150,29 +161,33 @@ def power(about: Statistics, noise: Noise) -> Any:
 
 
 def solve(about: Statistics, allowed: jax.Array) -> Noise:
-  """The noise of at most this power with the least divergence.
+  """The noise of at most the allowed power with the least divergence.
 
-  All the power is spent, and only the class of the smaller spread gets noise
-  across (more of it on both sides only costs power): two unknowns are left,
-  that noise and how the rest is split. A square of both is searched by a grid
-  that shrinks round after round, always holding the best point.
+  All the power is spent. Only the class with the smaller spread gets noise
+  across the difference of the means, because more of it on both classes only
+  costs power. Two unknowns remain: that noise, and how the rest of the power
+  is split. A grid over both shrinks in every round around the best point.
+
+  Args:
+    about: statistics of the gradients.
+    allowed: largest expected squared norm of the noise on a row.
 
   Returns:
-    Variances; zeros where a class is missing or nothing tells them apart.
+    Variances; zeros where a class is missing or the class means are equal.
   """
   u, v = about.spread
-  swap = u > v  # so that the first class has the smaller spread
+  swap = u > v  # makes the first class the one with the smaller spread
   share = jnp.where(swap, about.share, 1 - about.share)
   share = jnp.clip(share, 1e-6, 1 - 1e-6)
   low, high = jnp.minimum(u, v), jnp.maximum(u, v)
   tiny = 1e-12 * (about.gap + high) + 1e-37
   d = about.width
-  # across: up to what all the power can pay for, and to where spreads are even
+  # noise across is limited by the power and by the point of equal spreads
   most = jnp.minimum(allowed / (share * d), high - low) if d > 1 else 0.0
 
   def noise(x, y):
-    """Of points in the unit square."""
-    # not quite all of it, where how the rest is split would not matter
+    """The noise at points of the unit square."""
+    # not quite all the power: the split of a rest of zero would not matter
     across = x * (1 - 1e-4) * most
     rest = allowed - share * d * across  # what is spent on the first class
     rest = jnp.maximum(rest, 0.0)
@@ -203,18 +218,20 @@ def solve(about: Statistics, allowed: jax.Array) -> Noise:
     closer,
     (jnp.float32(0.5), jnp.float32(0.5), jnp.float32(0.5)),
   )
-  found = noise(x, y)
-  there = (about.share > 0) & (about.share < 1) & (about.gap > 0)
+  optimum = noise(x, y)
+  solvable = (about.share > 0) & (about.share < 1) & (about.gap > 0)
 
   def placed(pair):
-    a, b = (jnp.where(there, part, 0.0) for part in pair)
+    a, b = (jnp.where(solvable, variance, 0.0) for variance in pair)
     return jnp.where(swap, b, a), jnp.where(swap, a, b)
 
-  return Noise(placed(found.along), placed(found.across))
+  return Noise(placed(optimum.along), placed(optimum.across))
 
 
-def auc_bound(divergence: jax.Array) -> jax.Array:
-  """The largest AUC any attack has on messages of this sumKL, at most 1.
+def auc_bound(
+  divergence: Float[jax.Array, "*shape"],
+) -> Float[jax.Array, "*shape"]:
+  """The largest AUC of any attack on messages with this sumKL, at most 1.
 
   Source: Li et al. 2022, theorem 1.
   """

@@ -1,4 +1,4 @@
-"""Samples of a batch mixed two by two, labels with them."""
+"""Mix samples of a batch in pairs, together with their labels."""
 
 from typing import Literal
 
@@ -14,19 +14,19 @@ from vfl_jax.runtime import rng
 def mixup(
   *, alpha: float = 1.0, per: Literal["batch", "row"] = "batch"
 ) -> base.Defense:
-  """Every party mixes its features of two samples as the active one says.
+  """Every party mixes its features of the pairs that the active party names.
 
   x := a * x_i + (1 - a) * x_j for all parties and a * y_i + (1 - a) * y_j at
-  the active party; a is drawn from Beta(alpha, alpha) and at least a half, so
-  that what comes down belongs mostly to i. Parties know who was mixed with
-  whom, and by how much.
+  the active party. The share a is drawn from Beta(alpha, alpha) and is at
+  least a half, so that what comes down belongs mostly to i. All parties know
+  the pairs and the shares.
 
   Args:
-    alpha: of the Beta distribution.
-    per: one a for a "batch", as published, or for every "row".
+    alpha: parameter of the Beta distribution.
+    per: whether one a is drawn per "batch", as published, or per "row".
 
   Raises:
-    ValueError: alpha is not positive.
+    ValueError: `alpha` is not positive.
 
   Source: Zhang et al. 2018, as in public VFL code.
   """
@@ -37,7 +37,7 @@ def mixup(
     if kind in ("fields", "tokens"):
       raise ValueError(
         f"defence 'mixup' mixes numbers, and the model reads {kind}, which are "
-        "ids; take another one, or data.encoding='onehot' for a table."
+        "ids; take another defence, or data.encoding='onehot' for a table."
       )
 
   def pairs(moment, size):
@@ -48,11 +48,11 @@ def mixup(
     return base.Pairs(order, share)
 
   def inputs(moment, x, targets):
-    found = pairs(moment, len(targets))
+    announced = pairs(moment, len(targets))
 
     def mixed(a):
-      own = found.share.reshape(-1, *[1] * (a.ndim - 1))
-      return own * a + (1 - own) * a[found.partner]
+      weight = announced.share.reshape(-1, *[1] * (a.ndim - 1))
+      return weight * a + (1 - weight) * a[announced.partner]
 
     return jax.tree.map(mixed, x), mixed(targets)
 

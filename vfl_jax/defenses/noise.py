@@ -17,12 +17,13 @@ def gaussian(*, scale: float = 1e-3, clip: float = 0.0) -> base.Defense:
   """Gaussian noise of standard deviation `scale` on every element.
 
   Args:
-    scale: of the noise, in units of the gradient (Fu et al. try 1e-4 to 1e-1).
-    clip: bound on each row's Euclidean norm before the noise; 0 is none, and
-      then there is no privacy guarantee.
+    scale: standard deviation of the noise, in units of the gradient (Fu et al.
+      try 1e-4 to 1e-1).
+    clip: bound on each row's Euclidean norm before the noise; 0 is no bound,
+      and then there is no privacy guarantee.
 
   Raises:
-    ValueError: a negative scale or clip.
+    ValueError: `scale` or `clip` is negative.
 
   Source: Fu et al. 2022, section 6; Dwork and Roth 2014 for the guarantee.
   """
@@ -45,11 +46,12 @@ def laplace(*, scale: float = 1e-3, clip: float = 0.0) -> base.Defense:
   """Laplace noise of scale `scale` on every element.
 
   Args:
-    scale: of the noise, in units of the gradient.
-    clip: bound on each row's L1 norm before the noise; 0 is none.
+    scale: scale of the noise, in units of the gradient.
+    clip: bound on each row's L1 norm before the noise; 0 is no bound, and then
+      there is no privacy guarantee.
 
   Raises:
-    ValueError: a negative scale or clip.
+    ValueError: `scale` or `clip` is negative.
 
   Source: as `gaussian`.
   """
@@ -73,8 +75,11 @@ def isotropic(*, ratio: float = 1.0) -> base.Defense:
 
   Its standard deviation is ratio * max norm / sqrt(d).
 
+  Args:
+    ratio: expected norm of the noise over the largest norm of a row.
+
   Raises:
-    ValueError: a negative ratio.
+    ValueError: `ratio` is negative.
 
   Source: Li et al. 2022, section 5 ("iso").
   """
@@ -95,8 +100,9 @@ def max_norm(*, noise: Literal["along", "isotropic"] = "along") -> base.Defense:
   """Noise that gives every row the largest expected squared norm of the batch.
 
   Args:
-    noise: "along" the row itself, as published, by which its direction up to
-      the sign stays; "isotropic" is what some frameworks ship under the name.
+    noise: "along" the row itself, as published, which keeps the row's
+      direction up to its sign; or "isotropic", which some frameworks ship
+      under the same name.
 
   Source: Li et al. 2022, section 4.1.
   """
@@ -120,8 +126,9 @@ def perpendicular(*, low: float = 1.0, high: float = 10.0) -> base.Defense:
   """Noise at right angles to each row, of a random norm.
 
   Args:
-    low: least norm of the noise, as a multiple of the largest of the batch.
-    high: largest norm.
+    low: smallest norm of the noise, as a multiple of the largest norm of a row
+      in the batch.
+    high: largest norm of the noise, in the same units.
 
   Raises:
     ValueError: not 0 <= low <= high.
@@ -149,16 +156,19 @@ def perpendicular(*, low: float = 1.0, high: float = 10.0) -> base.Defense:
 
 
 def grad_perturb(*, epsilon: float = 1.0) -> base.Defense:
-  """The gradients of all classes, in random amounts, added to a row's own.
+  """Adds the gradients of all classes, in random amounts, to each row's own.
 
-  g + sum_c u_c g^(c) with u_c ~ Laplace(2 / epsilon) and g^(c) the gradient
-  were c the label. The loss is linear in the one-hot label, so that this is
-  the gradient under a label with Laplace noise on it: the pass back through
-  the first stage of the top is for passive parties, and those above it are
-  gone through twice.
+  The message is g + sum_c u_c g^(c), with u_c ~ Laplace(2 / epsilon) and g^(c)
+  the gradient if the label were c. The loss is linear in the one-hot label, so
+  this is the gradient under a label with Laplace noise. The backward pass
+  through the first stage of the top is done for the passive parties only; the
+  stages above it are passed twice.
+
+  Args:
+    epsilon: epsilon of label differential privacy of one release.
 
   Raises:
-    ValueError: epsilon is not positive.
+    ValueError: `epsilon` is not positive.
 
   Source: Yang et al. 2022, "Differentially private label protection in split
   learning" (TPSL).

@@ -1,7 +1,7 @@
-"""What embeddings may say of labels: penalties and a bottleneck.
+"""Limit what embeddings reveal about labels: penalties and a bottleneck.
 
-All of them act on the embeddings of passive parties, at the active party, and
-reach the bottoms through the gradients that come down.
+All of these defences act at the active party, on the embeddings of passive
+parties, and reach the bottoms through the gradients that come down.
 """
 
 import math
@@ -9,6 +9,8 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float
+from jaxtyping import Num
 import numpy as np
 
 from vfl_jax.config import adaptive
@@ -23,14 +25,14 @@ def mid(*, weight: float = 0.01) -> base.Defense:
   """A variational bottleneck between every embedding and the top.
 
   z = mean(h) + deviation(h) * noise, both linear in h along its last axis, and
-  the divergence of z from a standard normal is added to the loss. The model in
-  use takes the mean.
+  the divergence of z from a standard normal is added to the loss. After
+  training, the model uses the mean.
 
   Args:
-    weight: of the divergence (nats per sample; published: .001 to 1).
+    weight: weight of the divergence (nats per sample; published: .001 to 1).
 
   Raises:
-    ValueError: a negative weight.
+    ValueError: `weight` is negative.
 
   Source: Zou et al. 2023, "Mutual information regularization for vertical
   federated learning".
@@ -62,22 +64,22 @@ def mid(*, weight: float = 0.01) -> base.Defense:
     ]
 
   def apply(params, embeddings, moment):
-    found, cost = [], jnp.float32(0.0)
+    bottlenecked, cost = [], jnp.float32(0.0)
     for k, (maps, h) in enumerate(zip(params, embeddings, strict=True)):
       leaves, back = transforms.leaves(h)
-      parts = []
-      for i, (own, leaf) in enumerate(zip(maps, leaves, strict=True)):
-        mean = leaf @ own["mean"]["kernel"] + own["mean"]["bias"]
+      codes = []
+      for i, (layer, leaf) in enumerate(zip(maps, leaves, strict=True)):
+        mean = leaf @ layer["mean"]["kernel"] + layer["mean"]["bias"]
         if moment is None:
-          parts.append(mean)
+          codes.append(mean)
           continue
-        logs = own["log_deviation"]
+        logs = layer["log_deviation"]
         log = jnp.clip(leaf @ logs["kernel"] + logs["bias"], -8.0, 4.0)
         noise = rng.normal(rng.stream(moment.key, "mid", k, i), leaf.shape)
-        parts.append(mean + jnp.exp(log) * noise)
+        codes.append(mean + jnp.exp(log) * noise)
         cost += gaussian_divergence(mean, log).sum() / len(leaf)
-      found.append(back(parts))
-    return tuple(found), weight * cost
+      bottlenecked.append(back(codes))
+    return tuple(bottlenecked), weight * cost
 
   return base.Defense(
     guard=base.Guard(init=init, apply=apply), adaptive=adaptive.STRONGER
@@ -87,14 +89,14 @@ def mid(*, weight: float = 0.01) -> base.Defense:
 def dcor(
   *, weight: float = 0.1, form: Literal["log", "squared"] = "log"
 ) -> base.Defense:
-  """The distance correlation of embeddings and labels, added to the loss.
+  """Adds the distance correlation of embeddings and labels to the loss.
 
   Args:
-    weight: of the mean over passive parties (published: 1e-4 to 1).
-    form: "log" of the distance correlation, as published, or its "squared".
+    weight: weight of the mean over passive parties (published: 1e-4 to 1).
+    form: "log" of the distance correlation, as published, or "squared".
 
   Raises:
-    ValueError: a negative weight.
+    ValueError: `weight` is negative.
 
   Source: Sun et al. 2022, "Label leakage and protection from forward embedding
   in vertical federated learning"; Szekely et al. 2007.
@@ -120,15 +122,15 @@ def dcor(
 def peloss(
   *, weight: float = 2.0, pairs: Literal["mean", "sum"] = "mean"
 ) -> base.Defense:
-  """Samples of one class repel each other, as charges do.
+  """Makes samples of one class repel each other, as charges do.
 
   Args:
-    weight: alpha of the paper, of the inverse distances.
-    pairs: their "mean" over the pairs of one class in a batch, which does not
-      grow with the batch, or their "sum".
+    weight: weight of the inverse distances, alpha in the paper.
+    pairs: "mean" of the inverse distances over the pairs of one class in a
+      batch, which does not grow with the batch, or their "sum".
 
   Raises:
-    ValueError: a negative weight.
+    ValueError: `weight` is negative.
 
   Source: Zheng et al. 2023, "Reducing label leakage in split learning via
   potential energy loss".
@@ -139,8 +141,10 @@ def peloss(
 
   def penalty(params, embeddings, targets, moment):
     del params, moment
-    own = jnp.argmax(targets, -1)
-    same = (own[:, None] == own[None, :]) & ~jnp.eye(len(own), dtype=bool)
+    labels = jnp.argmax(targets, -1)
+    same = (labels[:, None] == labels[None, :]) & ~jnp.eye(
+      len(labels), dtype=bool
+    )
     total = jnp.float32(0.0)
     for h in embeddings:
       gaps = distances(transforms.rows(h)[0])
@@ -156,18 +160,19 @@ def peloss(
 
 
 def adversarial(*, weight: float = 1.0, hidden: int = 64) -> base.Defense:
-  """A head that reads labels off each embedding, against its gradient.
+  """Trains a head to read labels off embeddings, and reverses its gradient.
 
-  The head trains to read them; what goes down from it is reversed, but not for
-  rows on which it is already worse than a guess: pushed on, they would only
-  grow, and the training with them. That bound is ours.
+  The head trains to predict the labels. Its gradient to the embeddings is
+  reversed, except for rows on which the head is already worse than a guess:
+  pushing them further would only let them grow until the training diverges.
+  This bound is ours.
 
   Args:
-    weight: of the reversed gradient.
+    weight: weight of the reversed gradient.
     hidden: width of the head's hidden layer.
 
   Raises:
-    ValueError: a negative weight, or no width.
+    ValueError: `weight` is negative, or `hidden` is below 1.
 
   Source: Ganin et al. 2016 for the reversal, as in public VFL code.
   """
@@ -191,13 +196,13 @@ def adversarial(*, weight: float = 1.0, hidden: int = 64) -> base.Defense:
   def penalty(params, embeddings, targets, moment):
     del moment
     total = jnp.float32(0.0)
-    for own, h in zip(params, embeddings, strict=True):
+    for head, h in zip(params, embeddings, strict=True):
       matrix, _ = transforms.rows(h)
       classes = targets.shape[-1]
       _, apply = perceptron.perceptron(classes, (hidden,))
 
-      def losses(x, own=own, apply=apply):
-        return -(targets * jax.nn.log_softmax(apply(own, x))).sum(1)
+      def losses(x, head=head, apply=apply):
+        return -(targets * jax.nn.log_softmax(apply(head, x))).sum(1)
 
       read = losses(jax.lax.stop_gradient(matrix)) < jnp.log(classes)
       pushed = weight * jax.lax.stop_gradient(read)[:, None]
@@ -209,29 +214,35 @@ def adversarial(*, weight: float = 1.0, hidden: int = 64) -> base.Defense:
   )
 
 
-def gaussian_divergence(mean: jax.Array, log_deviation: jax.Array) -> jax.Array:
-  """KL(N(mean, deviation^2) || N(0, 1)) in nats, by element."""
+def gaussian_divergence(
+  mean: Float[jax.Array, "*shape"], log_deviation: Float[jax.Array, "*shape"]
+) -> Float[jax.Array, "*shape"]:
+  """KL(N(mean, deviation^2) || N(0, 1)) in nats, for each element."""
   return 0.5 * (mean**2 + jnp.exp(2 * log_deviation) - 1 - 2 * log_deviation)
 
 
-def distances(x: jax.Array) -> jax.Array:
-  """Euclidean distances of all pairs of rows; a gradient of 0 where they are 0.
+def distances(
+  x: Num[jax.Array, "rows width"],
+) -> Float[jax.Array, "rows rows"]:
+  """Euclidean distances of all pairs of rows; gradient 0 at distance 0.
 
   >>> distances(jnp.array([[0.0], [3.0]])).tolist()
   [[0.0, 3.0], [3.0, 0.0]]
   """
-  x = x - jax.lax.stop_gradient(x.mean(0))  # so that less cancels
-  own = jnp.einsum("nd,nd->n", x, x)
-  square = own[:, None] + own[None, :] - 2 * (x @ x.T)
-  # what the cancellation leaves of nothing is nothing
-  apart = square > 1e-6 * (own[:, None] + own[None, :])
+  x = x - jax.lax.stop_gradient(x.mean(0))  # reduces cancellation
+  squares = jnp.einsum("nd,nd->n", x, x)
+  square = squares[:, None] + squares[None, :] - 2 * (x @ x.T)
+  # what cancellation leaves of a zero distance counts as zero
+  apart = square > 1e-6 * (squares[:, None] + squares[None, :])
   return jnp.where(apart, jnp.sqrt(jnp.where(apart, square, 1.0)), 0.0)
 
 
-def distance_correlation(x: jax.Array, y: jax.Array) -> jax.Array:
-  """The squared distance correlation of two samples `[n, d]`, in [0, 1].
+def distance_correlation(
+  x: Num[jax.Array, "rows width"], y: Num[jax.Array, "rows other"]
+) -> Float[jax.Array, ""]:
+  """The squared distance correlation of two samples, in [0, 1].
 
-  Of one that does not vary it is 0, and so is its gradient.
+  It and its gradient are 0 if one of the samples does not vary.
 
   Source: Szekely, Rizzo and Bakirov 2007, definition 4.
   """
@@ -250,7 +261,7 @@ def distance_correlation(x: jax.Array, y: jax.Array) -> jax.Array:
 
 @jax.custom_vjp
 def reversed_gradient(x: jax.Array, weight: float | jax.Array) -> jax.Array:
-  """x; what flows back is reversed, times the weight."""
+  """Returns x; its gradient is reversed and multiplied by `weight`."""
   del weight
   return x
 
