@@ -220,7 +220,7 @@ def test_an_attack_without_a_word_is_listed_with_the_reason(tmp_path):
   config.record.epochs = (3,)  # `lcd` trains the top alone by then
   experiment.run(validate.validate(config), tmp_path)
   skipped = status.status(tmp_path)["skipped"]
-  assert set(skipped) == {"norm", "similarity"}
+  assert set(skipped) == {"norm", "similarity", "similarity with features"}
   assert "too few recorded rows got a gradient" in skipped["norm"]
 
 

@@ -140,7 +140,9 @@ def test_every_attack_that_can_run_does_and_the_others_say_why(tmp_path):
   }
   table = tables.read(tmp_path, "attacks")
   others = {*status["skipped"], "feature_inversion"}
-  assert set(table["attack"]) == set(the_attacks.ATTACKS) - others
+  joining = {n for n in the_attacks.ATTACKS if the_attacks.build(n).joins}
+  joined = {n + " with features" for n in joining}
+  assert set(table["attack"]) == (set(the_attacks.ATTACKS) | joined) - others
   gradient = table[table["attack"] == "norm"]
   # recorded rows only, those in no batch and auxiliary ones left out
   assert set(gradient["rows"]) == {"train"} and (gradient["n"] < 120).all()
