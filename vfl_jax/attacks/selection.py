@@ -88,9 +88,9 @@ def missing(attack: base.Attack, setting: base.Setting) -> str:
       f"{setting.stages}, after the last stage"
     )
   if "code" in needs and not setting.code:
-    return "no defence trains on a code of the labels; take defence 'cae'"
+    return "no defence trains on a code of the labels; take 'cae', for example"
   if "pairs" in needs and not setting.pairs:
-    return "no defence mixes samples in pairs; take defence 'mixup'"
+    return "no defence mixes samples in pairs; take 'mixup'"
   if attack.optimizer and setting.optimizer != "sgd":
     return (
       "it amplifies the momentum of SGD; set train.optimizer='sgd' (now "
