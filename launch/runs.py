@@ -73,20 +73,20 @@ def expand(config: Any, workdir: str | os.PathLike[str]) -> list[Run]:
           f"{', '.join(config.bases)}."
         )
       asked.append((dict(entry["labels"]), files.cell(config, entry)))
-  found = {}
-  for labels, own in asked:
-    name = identity.digest(own)
-    found[name] = Run(
+  by_name = {}
+  for labels, cell in asked:
+    name = identity.digest(cell)
+    by_name[name] = Run(
       name,
       labels,
       workdir / "runs" / name,
       workdir / "asked" / f"{name}.json",
       workdir / "logs" / f"{name}.log",
     )
-    text = identity.as_json(own)
-    if not found[name].spec.is_file():
-      result_files.write_text(found[name].spec, text)
-  return list(found.values())
+    text = identity.as_json(cell)
+    if not by_name[name].spec.is_file():
+      result_files.write_text(by_name[name].spec, text)
+  return list(by_name.values())
 
 
 def state(run: Run) -> str:
@@ -95,8 +95,8 @@ def state(run: Run) -> str:
     return "done"
   if status.held(run.folder):
     return "running"
-  found = status.status(run.folder).get("state", "waiting")
-  return "interrupted" if found in ("running", "done") else found
+  recorded = status.status(run.folder).get("state", "waiting")
+  return "interrupted" if recorded in ("running", "done") else recorded
 
 
 def states(runs: Iterable[Run]) -> dict[str, str]:

@@ -66,8 +66,8 @@ class Watch:
 
 def trouble(run: launched.Run, state: str) -> str:
   """A failed run and its last lines."""
-  said = "\n  ".join(launched.last_lines(run))
-  return markup.escape(f"{run.name} ({run.title}) {state}:\n  {said}")
+  lines = "\n  ".join(launched.last_lines(run))
+  return markup.escape(f"{run.name} ({run.title}) {state}:\n  {lines}")
 
 
 def picture(

@@ -50,8 +50,8 @@ def blocks(
       assert generator is not None
       order = generator.permutation(order)
     return tuple(
-      tuple(columns[i] for i in sorted(part))
-      for part in np.array_split(order, parties)
+      tuple(columns[i] for i in sorted(share))
+      for share in np.array_split(order, parties)
     )
   rule = tuple(rule)
   if len(rule) != parties:
@@ -118,9 +118,9 @@ def apply(
 ) -> base.Dataset:
   """Encode and hand out: the data set with inputs as tuples over parties."""
   whole, dataset = loaded
-  parts = MODALITIES[whole.modality].hand_out
+  hand_out = MODALITIES[whole.modality].hand_out
   splits = (dataset.train, dataset.validation, dataset.test)
-  inputs, vocabulary = parts(
+  inputs, vocabulary = hand_out(
     [s.inputs for s in splits], whole, config, generator
   )
   train, validation, test = (
@@ -144,7 +144,7 @@ def _images(splits, whole, config, generator):
   held = blocks(range(width), config["parties"], rule, generator)
   mean, deviation = _statistics(splits[0])
 
-  def part(images, columns):
+  def standardised(images, columns):
     pixels = np.take(images, columns, axis=2)
     # cast first and as whole rows: numpy is ten times slower otherwise
     scaled = pixels.reshape(len(pixels), -1).astype(np.float32)
@@ -153,7 +153,7 @@ def _images(splits, whole, config, generator):
     scaled /= np.tile(deviation, repeats)
     return scaled.reshape(pixels.shape)
 
-  inputs = [tuple(part(images, b) for b in held) for images in splits]
+  inputs = [tuple(standardised(images, b) for b in held) for images in splits]
   return inputs, (0,) * len(held)
 
 

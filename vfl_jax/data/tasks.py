@@ -115,8 +115,8 @@ def split(num_classes: int, *, parts: int = 2) -> Task:
     )
 
     def of(name, natural):
-      part = (score[name][:, None] > bounds[natural]).sum(1)
-      return natural * parts + part
+      index = (score[name][:, None] > bounds[natural]).sum(1)
+      return natural * parts + index
 
     return _labelled(dataset, of)
 
@@ -169,8 +169,8 @@ def cross(num_classes: int, *, copies: int = 1) -> Task:
   def assign(dataset, generator):
     natural, splits = {}, {}
     for name in SPLITS:
-      part = getattr(dataset, name)
-      labels = np.asarray(part.labels)
+      examples = getattr(dataset, name)
+      labels = np.asarray(examples.labels)
       members = [np.flatnonzero(labels == c) for c in range(num_classes)]
       if not all(map(len, members)):
         raise ValueError(
@@ -178,7 +178,7 @@ def cross(num_classes: int, *, copies: int = 1) -> Task:
           f"the {name} rows lack some; take more rows."
         )
       count = len(labels) * (copies if name == "train" else 1)
-      drawn = generator.integers(0, num_classes, (len(part.inputs), count))
+      drawn = generator.integers(0, num_classes, (len(examples.inputs), count))
       counts = np.array(list(map(len, members)))[drawn]
       places = (generator.random(drawn.shape) * counts).astype(int)
       held = [
@@ -187,10 +187,10 @@ def cross(num_classes: int, *, copies: int = 1) -> Task:
       ]
       inputs = tuple(
         jax.tree.map(lambda a, rows=rows: np.asarray(a)[rows], x)
-        for x, rows in zip(part.inputs, held)
+        for x, rows in zip(examples.inputs, held)
       )
       natural[name] = drawn
-      splits[name] = part._replace(
+      splits[name] = examples._replace(
         inputs=inputs,
         labels=_int(drawn.sum(0) % num_classes),
         ids=np.arange(count),
@@ -232,8 +232,8 @@ def reassign(
   Raises:
     ValueError: the task does not fit the data.
   """
-  found, natural = task.assign(dataset, generator)
-  return found._replace(num_classes=task.num_classes), natural
+  reassigned, natural = task.assign(dataset, generator)
+  return reassigned._replace(num_classes=task.num_classes), natural
 
 
 def _relabelled(num_classes: int, function: Callable) -> Task:
@@ -249,10 +249,10 @@ def _relabelled(num_classes: int, function: Callable) -> Task:
 def _labelled(dataset, of) -> tuple[base.Dataset, Natural]:
   natural, splits = {}, {}
   for name in SPLITS:
-    part = getattr(dataset, name)
-    labels = np.asarray(part.labels)
-    natural[name] = np.tile(labels, (len(part.inputs), 1))
-    splits[name] = part._replace(labels=_int(of(name, labels)))
+    examples = getattr(dataset, name)
+    labels = np.asarray(examples.labels)
+    natural[name] = np.tile(labels, (len(examples.inputs), 1))
+    splits[name] = examples._replace(labels=_int(of(name, labels)))
   return dataset._replace(**splits), natural
 
 

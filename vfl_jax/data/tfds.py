@@ -64,12 +64,12 @@ class Tfds:
   def read(self) -> raw.Raw:
     header = self._header()
     kind, feature = self._input(header)
-    parts = [
+    decoded = [
       self._split(header, split, kind, feature)
       for split in ("train", self.test)
     ]
-    inputs, labels = (np.concatenate(p) for p in zip(*parts, strict=True))
-    official = np.repeat(["train", "test"], [len(p[1]) for p in parts])
+    inputs, labels = (np.concatenate(p) for p in zip(*decoded, strict=True))
+    official = np.repeat(["train", "test"], [len(p[1]) for p in decoded])
     return raw.Raw(self.name, kind, inputs, labels, official)
 
   def _folder(self) -> pathlib.Path:
@@ -90,12 +90,12 @@ class Tfds:
     import tensorflow_datasets
 
     base = self.name.split("/")[0]
-    known = tensorflow_datasets.list_builders(with_community_datasets=False)
+    builders = tensorflow_datasets.list_builders(with_community_datasets=False)
     hint = ""
-    if base not in known:
+    if base not in builders:
       import difflib
 
-      near = difflib.get_close_matches(base, known, n=1)
+      near = difflib.get_close_matches(base, builders, n=1)
       hint = f" (did you mean {near[0]!r}?)" if near else ""
     where = f", data_dir='{self.root}'"
     command = _PREPARE.format(name=self.name, where=where)
@@ -116,7 +116,7 @@ class Tfds:
         "which needs TensorFlow to read; prepare it again: "
         + _PREPARE.format(name=self.name, where=f", data_dir='{self.root}'")
       )
-    found = {}
+    entries = {}
     for name, spec in features["featuresDict"]["features"].items():
       entry = {"kind": spec["pythonClassName"].rsplit(".", 1)[1]}
       if "image" in spec:
@@ -124,11 +124,11 @@ class Tfds:
         entry["shape"] = tuple(int(d) for d in shape)
       if "classLabel" in spec:
         entry["num_classes"] = int(spec["classLabel"]["numClasses"])
-      found[name] = entry
+      entries[name] = entry
     sizes = {
       s["name"]: sum(map(int, s["shardLengths"])) for s in info["splits"]
     }
-    return {"folder": folder, "features": found, "splits": sizes}
+    return {"folder": folder, "features": entries, "splits": sizes}
 
   def _label(self, header) -> str:
     return self._only(header, "ClassLabel", self.label, "label")

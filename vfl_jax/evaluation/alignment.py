@@ -70,17 +70,20 @@ def measure(
     }
     some = {s: slice(ROWS) if s == "train" else slice(None) for s in labels}
     shown = {s: x[s][some[s]] for s in x}
-    known = {s: labels[s][some[s]] for s in labels}
-    scores, name = supervised(shown, known, classes)
+    shown_labels = {s: labels[s][some[s]] for s in labels}
+    scores, name = supervised(shown, shown_labels, classes)
     add(party, "informativeness", scores, name)
-    found = np.eye(classes)[clustered(shown, known, classes)]
-    add(party, "clusters", found, "k-means")
+    guesses = np.eye(classes)[clustered(shown, shown_labels, classes)]
+    add(party, "clusters", guesses, "k-means")
     if setup.task.sums:
-      own = {s: setup.natural[s][party] for s in labels}
+      natural_labels = {s: setup.natural[s][party] for s in labels}
       once = np.unique(x["train"], axis=0, return_index=True)[1]
       once = np.sort(once)[:NATURAL_ROWS]
-      x["train"], own["train"] = x["train"][once], own["train"][once]
-      scores, name = supervised(x, own, classes)
+      x["train"], natural_labels["train"] = (
+        x["train"][once],
+        natural_labels["train"][once],
+      )
+      scores, name = supervised(x, natural_labels, classes)
       composed = scores if composed is None else added(composed, scores)
   if composed is not None:
     add("all", "ceiling", composed, "sum of the parties' classifiers")
@@ -116,7 +119,7 @@ def supervised(
   }
   scale = preprocessing.StandardScaler().fit(x["train"])
   x = {s: np.asarray(scale.transform(rows)) for s, rows in x.items()}
-  found = {}
+  fitted = {}
   for name, learner in learners.items():
     with warnings.catch_warnings():
       # one that stops before it has converged is a learner all the same
@@ -125,9 +128,9 @@ def supervised(
     right = float(
       np.mean(learner.predict(x["validation"]) == labels["validation"])
     )
-    found[name] = right, learner
-  best = max(found, key=lambda name: found[name][0])
-  learner: Any = found[best][1]
+    fitted[name] = right, learner
+  best = max(fitted, key=lambda name: fitted[name][0])
+  learner: Any = fitted[best][1]
   scores = np.zeros((len(x["test"]), classes))
   scores[:, learner.classes_] = learner.predict_proba(x["test"])
   return scores, best
@@ -143,9 +146,9 @@ def clustered(
 
   scale = preprocessing.StandardScaler().fit(x["train"])
   means = cluster.KMeans(classes, n_init=10, random_state=0)
-  found = means.fit_predict(scale.transform(x["train"]))
+  assigned = means.fit_predict(scale.transform(x["train"]))
   table = np.zeros((classes, classes))
-  np.add.at(table, (found, labels["train"]), 1)
+  np.add.at(table, (assigned, labels["train"]), 1)
   names = optimize.linear_sum_assignment(-table)[1]
   return names[means.predict(scale.transform(x["test"]))]
 

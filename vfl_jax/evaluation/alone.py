@@ -82,8 +82,8 @@ def pool(
   if scratch is None:
     return scores
   case.advance(f"party {cases.named(members)}: from scratch")
-  found = _from_scratch(case, members, view, scratch)
-  return learners.joined(scores, "MixMatch from scratch", *found)
+  scratch_scores = _from_scratch(case, members, view, scratch)
+  return learners.joined(scores, "MixMatch from scratch", *scratch_scores)
 
 
 def _from_scratch(case, members, view, scratch) -> Scores:

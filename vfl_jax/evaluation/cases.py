@@ -48,10 +48,10 @@ class Case(NamedTuple):
   advance: Callable[[str], None]
 
   def seen(
-    self, members: tuple[int, ...], own: views.Federation | None = None
+    self, members: tuple[int, ...], victim: views.Federation | None = None
   ) -> base.View:
     """What an adversary saw, of the federation or of one under its attack."""
-    f = self.f if own is None else seal.under(self.closed, own)
+    f = self.f if victim is None else seal.under(self.closed, victim)
     return f.views(members, self.aux_rows, self.aux_labels)
 
 
@@ -76,25 +76,25 @@ def under(case: Case, members: tuple[int, ...], name: str) -> base.View:
   One federation for all draws of known rows if none depends on them.
   """
   assert case.victims is not None
-  found = []
+  federations = []
   for draw in range(case.draws):
-    own = case.victims(name, members, case.aux_rows[draw :: case.draws])
-    if found and own is found[0]:
+    victim = case.victims(name, members, case.aux_rows[draw :: case.draws])
+    if federations and victim is federations[0]:
       break
-    found.append(own)
-  parts = [case.seen(members, own) for own in found]
-  view = tried(case, parts[0])
-  return _interleaved(view, parts) if len(parts) > 1 else view
+    federations.append(victim)
+  per_draw = [case.seen(members, victim) for victim in federations]
+  view = tried(case, per_draw[0])
+  return _interleaved(view, per_draw) if len(per_draw) > 1 else view
 
 
-def _interleaved(view, parts):
+def _interleaved(view, per_draw):
   """One view of all trials from one for every auxiliary draw."""
 
   def joined(*arrays):
     stacked = jnp.stack(arrays, axis=1)
     return stacked.reshape(-1, *stacked.shape[2:])
 
-  trained = [(p.trial.bottom, p.trial.recorded) for p in parts]
+  trained = [(p.trial.bottom, p.trial.recorded) for p in per_draw]
   bottom, recorded = jax.tree.map(joined, *trained)
   return view._replace(
     trial=view.trial._replace(bottom=bottom, recorded=recorded)

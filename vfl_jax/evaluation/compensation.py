@@ -141,8 +141,8 @@ def retrained_tops(
       for examples in (f.dataset.train, f.dataset.test)
     )
     keys = rng.stream(f.keys[seed], name)[None]
-    own = slice(seed, seed + 1)
-    targets, codes = trees.take((setup.targets, setup.codes), own)
+    this_seed = slice(seed, seed + 1)
+    targets, codes = trees.take((setup.targets, setup.codes), this_seed)
     state = _trained(config, learner, on_train, targets, codes, keys)
     scores.append(np.asarray(learner.predict(state["variables"], on_test))[0])
   return np.stack(scores)
@@ -215,10 +215,10 @@ def _probes(config, f, random, twin, variables):
       ("untrained", random),
     ):
       h = embed(f.net.bottom, trees.take(bottoms, seed), held)
-      vectors = [np.asarray(trees.vectors(part)) for part in h]
-      for party, part in enumerate(vectors):
+      vectors = [np.asarray(trees.vectors(embedding)) for embedding in h]
+      for party, embedding in enumerate(vectors):
         about.append({"what": what, "party": str(party), "seed": seed})
-        layers.append(part)
+        layers.append(embedding)
       about.append({"what": what, "party": "joint", "seed": seed})
       layers.append(np.concatenate(vectors, 1))
     merged = _central_layer(
@@ -228,7 +228,7 @@ def _probes(config, f, random, twin, variables):
     layers.append(np.asarray(merged))
   rows = []
   for family in ("linear", "mlp"):
-    found = estimate.mutual_information(
+    estimates = estimate.mutual_information(
       rng.stream(f.keys[0], "probes"),
       layers,
       labels,
@@ -242,10 +242,10 @@ def _probes(config, f, random, twin, variables):
       {
         **row,
         "family": family,
-        "nats": float(found.nats[i]),
-        "interval": float(found.interval[i]),
-        "ceiling": found.ceiling,
-        "n": found.n,
+        "nats": float(estimates.nats[i]),
+        "interval": float(estimates.interval[i]),
+        "ceiling": estimates.ceiling,
+        "n": estimates.n,
       }
       for i, row in enumerate(about)
     ]

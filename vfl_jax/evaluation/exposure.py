@@ -53,17 +53,17 @@ def measure(
 def _of_party(f, attacks, party, where, advance) -> list[dict[str, Any]]:
   rows = []
   height = f.dataset.vocabulary[party]
-  known, hidden = (
-    jax.tree.map(jnp.asarray, part.inputs[party])
-    for part in (f.dataset.validation, f.dataset.test)
+  known_inputs, hidden = (
+    jax.tree.map(jnp.asarray, examples.inputs[party])
+    for examples in (f.dataset.validation, f.dataset.test)
   )
   if where == "validation":
-    known, hidden = (
-      trees.take(known, slice(start, None, 2)) for start in (0, 1)
+    known_inputs, hidden = (
+      trees.take(known_inputs, slice(start, None, 2)) for start in (0, 1)
     )
-  known = trees.take(known, slice(0, KNOWN))
+  known_inputs = trees.take(known_inputs, slice(0, KNOWN))
   x, truth = (
-    np.asarray(trees.vectors(part, height)) for part in (known, hidden)
+    np.asarray(trees.vectors(x, height)) for x in (known_inputs, hidden)
   )
   shape = np.shape(hidden) if np.ndim(hidden) == 4 else None
   for (name, attack), seed in (
@@ -73,13 +73,13 @@ def _of_party(f, attacks, party, where, advance) -> list[dict[str, Any]]:
     variables = trees.take(f.variables["bottoms"][party], seed)
     received = base.Received(
       embeddings=_sent(f, variables, hidden, height),
-      known_embeddings=_sent(f, variables, known, height),
+      known_embeddings=_sent(f, variables, known_inputs, height),
       known_features=x,
     )
     key = rng.stream(f.keys[seed], name, party)
-    found = np.asarray(jax.jit(attack.infer)(key, received).test)
+    rebuilt = np.asarray(jax.jit(attack.infer)(key, received).test)
     mean = np.broadcast_to(x.mean(0), truth.shape)
-    for what, guess in (("attack", found), ("mean", mean)):
+    for what, guess in (("attack", rebuilt), ("mean", mean)):
       rows += [
         {
           "attack": name,
@@ -111,19 +111,19 @@ def scores(
     shape: `[n, height, width, channels]` of images.
   """
   error = np.mean((guess - truth) ** 2)
-  found = {
+  values = {
     "unexplained": float(error / np.mean((known.mean(0) - truth) ** 2)),
   }
   if shape is None:
-    return found
+    return values
   from skimage import metrics
 
   spread = float(known.max() - known.min())
   window = min(7, *(side - 1 + side % 2 for side in shape[1:3]))
-  found["mse"] = float(error)
-  found["psnr"] = float(10 * np.log10(spread**2 / max(error, 1e-12)))
+  values["mse"] = float(error)
+  values["psnr"] = float(10 * np.log10(spread**2 / max(error, 1e-12)))
   if window >= 3:
-    found["ssim"] = float(
+    values["ssim"] = float(
       np.mean(
         [
           metrics.structural_similarity(
@@ -137,7 +137,7 @@ def scores(
         ]
       )
     )
-  return found
+  return values
 
 
 def _sent(f, variables, x, height):

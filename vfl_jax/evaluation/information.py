@@ -66,7 +66,7 @@ def measure(
       _places(f, trees.take(variables, seed), inputs)
       for seed in range(len(f.keys))
     )
-    found = probe.probe(
+    estimates = probe.probe(
       rng.stream(f.keys[0], "information"),
       seeds,
       labels,
@@ -84,7 +84,7 @@ def measure(
         "cut": f.net.cut,
         **row,
       }
-      for row in found
+      for row in estimates
     ]
     if options.noise and epoch == last and which == "held out":
       rows += _input_information(config, f, inputs)
@@ -94,9 +94,9 @@ def measure(
 def _input_information(config, f, inputs):
   """I(X;T) of every layer with noise, rows of the same table."""
   rows = []
-  every = jax.tree.map(np.asarray, f.variables)
+  all_variables = jax.tree.map(np.asarray, f.variables)
   for seed in range(len(f.keys)):
-    variables = trees.take(every, seed)
+    variables = trees.take(all_variables, seed)
     for place, vectors in _places(f, variables, inputs):
       if place.form != "flat":
         continue

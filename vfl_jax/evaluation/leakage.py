@@ -136,12 +136,12 @@ def _features_only(case, members, view, scratch) -> list[scoring.Answer]:
   return [
     answer
     for name in case.attacks
-    for what, found, details in (
+    for what, choice, details in (
       ("features only", inference, [""] * len(pool.chosen)),
       ("chosen features only", honest, pool.names[pool.chosen].tolist()),
     )
     for answer in _answers(
-      case.f, name, what, party, found, details, pool.names
+      case.f, name, what, party, choice, details, pool.names
     )
   ]
 
@@ -184,14 +184,14 @@ def _ceilings(case, members, view, labels, steps) -> list[scoring.Answer]:
   for name in names:
     if cases.is_active(case.attacks[name]):
       assert case.victims is not None
-      own = case.victims(name, members, case.aux_rows[:: case.draws])
-      found = _ceiling(f, case.seen(members, own), labels, steps)
+      victim = case.victims(name, members, case.aux_rows[:: case.draws])
+      ceiling = _ceiling(f, case.seen(members, victim), labels, steps)
     else:
       passive = passive or _ceiling(f, view, labels, steps)
-      found = passive
-    found = cases.repeated(found, case.draws)
+      ceiling = passive
+    ceiling = cases.repeated(ceiling, case.draws)
     details = [""] * len(case.aux_rows)
-    answers += _answers(f, name, "ceiling", party, found, details)
+    answers += _answers(f, name, "ceiling", party, ceiling, details)
   return answers
 
 
@@ -210,15 +210,17 @@ def _answers(
 
   With choices there is another one, marked, for the oracle.
   """
-  found = []
+  answers = []
   rows = inference.rows
-  every = [(attack, inference.train, inference.test)]
+  named_scores = [(attack, inference.train, inference.test)]
   if inference.choices is not None:
-    every.append((attack + tables.ORACLE, *inference.choices))
+    named_scores.append((attack + tables.ORACLE, *inference.choices))
   elif what in ("features only", "chosen features only", "ceiling"):
-    every.append((attack + tables.ORACLE, inference.train, inference.test))
+    named_scores.append(
+      (attack + tables.ORACLE, inference.train, inference.test)
+    )
   for (name, *both), (trial, detail) in itertools.product(
-    every, enumerate(details)
+    named_scores, enumerate(details)
   ):
     train, test = (None if s is None else np.asarray(s[trial]) for s in both)
     if rows is not None and train is not None:
@@ -227,22 +229,22 @@ def _answers(
       spread[..., np.asarray(rows[trial]), :] = train
       train = spread
     offered = names if what == "features only" else ()
-    found.append(
+    answers.append(
       scoring.Answer(name, what, party, trial, train, test, detail, offered)
     )
-  return found
+  return answers
 
 
 def _details(attack, inference, count) -> list[str]:
   """Details that an attack reports, in words, per trial."""
   texts = []
   for trial in range(count):
-    parts = []
+    words = []
     for key, values in inference.details.items():
       names = attack.names.get(key)
       value = values[trial]
-      parts.append(names[int(value)] if names else f"{key} {value:.3g}")
-    texts.append("; ".join(parts))
+      words.append(names[int(value)] if names else f"{key} {value:.3g}")
+    texts.append("; ".join(words))
   return texts
 
 
@@ -261,10 +263,10 @@ def _ceiling(f, view, labels, steps) -> base.Inference:
     for x in (view.shared.train, view.shared.test)
   )
   keys = jnp.stack([rng.stream(k, "ceiling") for k in f.keys])
-  found = controls.ceiling(
+  scores = controls.ceiling(
     keys, train, test, labels, f.dataset.num_classes, steps
   )
-  return base.Inference(*map(np.asarray, found))
+  return base.Inference(*map(np.asarray, scores))
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))

@@ -40,8 +40,10 @@ def measure(
     lambda *a: np.concatenate(a), *[tuple(e.inputs) for e in splits]
   )
   ends = np.cumsum([len(e.labels) for e in splits])[:-1]
-  found = np.split(np.asarray(predict(federation.variables, inputs)), ends, 1)
-  for name, examples, logits in zip(names, splits, found, strict=True):
+  split_logits = np.split(
+    np.asarray(predict(federation.variables, inputs)), ends, 1
+  )
+  for name, examples, logits in zip(names, splits, split_logits, strict=True):
     for metric in sorted(measures):
       values = [
         metrics.score(metric, scores, examples.labels) for scores in logits
@@ -67,8 +69,8 @@ def joined(frames: Sequence[pd.DataFrame]) -> list[dict[str, Any]]:
     frames: one per seed, tables of a single seed each.
   """
   rows = []
-  every = pd.concat(frames, ignore_index=True)
-  for _, group in every.groupby(["rows", "metric"], sort=False):
+  combined = pd.concat(frames, ignore_index=True)
+  for _, group in combined.groupby(["rows", "metric"], sort=False):
     first = group.iloc[0]
     rows.append(
       _row(

@@ -35,8 +35,8 @@ def score(
       return float("nan")
     return float(metrics.roc_auc_score(labels, scores[:, 1] - scores[:, 0]))
   if metric == "top5":
-    own = np.take_along_axis(scores, labels[:, None], 1)
-    ahead, tied = (scores > own).sum(1), (scores == own).sum(1)
+    true_scores = np.take_along_axis(scores, labels[:, None], 1)
+    ahead, tied = (scores > true_scores).sum(1), (scores == true_scores).sum(1)
     return float(np.mean(np.clip((5 - ahead) / tied, 0, 1)))
   guess = np.argmax(scores, -1)
   classes = scores.shape[1]

@@ -38,11 +38,13 @@ def privacy(config: Any, setup: federation_setup.Setup) -> list[dict[str, Any]]:
       before=tuple(d.name for d in built[:i] if d.prepare),
       after=tuple(d.name for d in built[i + 1 :] if d.reads),
     )
-    found = defense.guarantees(about) if defense.guarantees else ()
-    found = found or [base.Guarantee("no formal guarantee", float("nan"))]
+    guarantees = defense.guarantees(about) if defense.guarantees else ()
+    guarantees = guarantees or [
+      base.Guarantee("no formal guarantee", float("nan"))
+    ]
     rows += [
       {"defense": entries.label(name, options), **statement._asdict()}
-      for statement in found
+      for statement in guarantees
     ]
   return rows
 

@@ -15,12 +15,12 @@ def held_out(
 
   As many as there are training rows at most, see `trained_on`.
   """
-  parts = [f.dataset.test, f.dataset.validation]
-  labels = np.concatenate([p.labels for p in parts])
+  splits = [f.dataset.test, f.dataset.validation]
+  labels = np.concatenate([p.labels for p in splits])
   rows = rng.generator(rng.stream(key, "held out")).permutation(len(labels))
   rows = rows[: min(count, len(f.dataset.train.labels))]
   inputs = jax.tree.map(
-    lambda *a: np.concatenate(a)[rows], *[tuple(p.inputs) for p in parts]
+    lambda *a: np.concatenate(a)[rows], *[tuple(p.inputs) for p in splits]
   )
   return inputs, labels[rows]
 

@@ -82,11 +82,11 @@ def table(
       if scores is None or counted is None:
         continue
       if a.what == "attack" and attacks[a.attack].abstains and where == "train":
-        every = np.setdiff1d(asked, aux_rows[a.trial])
-        sure = _sure(scores[every], labels[where][every], len(shares))
+        coverable = np.setdiff1d(asked, aux_rows[a.trial])
+        sure = _sure(scores[coverable], labels[where][coverable], len(shares))
         rows += [
           {**_row(a, where, draws), "what": "attack", "metric": name}
-          | {"primary": False, "n": len(every), "value": value}
+          | {"primary": False, "n": len(coverable), "value": value}
           for name, value in sure.items()
         ]
       if not len(counted):

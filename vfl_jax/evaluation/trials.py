@@ -24,11 +24,11 @@ def infer(
   if attack.compiled:
     program = _compiled(attack.infer, views.public, how)
     return jax.tree.map(np.asarray, program(keys, views.shared, views.trial))
-  found = [
+  per_trial = [
     attack.infer(key, views._replace(trial=trees.take(views.trial, trial)))
     for trial, key in enumerate(keys)
   ]
-  return jax.tree.map(lambda *a: np.stack(a), *found)
+  return jax.tree.map(lambda *a: np.stack(a), *per_trial)
 
 
 @functools.lru_cache

@@ -36,22 +36,22 @@ class Victims:
       for members in adversaries if attack.optimizer else ():
         party = cases.named(members)
         self._advance(f"party {party}: training under {name}")
-        own, _ = malicious.attacked(
+        victim, _ = malicious.attacked(
           self._config,
           self._setup,
           members,
           attack.optimizer,
           record=bool({"gradients", "averages"} & attack.needs),
         )
-        sound = loop.finite(own.variables)
+        sound = loop.finite(victim.variables)
         if not sound.all():
           reasons[name] = (
             f"the federation trained under it by party {party} diverged in "
             f"seeds {np.flatnonzero(~sound).tolist()}"
           )
           continue
-        self._known[name, members] = own
-        self._price(name, members, own)
+        self._known[name, members] = victim
+        self._price(name, members, victim)
     return reasons
 
   def __call__(self, name, members, aux_rows) -> views.Federation:
@@ -62,7 +62,7 @@ class Victims:
       party, attack = cases.named(members), self._active[name]
       self._advance(f"party {party}: turns of {name}")
       classes = self._f.dataset.num_classes
-      own = malicious.swapped(
+      victim = malicious.swapped(
         self._setup,
         self._f,
         self._state,
@@ -71,11 +71,11 @@ class Victims:
         aux_rows.reshape(len(aux_rows), classes, -1)[:, :, 0],
         self._config.train.epochs,
       )
-      self._known[key] = own
-      self._price(name, members, own, attack.turns(classes))
+      self._known[key] = victim
+      self._price(name, members, victim, attack.turns(classes))
     return self._known[key]
 
-  def _price(self, name, members, own, turns=0):
+  def _price(self, name, members, victim, turns=0):
     """What an attack does to the main task, on test rows.
 
     Beside what the federation would have come to without it, after as many
@@ -89,7 +89,7 @@ class Victims:
           self._setup, self._state, self._config.train.epochs, turns
         )
       self._honest[turns] = np.asarray(predict(variables, self._inputs))
-    theirs = np.asarray(predict(own.variables, self._inputs))
+    theirs = np.asarray(predict(victim.variables, self._inputs))
     metric = self._config.evaluate.metric
     for seed, both in enumerate(zip(theirs, self._honest[turns], strict=True)):
       value, honest = (metrics.score(metric, s, self._labels) for s in both)

@@ -39,8 +39,8 @@ def table(
   for k, x in enumerate(shapes):
     sends = passive is None or k < passive
     holder = f"party {k}" if sends else "active, own features"
-    found, x = _chain(chain[: net.cut], variables["bottoms"][k], x, holder)
-    rows += found
+    stage_rows, x = _chain(chain[: net.cut], variables["bottoms"][k], x, holder)
+    rows += stage_rows
     if sends:
       size = _bytes(x) // batch_size
       rows.append(
@@ -57,8 +57,8 @@ def table(
       )
     outputs.append(x)
   merged = jax.eval_shape(lambda *h: _merge(net, h), *outputs)
-  found, _ = _chain(chain[net.cut :], variables["top"], merged, "active")
-  return rows + found
+  stage_rows, _ = _chain(chain[net.cut :], variables["top"], merged, "active")
+  return rows + stage_rows
 
 
 def parameters(model: models.Model, cut: int, inputs: Any) -> tuple[list, int]:

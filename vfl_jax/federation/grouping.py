@@ -23,23 +23,25 @@ class Alike(NamedTuple):
 
   groups: tuple[tuple[int, ...], ...]
 
-  def stack(self, own: Sequence[PyTree]) -> tuple[PyTree, ...]:
+  def stack(self, per_party: Sequence[PyTree]) -> tuple[PyTree, ...]:
     """Per group, from per party: stacked, or of a single party as it is."""
     return tuple(
-      own[group[0]]
+      per_party[group[0]]
       if len(group) == 1
-      else jax.tree.map(lambda *a: jnp.stack(a), *(own[k] for k in group))
+      else jax.tree.map(lambda *a: jnp.stack(a), *(per_party[k] for k in group))
       for group in self.groups
     )
 
   def unstack(self, stacked: Sequence[PyTree]) -> tuple[PyTree, ...]:
     """Per party, from per group."""
-    found = {}
+    per_party = {}
     for group, tree in zip(self.groups, stacked, strict=True):
       for i, k in enumerate(group):
         single = len(group) == 1
-        found[k] = tree if single else jax.tree.map(lambda a, i=i: a[i], tree)
-    return tuple(found[k] for k in range(len(found)))
+        per_party[k] = (
+          tree if single else jax.tree.map(lambda a, i=i: a[i], tree)
+        )
+    return tuple(per_party[k] for k in range(len(per_party)))
 
   def each(self, function: Callable, *stacked: Sequence[PyTree]) -> list:
     """`function(group's first party, ...)` per group, vmapped over its parties.
@@ -48,13 +50,13 @@ class Alike(NamedTuple):
       function: pure; its first argument is a number.
       *stacked: its other arguments, per group.
     """
-    found = []
+    results = []
     for group, *arguments in zip(self.groups, *stacked, strict=True):
-      own = functools.partial(function, group[0])
+      mapped = functools.partial(function, group[0])
       if len(group) > 1:
-        own = jax.vmap(own, axis_size=len(group))
-      found.append(own(*arguments))
-    return found
+        mapped = jax.vmap(mapped, axis_size=len(group))
+      results.append(mapped(*arguments))
+    return results
 
 
 def none(parties: int) -> Alike:
@@ -62,7 +64,7 @@ def none(parties: int) -> Alike:
   return Alike(tuple((k,) for k in range(parties)))
 
 
-def find(*own: Sequence[PyTree]) -> Alike:
+def find(*traits: Sequence[PyTree]) -> Alike:
   """Parties that agree in what they have.
 
   Args:
@@ -74,7 +76,7 @@ def find(*own: Sequence[PyTree]) -> Alike:
   ((0, 2), (1,))
   """
   groups = {}
-  for k, trees in enumerate(zip(*own, strict=True)):
+  for k, trees in enumerate(zip(*traits, strict=True)):
     leaves, structure = jax.tree.flatten(trees)
     described = tuple(
       (a.shape, a.dtype) if hasattr(a, "shape") else a for a in leaves

@@ -40,10 +40,10 @@ def attacked(
     The trained federation and `predict` of its learner.
   """
   steps = federation_setup.steps_per_epoch(config, len(setup.targets[0]))
-  every = optimizers.rules(
+  rules = optimizers.rules(
     config.train, config.data.parties, steps, dict.fromkeys(members, local)
   )
-  setup = setup._replace(learner=setup.make(every))
+  setup = setup._replace(learner=setup.make(rules))
   state, kept = federation_setup.initial(config, setup)
   if not record:
     kept = recording.keep(state["variables"])
@@ -97,9 +97,9 @@ def swapped(
   state = optimizers.restarted(jax.tree.map(jnp.copy, state))
   seeds, messages = len(f.keys), {}
   for turn in range(attack.turns(f.dataset.num_classes)):
-    known = jnp.asarray(known_rows), jnp.full(seeds, turn)
+    swap_inputs = jnp.asarray(known_rows), jnp.full(seeds, turn)
     state, _, sent = learner.recording_epoch(
-      state, setup.inputs, setup.targets, setup.keys, start + turn, known
+      state, setup.inputs, setup.targets, setup.keys, start + turn, swap_inputs
     )
     messages[str(start + turn)] = {
       # what was sent is not its embeddings

@@ -132,12 +132,12 @@ def rules(
     steps: of an epoch.
     local: malicious optimisers by party.
   """
-  own = dict(entries.pieces(options.overrides))
+  overrides = dict(entries.pieces(options.overrides))
   made = {}  # one object for all who set the same: such parties run as one
 
   def of(holder, local=None):
     values = {key: options[key] for key in KEYS}
-    values.update(own.get(holder, {}))
+    values.update(overrides.get(holder, {}))
     described = id(local), repr(values)
     if described not in made:
       name = values.pop("optimizer")
@@ -151,9 +151,11 @@ def rules(
 
 def local_optimizer(config, passive):
   """What the passive parties update with: "sgd" if each of them does."""
-  own = {
+  by_party = {
     entry["name"]: entry.get("optimizer", config.train.optimizer)
     for entry in map(dict, config.train.overrides)
   }
-  used = {own.get(f"party {k}", config.train.optimizer) for k in range(passive)}
+  used = {
+    by_party.get(f"party {k}", config.train.optimizer) for k in range(passive)
+  }
   return "sgd" if used == {"sgd"} else min(used - {"sgd"})

@@ -156,7 +156,7 @@ def _updated(rules, state, gradients, done, together):
 
   variables, optimizer = state["variables"], state["optimizer"]
   bottoms = together.each(
-    lambda k, *own: updated(rules.bottoms[k], *own),
+    lambda k, *arguments: updated(rules.bottoms[k], *arguments),
     variables["bottoms"],
     gradients,
     optimizer["bottoms"],
@@ -267,9 +267,13 @@ def party_forward(
   """
 
   def forward(params):
-    own = {**variables, "params": params}
+    party_variables = {**variables, "params": params}
     bottom = functools.partial(net.bottom, train=True)
-    return jax.vmap(bottom)(own, x) if together else bottom(own, x)
+    return (
+      jax.vmap(bottom)(party_variables, x)
+      if together
+      else bottom(party_variables, x)
+    )
 
   h, pull, stats = jax.vjp(forward, variables["params"], has_aux=True)
   return h, lambda gradient: pull(gradient)[0], stats

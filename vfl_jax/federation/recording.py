@@ -80,7 +80,9 @@ def scan(
     rows = batch[1]
     state, metrics, sent = body(state, batch)
     kept = jax.tree.map(
-      lambda all_rows, own: all_rows.at[slots[rows]].set(own, mode="drop"),
+      lambda all_rows, batch_values: all_rows.at[slots[rows]].set(
+        batch_values, mode="drop"
+      ),
       kept,
       shown(sent),
     )
@@ -104,7 +106,7 @@ def _averaged(recorder, body, state, batches):
     state, metrics, _ = body(state, batch)
     return state, metrics
 
-  cut = lambda part: jax.tree.map(lambda a: a[part], batches)
+  cut = lambda span: jax.tree.map(lambda a: a[span], batches)
   state, (first, kept) = jax.lax.scan(step, state, cut(slice(kept_steps)))
   state, rest = jax.lax.scan(unseen, state, cut(slice(kept_steps, None)))
   metrics = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), first, rest)

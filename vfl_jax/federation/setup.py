@@ -193,14 +193,20 @@ def _prepared(defense, dataset, passive, keys):
   labels = np.asarray(dataset.train.labels)
   if defense.prepare is None:
     return jnp.tile(jnp.asarray(labels), (len(keys), 1)), ()
-  own = dataset.train.inputs[passive:]
+  active_inputs = dataset.train.inputs[passive:]
   features = [
     np.asarray(trees.vectors(x, height))
-    for x, height in zip(own, dataset.vocabulary[passive:], strict=True)
+    for x, height in zip(
+      active_inputs, dataset.vocabulary[passive:], strict=True
+    )
   ]
   secrets = defense_base.Secrets(
-    labels, dataset.num_classes, np.concatenate(features, 1) if own else None
+    labels,
+    dataset.num_classes,
+    np.concatenate(features, 1) if active_inputs else None,
   )
-  found = [defense.prepare(rng.stream(key, "targets"), secrets) for key in keys]
-  every = jax.tree.map(lambda *a: np.stack(a), *found)
-  return jnp.asarray(every.targets), every.codes
+  per_seed = [
+    defense.prepare(rng.stream(key, "targets"), secrets) for key in keys
+  ]
+  prepared = jax.tree.map(lambda *a: np.stack(a), *per_seed)
+  return jnp.asarray(prepared.targets), prepared.codes

@@ -200,17 +200,17 @@ def joint(bottom: Callable, count: int) -> Callable:
   if count == 1:
     return bottom
 
-  def every(variables, x, train=False, start=0, stop=None):
-    found = [
-      bottom({"params": params, "stats": stats}, own, train, start, stop)
-      for params, stats, own in zip(
+  def coalition(variables, x, train=False, start=0, stop=None):
+    outputs = [
+      bottom({"params": params, "stats": stats}, member_x, train, start, stop)
+      for params, stats, member_x in zip(
         variables["params"], variables["stats"], x, strict=True
       )
     ]
-    h, stats = zip(*found, strict=True)
+    h, stats = zip(*outputs, strict=True)
     return h, stats
 
-  return every
+  return coalition
 
 
 def cross_entropy(

@@ -148,16 +148,16 @@ def _init(plan, keys, inputs, codes=()):
   total = jax.tree.leaves(inputs)[0].shape[0]
 
   def states(key, variables):
-    own = ()
+    defense_state = ()
     if defense.gradient is not None and net.cut:
       messages = _message_shapes(plan, variables, inputs)
-      own = defense.gradient.init(
+      defense_state = defense.gradient.init(
         base.Start(rng.stream(key, "defense"), messages, total)
       )
     return {
       "variables": variables,
       "optimizer": plan.rules.init(variables),
-      "defense": own,
+      "defense": defense_state,
     }
 
   return plan.layout.seeds(jax.jit(jax.vmap(states))(keys, variables))
@@ -200,7 +200,9 @@ def _compiled(plan, record):
   )
 
 
-def _run_epoch(plan, record, state, inputs, targets, key, epoch, known=None):
+def _run_epoch(
+  plan, record, state, inputs, targets, key, epoch, swap_inputs=None
+):
   """An epoch of one seed."""
   inputs, total = tuple(inputs), targets.shape[0]
   together = _alike(plan, state["variables"], inputs)
@@ -212,7 +214,7 @@ def _run_epoch(plan, record, state, inputs, targets, key, epoch, known=None):
 
   def body(state, batch):
     return _step(
-      plan, record, together, state, inputs, targets, key, batch, known
+      plan, record, together, state, inputs, targets, key, batch, swap_inputs
     )
 
   kept = ()
@@ -228,13 +230,15 @@ def _run_epoch(plan, record, state, inputs, targets, key, epoch, known=None):
   return _bottoms(together.unstack, state), metrics, *kept
 
 
-def _step(plan, record, together, state, inputs, targets, key, batch, known):
+def _step(
+  plan, record, together, state, inputs, targets, key, batch, swap_inputs
+):
   """A step on a batch, `(number of the step, rows)`."""
   (number, rows), swap = batch, plan.swap
   transmit = None
   if swap is not None and record:
     transmit = _swapping(
-      plan.net, swap, state["variables"], inputs, rows, known
+      plan.net, swap, state["variables"], inputs, rows, swap_inputs
     )
   moment = base.Moment(
     rng.stream(key, "moment", number),
@@ -277,16 +281,16 @@ def _predict(plan, variables, inputs):
 def _bottoms(arrange, state):
   """The state, what it holds of the bottoms arranged anew."""
   return {
-    name: {**part, "bottoms": arrange(part["bottoms"])}
+    name: {**entry, "bottoms": arrange(entry["bottoms"])}
     if name in ("variables", "optimizer")
-    else part
-    for name, part in state.items()
+    else entry
+    for name, entry in state.items()
   }
 
 
-def _swapping(net, swap, variables, inputs, rows, known):
+def _swapping(net, swap, variables, inputs, rows, swap_inputs):
   """What turns the embeddings of a batch into what is sent."""
-  known_rows, turn = known
+  known_rows, turn = swap_inputs
 
   def transmit(embeddings):
     sent = list(embeddings)

@@ -52,8 +52,8 @@ class Federation:
       aux_labels: those labels.
     """
     data, bottoms = self.dataset, self.variables["bottoms"]
-    joined = tuple if len(members) > 1 else lambda found: next(iter(found))
-    of = lambda parts: joined(parts[k] for k in members)
+    joined = tuple if len(members) > 1 else lambda items: next(iter(items))
+    of = lambda per_party: joined(per_party[k] for k in members)
     return attack_base.View(
       attack_base.Public(
         num_classes=data.num_classes,

@@ -55,8 +55,8 @@ def build(name: str, num_classes: int, **keywords: Any) -> Model:
   if "norm" in keywords:
     norms = dict.fromkeys(layers.NORMS)
     registry.lookup(norms, "model.norm", keywords["norm"])
-  known = registry.parameters(registry.lookup(MODELS, "model", name))
-  if "vocabulary" not in known:
+  accepted = registry.parameters(registry.lookup(MODELS, "model", name))
+  if "vocabulary" not in accepted:
     keywords.pop("vocabulary", None)
   return registry.build("model", MODELS, name, num_classes, **keywords)
 

@@ -200,13 +200,13 @@ def _by_products(x, dy, shape, stride):
   right = (width - 1) * stride + kw - left - x.shape[2]
   pads = [(0, rows * stride - x.shape[1], 0), (left, right, 0)]
   size = batch * rows * width * (kw * stride * channels + taps * out)
-  parts = next(
+  chunks = next(
     n
     for n in range(1, batch + 1)
     if batch % n == 0 and (n == batch or size <= n * _CACHED)
   )
 
-  def part(x, dy):
+  def product(x, dy):
     zero = jnp.zeros((), x.dtype)
     x = lax.pad(x, zero, [(0, 0, 0), *pads, (0, 0, 0)])
     x = [
@@ -219,19 +219,19 @@ def _by_products(x, dy, shape, stride):
     x, dy = jnp.concatenate(x, -1), jnp.concatenate(dy, -1)
     return x.reshape(-1, x.shape[-1]).T @ dy.reshape(-1, dy.shape[-1])
 
-  if parts == 1:
-    found = part(x, dy)
+  if chunks == 1:
+    gradient = product(x, dy)
   else:
-    x, dy = (a.reshape(parts, -1, *a.shape[1:]) for a in (x, dy))
-    found, _ = lax.scan(
-      lambda total, both: (total + part(*both), None),
+    x, dy = (a.reshape(chunks, -1, *a.shape[1:]) for a in (x, dy))
+    gradient, _ = lax.scan(
+      lambda total, both: (total + product(*both), None),
       jnp.zeros((kw * stride * channels, taps * out), x.dtype),
       (x, dy),
     )
-  found = found.reshape(kw, stride, channels, taps, out)
-  found = found.transpose(3, 1, 0, 2, 4).reshape(-1, kw, channels, out)
+  gradient = gradient.reshape(kw, stride, channels, taps, out)
+  gradient = gradient.transpose(3, 1, 0, 2, 4).reshape(-1, kw, channels, out)
   first = before * stride - low
-  return found[first : first + kh]
+  return gradient[first : first + kh]
 
 
 conv.defvjp(_forward, _backward)

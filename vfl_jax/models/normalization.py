@@ -43,8 +43,8 @@ class BatchNorm(nn.Module):
       for old, new in zip(kept, now, strict=True):
         old.value = DECAY * old.value + (1 - DECAY) * new
     on_cpu = jax.default_backend() == "cpu"
-    own = normalization_cpu.batch if on_cpu else batch
-    return own(x, scale, shift)
+    normalise = normalization_cpu.batch if on_cpu else batch
+    return normalise(x, scale, shift)
 
 
 def batch(

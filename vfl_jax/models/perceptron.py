@@ -48,8 +48,8 @@ def drawn(key, shapes):
   def draw(path, leaf):
     name = path[-1].key
     if name == "kernel":
-      own = rng.stream(key, jax.tree_util.keystr(path))
-      return rng.normal(own, leaf.shape) * leaf.shape[0] ** -0.5
+      leaf_key = rng.stream(key, jax.tree_util.keystr(path))
+      return rng.normal(leaf_key, leaf.shape) * leaf.shape[0] ** -0.5
     one = name in ("scale", "var")
     return jnp.ones(leaf.shape) if one else jnp.zeros(leaf.shape)
 

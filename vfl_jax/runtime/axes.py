@@ -103,8 +103,8 @@ def blocks(index: jax.Array, size: int) -> jax.Array:
          [3, 4, 4]], dtype=int32)
   """
   count = -(-len(index) // size)
-  every = np.minimum(np.arange(count * size), len(index) - 1)
-  return index[every].reshape(count, size)
+  padded = np.minimum(np.arange(count * size), len(index) - 1)
+  return index[padded].reshape(count, size)
 
 
 def chunked(fn: Callable[[Any], Any], tree: Any, size: int) -> Any:

@@ -34,11 +34,13 @@ def join(count: int) -> None:
     return
   # it would catch what ends a process, and wait for an answer
   jax.config.update("jax_enable_preemption_service", False)
-  told = [os.environ.get(f"JAX_{n}") for n in ("NUM_PROCESSES", "PROCESS_ID")]
+  settings = [
+    os.environ.get(f"JAX_{n}") for n in ("NUM_PROCESSES", "PROCESS_ID")
+  ]
   try:
     jax.distributed.initialize(
-      num_processes=int(told[0]) if told[0] else None,
-      process_id=int(told[1]) if told[1] else None,
+      num_processes=int(settings[0]) if settings[0] else None,
+      process_id=int(settings[1]) if settings[1] else None,
       shutdown_timeout_seconds=_PARTING,
     )
   except (ValueError, RuntimeError) as error:

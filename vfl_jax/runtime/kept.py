@@ -57,9 +57,9 @@ def kept(
     ):
       with path.open("rb") as opened:
         file = np.load(opened, allow_pickle=False)
-        found = kind(*(file[f"arr_{i}"] for i in range(len(file.files))))
+        stored = kind(*(file[f"arr_{i}"] for i in range(len(file.files))))
       os.utime(path)
-      return found
+      return stored
     result = compute()
     with contextlib.suppress(OSError):
       _write(path, result)

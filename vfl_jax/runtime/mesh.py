@@ -38,9 +38,9 @@ class Layout(NamedTuple):
     """Inside a program: the rows of a batch, each device its share."""
     if self.mesh is None:
       return tree
-    own = jax.sharding.NamedSharding(self.mesh, jax.P(DATA))
+    sharding = jax.sharding.NamedSharding(self.mesh, jax.P(DATA))
     return jax.tree.map(
-      lambda a: jax.lax.with_sharding_constraint(a, own), tree
+      lambda a: jax.lax.with_sharding_constraint(a, sharding), tree
     )
 
   def whole(self, tree: PyTree) -> PyTree:
@@ -56,8 +56,8 @@ class Layout(NamedTuple):
   def _put(self, tree, spec):
     if self.mesh is None:
       return tree
-    own = jax.sharding.NamedSharding(self.mesh, spec)
-    return jax.tree.map(lambda a: hosts.placed(a, own), tree)
+    sharding = jax.sharding.NamedSharding(self.mesh, spec)
+    return jax.tree.map(lambda a: hosts.placed(a, sharding), tree)
 
 
 def layout(mesh: Mapping[str, int], seeds: int, batch_size: int) -> Layout:

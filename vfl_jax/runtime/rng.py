@@ -88,8 +88,8 @@ def permutation(key: jax.Array, count: int) -> jax.Array:
   order = jnp.arange(count)
   # sorted again and again, until two equal words are no matter
   for _ in range(math.ceil(3 * math.log(max(1, count)) / math.log(2**32 - 1))):
-    key, own = split(key)
-    order = lax.sort_key_val(bits(own, (count,)), order)[1]
+    key, round_key = split(key)
+    order = lax.sort_key_val(bits(round_key, (count,)), order)[1]
   return order
 
 

@@ -14,15 +14,15 @@ def vectors(tree: Any, vocabulary: int = 0) -> Float[jax.Array, "rows width"]:
   Float leaves are flattened; integer leaves (ids) are counted per row, a
   column per id of the vocabulary.
   """
-  parts = []
+  columns = []
   for leaf in jax.tree.leaves(tree):
     if jnp.issubdtype(leaf.dtype, jnp.floating):
-      parts.append(leaf.reshape(leaf.shape[0], -1))
+      columns.append(leaf.reshape(leaf.shape[0], -1))
     elif leaf.shape[1]:
       rows = np.arange(leaf.shape[0])[:, None]
       counts = jnp.zeros((leaf.shape[0], vocabulary), jnp.float32)
-      parts.append(counts.at[rows, leaf].add(1.0))
-  return jnp.concatenate(parts, axis=1)
+      columns.append(counts.at[rows, leaf].add(1.0))
+  return jnp.concatenate(columns, axis=1)
 
 
 def pooled(tree: Any) -> Float[jax.Array, "rows channels"] | None:
