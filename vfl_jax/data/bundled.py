@@ -1,4 +1,4 @@
-"""Small real data sets that ship inside scikit-learn: nothing to download."""
+"""Small real data sets that ship with scikit-learn, without a download."""
 
 from collections.abc import Mapping
 from typing import Any

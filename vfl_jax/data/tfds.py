@@ -1,8 +1,8 @@
-"""TensorFlow Datasets without TensorFlow: prepared array_record folders.
+"""Reads TensorFlow Datasets without TensorFlow, from array_record folders.
 
-Headers are read from the folder's JSON, which takes no time and no network;
-images are decoded once and cached as one uint8 array beside the data set, or
-in the user's cache folder where that is read-only.
+Headers are read from the folder's JSON, which is fast and needs no network.
+Images are decoded once and cached as one uint8 array beside the data set, or
+in the user's cache folder if the data set's folder is read-only.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ import numpy as np
 from vfl_jax.data import base as data_base
 from vfl_jax.data import raw
 
-# not in the prepared folder: what `describe` says before there is one
+# the command in the error message for a data set that is not prepared
 _PREPARE = (
   "python -c \"import tensorflow_datasets as tfds; tfds.builder('{name}',"
   " file_format='array_record'{where}).download_and_prepare()\""
@@ -28,13 +28,16 @@ _PREPARE = (
 def source(
   name: str, *, label: str = "", text: str = "", test: str = "test"
 ) -> Callable[[Mapping[str, Any]], "Tfds"]:
-  """A reader for one data set.
+  """A builder of readers for one data set.
 
   Args:
-    name: as in the TFDS catalogue, e.g. "cifar10" or "glue/sst2".
-    label: feature used as label; empty: data.label, or the only ClassLabel.
-    text: feature used as text; empty: data.text, or the only Text.
-    test: split used for testing.
+    name: name in the TFDS catalogue, e.g. "cifar10" or "glue/sst2".
+    label: feature used as label; empty for data.label, or the only ClassLabel.
+    text: feature used as text; empty for data.text, or the only Text.
+    test: name of the split used for testing.
+
+  Returns:
+    `build(config) -> reader`, where config is the section `data`.
   """
   return lambda config: Tfds(name, config, label, text, test)
 
@@ -86,7 +89,7 @@ class Tfds:
     return max(versions, key=lambda p: [int(v) for v in p.name.split(".")])
 
   def _refuse(self):
-    """Say at once what is missing; TFDS itself would retry for minutes."""
+    """Raises at once with the missing data; TFDS would retry for minutes."""
     import tensorflow_datasets
 
     base = self.name.split("/")[0]
@@ -101,9 +104,9 @@ class Tfds:
     command = _PREPARE.format(name=self.name, where=where)
     raise FileNotFoundError(
       f"data set {self.name!r}{hint} is not prepared under {self.root}; "
-      "preparing it needs the network and TensorFlow, once, anywhere: pip "
-      f"install -e '.[tf]' && {command} (or point data.data_dir at a "
-      "folder that has it)."
+      "prepare it once, on any machine with network and TensorFlow: pip "
+      f"install -e '.[tf]' && {command} (or set data.data_dir to a folder "
+      "that has it)."
     )
 
   def _header(self) -> dict[str, Any]:
@@ -177,7 +180,8 @@ class Tfds:
       if not shape or not all(d > 0 for d in shape):
         raise ValueError(
           f"TFDS set {self.name!r} has images of varying size {shape}; only "
-          "sets of one size can be partitioned by columns."
+          "images of one size can be partitioned by columns, so take another "
+          "data set."
         )
       inputs = np.empty((len(rows), *shape), np.uint8)
     else:
@@ -202,7 +206,7 @@ def _user_cache() -> pathlib.Path:
 
 
 def _save(path: pathlib.Path, inputs, labels) -> bool:
-  """Write atomically; False where the folder cannot be written."""
+  """Writes atomically; returns False if the folder cannot be written."""
   try:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:

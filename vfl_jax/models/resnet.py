@@ -69,7 +69,7 @@ def resnet(
   Raises:
     ValueError: the depth is not one of these.
 
-  Source: He et al. 2016, sections 4.1 and 4.2; the bottom ends like Fu et al.'s.
+  Source: He et al. 2016, sections 4.1 and 4.2; the bottom ends as Fu et al.'s.
   """
   del vocabulary
   if depth not in _LAYOUT:
