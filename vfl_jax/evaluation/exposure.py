@@ -1,4 +1,4 @@
-"""Features exposed to the active party, beside the labels exposed to others."""
+"""Measures how much of the parties' features the active party can rebuild."""
 
 from collections.abc import Callable, Mapping, Sequence
 import functools
@@ -14,8 +14,8 @@ from vfl_jax.runtime import axes
 from vfl_jax.runtime import rng
 from vfl_jax.runtime import trees
 
-KNOWN = 1000  # rows whose features the active party knows, at most
-SIMILAR = 500  # images whose structural similarity is taken, one by one
+KNOWN = 1000  # largest number of rows whose features the active party knows
+SIMILAR = 500  # number of images whose structural similarity is computed
 
 
 def measure(
@@ -24,22 +24,22 @@ def measure(
   asked: Sequence[str] = ("test",),
   advance: Callable[[str], None] = lambda what: None,
 ) -> list[dict[str, Any]]:
-  """Features of every passive party as rebuilt from its embeddings.
+  """Scores the rebuilding of every passive party's features from embeddings.
 
-  The active party knows the features of validation rows, and the control is
-  their mean. Where validation rows themselves are asked for, to choose by, it
-  knows every second one and rebuilds the others.
+  The active party knows the features of validation rows; the control guesses
+  their mean. If scores on validation rows are asked for, as a criterion of
+  choice, it knows every second of them and rebuilds the others.
 
   Args:
-    f: what was trained.
-    attacks: by label; those with `features`.
+    f: the trained federation.
+    attacks: attacks on features, by label.
     asked: "test" rows, "validation" rows, or both.
-    advance: called with a few words before each piece of work.
+    advance: function called with a few words before each piece of work.
 
   Returns:
-    Tidy rows: attack, what (attack, mean), party, seed, rows, metric
-    ("unexplained": squared error over that of the mean; of images also "mse"
-    and "psnr" in dB, by the range of the known features, and "ssim" of the
+    Tidy rows with the columns attack, what (attack, mean), party, seed, rows,
+    metric ("unexplained": squared error over that of the mean; for images also
+    "mse", "psnr" in dB by the range of the known features, and "ssim" of the
     first 500), value, n.
   """
   return [
@@ -102,13 +102,16 @@ def scores(
   known: np.ndarray,
   shape: tuple[int, ...] | None = None,
 ) -> dict[str, float]:
-  """How near reconstructions `[n, d]` are to the features.
+  """Scores how close reconstructions are to the features.
 
   Args:
-    guess: reconstructed.
-    truth: the features.
-    known: features whose mean and range are known.
-    shape: `[n, height, width, channels]` of images.
+    guess: reconstructed features, `[n, d]`.
+    truth: true features, `[n, d]`.
+    known: known features, `[m, d]`, whose mean and range are used.
+    shape: `(n, height, width, channels)` of images; None for other features.
+
+  Returns:
+    Scores by metric, see `measure`.
   """
   error = np.mean((guess - truth) ** 2)
   values = {
@@ -141,7 +144,7 @@ def scores(
 
 
 def _sent(f, variables, x, height):
-  """Vectors of what a party sends; ids that it sends raw are counted."""
+  """What a party sends, as vectors; ids that it sends raw are counted."""
   return _encoded(f.net.bottom, height if not f.net.cut else 0, variables, x)
 
 
