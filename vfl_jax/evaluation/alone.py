@@ -75,7 +75,7 @@ def pool(
   Args:
     case: the measurement.
     members: numbers of the adversary's parties.
-    view: the adversary's view; only its features are used.
+    view: the adversary's view; only its features and known labels are used.
     scratch: a further learner, or None.
   """
   vectors = [

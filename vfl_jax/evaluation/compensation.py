@@ -122,8 +122,8 @@ def retrained_tops(
   """Trains fresh tops on given, frozen bottoms and predicts the test rows.
 
   Rows, targets, epochs and optimiser are those of the federation's training.
-  The labels are as the defences prepared them; no defence runs in training.
-  The embeddings of all training rows are held in memory.
+  Of the defences, only the prepared labels and the guard of the embeddings take
+  part. The embeddings of all training rows are held in memory.
 
   Args:
     config: the experiment's config.

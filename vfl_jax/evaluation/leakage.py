@@ -1,4 +1,4 @@
-"""Attacks against controls, over seeds and auxiliary draws, labels sealed."""
+"""Attacks and their controls, over seeds and auxiliary draws, labels sealed."""
 
 from collections.abc import Callable, Sequence
 import functools
@@ -39,33 +39,35 @@ def measure(
   victims: cases.Victims | None = None,
   advance: Callable[[str], None] = lambda what: None,
 ) -> list[dict[str, Any]]:
-  """Every attack of every adversary beside its controls and ceiling.
+  """Scores every attack of every adversary, with its controls and ceiling.
 
   A trial is one seed of the federation with one draw of auxiliary samples.
-  Rows that an attack says nothing about are not scored, for its controls
-  neither. An attack on gradients has no no-VFL control (without a federation
-  none come down) and no ceiling.
+  Rows that an attack does not answer are not scored, neither for the attack nor
+  for its controls. An attack on gradients has no ceiling and no no-VFL control,
+  because no gradients come down without a federation.
 
   Args:
-    federation: what was trained.
-    attacks: by label.
-    aux_per_class: auxiliary labels per class.
-    draws: of the auxiliary samples, per seed.
-    steps: training steps of the ceiling's head.
-    metric: of the decisions, see `metrics.score`; others stand beside it.
+    federation: the trained federation.
+    attacks: attacks by label.
+    aux_per_class: number of auxiliary labels per class.
+    draws: number of draws of auxiliary samples per seed.
+    steps: number of training steps of the ceiling's head.
+    metric: primary metric of decisions, see `metrics.score`; further metrics
+      are reported with it.
     label_prior: whether the parties know the class shares.
-    scratch: one more learner among the controls that see features only.
-    coalitions: passive parties that act as one, beside each on its own.
-    victims: needed where an attack is active.
-    advance: called with a few words before each piece of work.
+    scratch: a further learner for the controls that see features only.
+    coalitions: groups of passive parties that act as one adversary, in addition
+      to the single parties.
+    victims: federations under active attacks; needed if an attack is active.
+    advance: function called with a few words before each piece of work.
 
   Returns:
-    Tidy rows: attack, what (attack, prior, no-VFL, features only, chosen
-    features only, ceiling), party (or "0+1"), seed, draw, rows (train without
-    auxiliary samples, test), metric, primary (whether it is the metric the
-    attack is judged by), value, n, detail. Where an attack offers choices
-    (`Inference.choices`) it stands there again as "NAME (oracle)", the best of
-    them by the true labels.
+    Tidy rows with the columns attack, what (attack, prior, no-VFL, features
+    only, chosen features only, ceiling), party (or "0+1"), seed, draw, rows
+    (train without auxiliary samples, test), metric, primary (whether the attack
+    is judged by this metric), value, n, detail. An attack that offers choices
+    (`Inference.choices`) has further rows as "NAME (oracle)", the best choice
+    by the true labels.
   """
   closed = seal.close(federation, attacks)
   f = seal.under(closed, federation)
@@ -121,11 +123,11 @@ def measure(
 
 
 def _features_only(case, members, view, scratch) -> list[scoring.Answer]:
-  """The control that needs no federation, beside every attack.
+  """Answers of the control that needs no federation, for every attack.
 
-  It is the best learner of a pool *on the rows that are scored*: a choice that
-  nobody could make, so that it errs high. Beside it, as "chosen features
-  only", stands the learner that the known labels would choose.
+  The control is the best learner of a pool *on the rows that are scored*.
+  Nobody could choose it without the labels, so it errs high. "Chosen features
+  only" is the learner that the known labels choose.
   """
   party = cases.named(members)
   case.advance(f"party {party}: features only")
@@ -147,7 +149,7 @@ def _features_only(case, members, view, scratch) -> list[scoring.Answer]:
 
 
 def _attacked(case, members, view, fresh, name) -> list[scoring.Answer]:
-  """One attack of one adversary, beside its own control without VFL."""
+  """Answers of one attack of one adversary, and of its no-VFL control."""
   f, attack, party = case.f, case.attacks[name], cases.named(members)
   whose = (name, party) if len(members) == 1 else (f"{name} by {party}",)
   keys = cases.streams(f, case.draws, *whose)
@@ -158,7 +160,7 @@ def _attacked(case, members, view, fresh, name) -> list[scoring.Answer]:
   if attack.alone is not None:
     faced["no-VFL"] = victim
   elif not cases.reads_messages(attack):
-    # nothing but the bottom has come out of the federation
+    # the attack reads only the bottom, which a random one replaces
     faced["no-VFL"] = view._replace(
       trial=victim.trial._replace(bottom=fresh(), recorded={})
     )
@@ -175,7 +177,7 @@ def _attacked(case, members, view, fresh, name) -> list[scoring.Answer]:
 
 
 def _ceilings(case, members, view, labels, steps) -> list[scoring.Answer]:
-  """What supervised heads read off the bottoms that attacks read."""
+  """Ceilings: supervised heads on the bottoms that the attacks read."""
   f, party, passive = case.f, cases.named(members), None
   names = [n for n, a in case.attacks.items() if not cases.reads_messages(a)]
   if names:
@@ -199,16 +201,16 @@ def _how(net):
   return axes.method(net.model.convolutional)
 
 
-# what studies ask for again and again
+# remembered, because the cells of a study share these controls
 _infer = memo.remembered(trials.infer)
 
 
 def _answers(
   f, attack, what, party, inference, details, names=()
 ) -> list[scoring.Answer]:
-  """One answer per trial, its training scores in the order of all rows.
+  """One answer per trial, with training scores in the order of all rows.
 
-  With choices there is another one, marked, for the oracle.
+  An inference with choices gives a second answer, marked as the oracle.
   """
   answers = []
   rows = inference.rows
@@ -236,7 +238,7 @@ def _answers(
 
 
 def _details(attack, inference, count) -> list[str]:
-  """Details that an attack reports, in words, per trial."""
+  """The details that an attack reports, in words, one text per trial."""
   texts = []
   for trial in range(count):
     words = []

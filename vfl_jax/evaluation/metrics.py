@@ -1,10 +1,10 @@
-"""Scores of decisions against the truth."""
+"""Metrics that score decisions against true labels."""
 
 from jaxtyping import Integer
 from jaxtyping import Shaped
 import numpy as np
 
-MANY = 20  # classes from which the first five guesses count too
+MANY = 20  # number of classes from which on top-5 accuracy is reported
 
 
 def score(
@@ -12,18 +12,17 @@ def score(
   scores: Shaped[np.ndarray, "rows classes"],
   labels: Integer[np.ndarray, " rows"],
 ) -> float:
-  """One number for scores `[n, classes]` against labels `[n]`.
+  """The value of a metric for scores of classes against true labels.
 
   Args:
     metric: "accuracy", "balanced_accuracy", "macro_f1" (over the classes that
-      occur or are guessed), "top5" (classes that tie share their places), or
-      "auc" (two classes; the score is the difference of the second column and
-      the first).
-    scores: higher is more likely.
-    labels: the truth.
+      occur or are guessed), "top5" (tied classes share their places), or "auc"
+      (two classes; rows are ranked by the second column minus the first).
+    scores: scores of the classes; a higher one is more likely.
+    labels: true labels.
 
   Returns:
-    The number; NaN without rows, where a score is not finite, or for an AUC of
+    The value; NaN without rows, if a score is not finite, or for an AUC of
     rows of one class.
   """
   if not len(labels) or not np.isfinite(scores).all():
@@ -55,12 +54,15 @@ def score(
 def best(
   metric: str, scores: np.ndarray, labels: np.ndarray
 ) -> tuple[float, int]:
-  """`score` of the best of several answers by the true labels, and which it is.
+  """The best of several answers by the true labels.
 
   Args:
     metric: see `score`.
-    scores: `[k, n, classes]`, or one answer `[n, classes]`.
-    labels: the truth.
+    scores: several answers `[k, n, classes]`, or one answer `[n, classes]`.
+    labels: true labels, `[n]`.
+
+  Returns:
+    `(value, number of the answer)`; NaN and 0 if no answer has a value.
   """
   if scores.ndim == 2:
     return score(metric, scores, labels), 0
@@ -72,7 +74,7 @@ def best(
 
 
 def metrics(classes: int) -> tuple[str, ...]:
-  """What is reported of decisions about so many classes.
+  """The metrics that are reported for this number of classes.
 
   >>> metrics(2), metrics(100)
   (('accuracy', 'macro_f1', 'auc'), ('accuracy', 'macro_f1', 'top5'))

@@ -1,4 +1,4 @@
-"""An attack on the views of all trials: in one program where it can be."""
+"""Runs an attack on the views of all trials, in one program if possible."""
 
 import functools
 
@@ -13,13 +13,16 @@ from vfl_jax.runtime import trees
 def infer(
   attack: base.Attack, keys: jax.Array, views: base.View, how: str
 ) -> base.Inference:
-  """An attack on the views of all trials, arrays of numpy.
+  """Runs an attack on the views of all trials.
 
   Args:
-    attack: in one program if it can be traced, else one trial after another.
-    keys: one per trial.
-    views: `views.trial` with a trial axis first.
-    how: see `axes.over`.
+    attack: the attack; if it cannot be compiled, trials run one by one.
+    keys: one random key per trial.
+    views: view whose `trial` has a trial axis first.
+    how: "vmap" or "map", see `axes.over`.
+
+  Returns:
+    The inference of all trials as numpy arrays, a trial axis first.
   """
   if attack.compiled:
     program = _compiled(attack.infer, views.public, how)
@@ -33,7 +36,7 @@ def infer(
 
 @functools.lru_cache
 def _compiled(infer, public, how):
-  """One program per attack, shared by parties, victims and controls."""
+  """The program of an attack, shared by parties, victims and controls."""
 
   def one(key, shared, trial):
     return infer(key, base.View(public, shared, trial))

@@ -1,4 +1,4 @@
-"""Federations under an active attack, trained when first asked for."""
+"""Federations under active attacks, trained on demand."""
 
 import jax
 import jax.numpy as jnp
@@ -12,10 +12,10 @@ from vfl_jax.federation import views
 
 
 class Victims:
-  """Federations under active attacks, trained when they are asked for.
+  """Federations under active attacks, trained on demand.
 
   Attributes:
-    rows: tidy rows on what each attack does to the main task.
+    rows: tidy rows on what each attack costs the main task.
   """
 
   def __init__(self, config, setup, f, state, active, advance):
@@ -25,12 +25,19 @@ class Victims:
     self.rows = []
     test = f.dataset.test
     self._inputs = jax.tree.map(jnp.asarray, tuple(test.inputs))
-    # read now: the labels are closed while attacks run
+    # read now, because the labels are sealed while attacks run
     self._labels = np.array(test.labels)
     self._honest = {}
 
   def train(self, adversaries) -> dict[str, str]:
-    """Those that no auxiliary sample decides; why an attack is given up."""
+    """Trains the federations that do not depend on auxiliary samples.
+
+    Args:
+      adversaries: members of each adversary.
+
+    Returns:
+      By label of an attack that is given up, the reason.
+    """
     reasons = {}
     for name, attack in self._active.items():
       for members in adversaries if attack.optimizer else ():
@@ -76,10 +83,9 @@ class Victims:
     return self._known[key]
 
   def _price(self, name, members, victim, turns=0):
-    """What an attack does to the main task, on test rows.
+    """Notes what an attack costs the main task, on test rows.
 
-    Beside what the federation would have come to without it, after as many
-    epochs.
+    The honest federation, trained for as many epochs, is the comparison.
     """
     predict = self._setup.learner.predict
     if turns not in self._honest:

@@ -1,7 +1,7 @@
-"""Results by the content of what they were computed from.
+"""Caches results in memory, by the content of their inputs.
 
-The controls of a study are the same for all defences at one cut: a process that
-has computed one knows it.
+The controls of a study are the same for all defences at one cut, so a process
+computes each once.
 """
 
 import collections
@@ -14,14 +14,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-_BYTES = 256 * 2**20  # of the results of a function
+_BYTES = 256 * 2**20  # largest size of the remembered results of a function
 
 
 def remembered(function: Callable) -> Callable:
-  """A pure function that knows its last results.
+  """Makes a pure function remember its latest results.
 
-  Arguments are pytrees of arrays and of whatever can be hashed; equal contents
-  give the result of the first time.
+  Arguments are pytrees of arrays and hashable values. Arguments with equal
+  contents give the remembered result.
 
   >>> calls = []
   >>> double = remembered(lambda x: calls.append(0) or 2 * x)
