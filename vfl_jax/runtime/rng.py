@@ -144,8 +144,8 @@ def normal(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
   """
   first, second = words(key, shape)
   turn = lax.bitcast_convert_type(second, jnp.int32).astype(jnp.float32)
-  # cos(t) of a full turn is the sine of a quarter turn minus |t|; its series is
-  # exact to 6e-8
+  # the cosine of a turn t is the sine of a quarter turn minus |t|; the series of
+  # that sine is exact to 6e-8
   x = 0.25 - jnp.abs(turn * 2.0**-32)
   square, series = x * x, jnp.zeros_like(x)
   for k in (11, 9, 7, 5, 3, 1):
@@ -179,8 +179,8 @@ def words(
 
 @functools.partial(jax.jit, inline=True)
 def _threefry(key, first, second):
-  # the rounds are traced once and inlined into each program, which makes tracing
-  # a draw three times as fast and leaves the programs unchanged
+  # the rounds are traced once and inlined into each program; the program is the
+  # same, and tracing a draw in it takes a third of the time
   data = jax.random.key_data(key)
   if data.shape != (2,):
     raise ValueError(
