@@ -42,6 +42,12 @@ class Files:
       )
 
   def describe(self) -> base.Header:
+    """The header; Parquet and CSV files are read in part, npz as a whole.
+
+    Raises:
+      FileNotFoundError: a path is not a file.
+      ValueError: the format is unknown, or a column or array is missing.
+    """
     for path in self.paths:
       if not path.is_file():
         raise FileNotFoundError(
@@ -74,6 +80,12 @@ class Files:
     )
 
   def read(self) -> raw.Raw:
+    """The whole data set, joined on the id if there are several files.
+
+    Raises:
+      ValueError: a column or array is missing, a split has other values than
+        train and test, or the files cannot be joined.
+    """
     if self.paths[0].suffix == ".npz":
       return self._read_npz()
     frames = [_frame(p) for p in self.paths]

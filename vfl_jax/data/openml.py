@@ -34,11 +34,18 @@ class OpenML:
     self.label = "" if config["label"] == "label" else config["label"]
 
   def describe(self) -> base.Header:
+    """The header, from the whole table; raises what `read` raises."""
     whole = self.read()  # scikit-learn has no header without the table
     columns, classes = whole.inputs.shape[1], len(set(whole.labels))
     return base.Header(self.name, "table", len(whole.labels), columns, classes)
 
   def read(self) -> raw.Raw:
+    """The table, downloaded if it is not in the data folder yet.
+
+    Raises:
+      FileNotFoundError: the table is neither cached nor downloadable.
+      ValueError: the table names no target.
+    """
     import socket
     import warnings
 

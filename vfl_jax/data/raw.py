@@ -38,9 +38,21 @@ class Raw(NamedTuple):
 class Source(Protocol):
   """A reader of a data set: `describe` is cheap, `read` returns the data."""
 
-  def describe(self) -> base.Header: ...
+  def describe(self) -> base.Header:
+    """The header, without the data where the format allows it.
 
-  def read(self) -> Raw: ...
+    Raises:
+      ValueError: the data lack what the config names.
+      FileNotFoundError: the data are not there.
+    """
+
+  def read(self) -> Raw:
+    """The whole data set.
+
+    Raises:
+      ValueError: the data lack what the config names, or are inconsistent.
+      FileNotFoundError: the data are not there.
+    """
 
 
 def rows_of(inputs: Any, index: np.ndarray) -> Any:

@@ -55,6 +55,12 @@ class Tfds:
     ).expanduser()
 
   def describe(self) -> data_base.Header:
+    """The header, from the folder's JSON.
+
+    Raises:
+      FileNotFoundError: the data set is not prepared.
+      ValueError: it has another format, or several features could be meant.
+    """
     header = self._header()
     kind, feature = self._input(header)
     rows = header["splits"]["train"]
@@ -65,6 +71,12 @@ class Tfds:
     return data_base.Header(self.name, "text", rows, 0, classes)
 
   def read(self) -> raw.Raw:
+    """The training and test splits, decoded or from the cache.
+
+    Raises:
+      FileNotFoundError, ValueError: see `describe`; also ValueError if images
+        vary in size.
+    """
     header = self._header()
     kind, feature = self._input(header)
     decoded = [

@@ -116,7 +116,12 @@ def prepare(config: Any) -> Setup:
 
 
 def initial(config: Any, setup: Setup) -> tuple[Any, Any]:
-  """The state before training, and empty storage for what is recorded."""
+  """The state before training, and empty storage for what is recorded.
+
+  Args:
+    config: the experiment's config.
+    setup: data and compiled functions.
+  """
   state = setup.learner.init(setup.keys, setup.inputs, setup.codes)
   shapes = None
   if config.record.epochs:

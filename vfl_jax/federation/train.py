@@ -80,12 +80,14 @@ class _Plan(NamedTuple):
 
   @property
   def how(self) -> str:
+    """How seeds are mapped, see `axes.over`."""
     if self.layout.mesh is not None:
       return "vmap"  # a sequence of seeds would leave other devices idle
     return axes.method(self.net.model.convolutional)
 
   @property
   def seeds(self) -> str | None:
+    """The mesh axis of the seeds; None on one device."""
     return None if self.layout.mesh is None else mesh.SEED
 
 
