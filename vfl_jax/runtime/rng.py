@@ -144,8 +144,8 @@ def normal(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
   """
   first, second = words(key, shape)
   turn = lax.bitcast_convert_type(second, jnp.int32).astype(jnp.float32)
-  # the cosine of a turn t is the sine of a quarter turn minus |t|; the series of
-  # that sine is exact to 6e-8
+  # the cosine of a turn t is the sine of a quarter turn minus |t|; the series
+  # of that sine is exact to 6e-8
   x = 0.25 - jnp.abs(turn * 2.0**-32)
   square, series = x * x, jnp.zeros_like(x)
   for k in (11, 9, 7, 5, 3, 1):
