@@ -36,23 +36,19 @@ class Raw(NamedTuple):
 
 
 class Source(Protocol):
-  """A reader of a data set: `describe` is cheap, `read` returns the data."""
+  """A reader of a data set.
 
-  def describe(self) -> base.Header:
-    """The header, without the data where the format allows it.
+  `describe` returns the header, without the data if the format allows it;
+  `read` returns the whole data set.
 
-    Raises:
-      ValueError: the data lack what the config names.
-      FileNotFoundError: the data are not there.
-    """
+  Raises:
+    ValueError: the data lack what the config names, or are inconsistent.
+    FileNotFoundError: the data are not there.
+  """
 
-  def read(self) -> Raw:
-    """The whole data set.
+  def describe(self) -> base.Header: ...
 
-    Raises:
-      ValueError: the data lack what the config names, or are inconsistent.
-      FileNotFoundError: the data are not there.
-    """
+  def read(self) -> Raw: ...
 
 
 def rows_of(inputs: Any, index: np.ndarray) -> Any:
