@@ -1,4 +1,4 @@
-"""Sweeps on engines that exist: this machine, SLURM, Ray, printed commands.
+"""Runs sweeps on this machine, on SLURM or Ray, or prints their commands.
 
-Nothing here imports jax: a login node submits in a second.
+Nothing here imports jax, so that a login node submits in a second.
 """

@@ -1,7 +1,7 @@
 """Run a sweep: `python -m launch --config=configs/paper/cut_sweep.py:cpu`.
 
-A config of kind "study" is one run for every cell; runs that are done are
-skipped, what was interrupted goes on from its checkpoint, what failed is tried
+A config of kind "study" has one run per cell. Finished runs are skipped,
+interrupted runs continue from their checkpoints, and failed runs are tried
 again. Override keys as in main.py, e.g. `--config.workers=2`."""
 
 import importlib
@@ -26,23 +26,23 @@ BACKENDS = {
   "print": "launch.printed",
 }
 _CONFIG = flags.DEFINE_string("config", None, "As for main.py.")
-_WORKDIR = flags.DEFINE_string("workdir", "", "Default runs/NAME-DIGEST.")
+_WORKDIR = flags.DEFINE_string("workdir", "", "Default: runs/NAME-DIGEST.")
 _BACKEND = flags.DEFINE_enum("backend", "local", [*BACKENDS], "The engine.")
 _WORKERS = flags.DEFINE_integer("workers", 0, "Runs at a time; 0: what fits.")
 _OPTION = flags.DEFINE_multi_string("option", [], "KEY=VALUE of the engine.")
-_STATUS = flags.DEFINE_bool("status", False, "Only say how the runs stand.")
-_COLLECT = flags.DEFINE_bool("collect", False, "Join and read what is done.")
+_STATUS = flags.DEFINE_bool("status", False, "Only show the runs' states.")
+_COLLECT = flags.DEFINE_bool("collect", False, "Join tables of finished runs.")
 _LEAVE = ("print", "slurm")  # engines that do not wait for the runs
 _overrides: dict[str, str] = {}
 
 
 def main(argv: list[str]) -> int:
-  """0 if all runs are done, 1 if not, 2 for what cannot be."""
+  """Runs the sweep; returns 0 if all runs are done, 1 if not, 2 on an error."""
   try:
     if len(argv) > 1:
       raise ValueError(f"unknown argument {argv[1]!r}; see --help.")
     if _CONFIG.value is None:
-      raise ValueError("no --config; give the file of a sweep.")
+      raise ValueError("no --config; give the config file of a sweep.")
     if _WORKERS.value < 0:
       raise ValueError(f"--workers is {_WORKERS.value}; take 0 or more.")
     config = files.load(_CONFIG.value, _overrides)
@@ -61,7 +61,7 @@ def main(argv: list[str]) -> int:
 
 
 def _launch(runs):
-  """Whether there was something to do that is not done yet."""
+  """Submits the remaining runs; returns whether the engine still has them."""
   options = dict(_pair(text) for text in _OPTION.value)
   engine = importlib.import_module(BACKENDS[_BACKEND.value])
   left = launched.left(runs)
@@ -74,7 +74,11 @@ def _launch(runs):
 
 
 def _answer(runs, config, workdir, left):
-  """What came of it; a study that is done says its own."""
+  """Shows the runs' states, and the report of a finished study.
+
+  Returns:
+    The exit code, see `main`.
+  """
   states = launched.states(runs)
   out = console.Console(highlight=False, soft_wrap=True)
   for run in runs:

@@ -1,13 +1,21 @@
-"""What a sweep's study says: `python -m launch.answer SPEC WORKDIR`.
+"""Reports on a sweep's study: `python -m launch.answer SPEC WORKDIR`.
 
-A process of its own, because launching imports no jax. Nothing is trained.
+This is a separate process, because `launch` imports no jax. Nothing is trained.
 """
 
 import sys
 
 
 def main(spec: str, workdir: str) -> int:
-  """Read the cells that are done, list the others, write the report."""
+  """Reads the finished cells, lists the others and writes the report.
+
+  Args:
+    spec: config file of the study.
+    workdir: the sweep's folder.
+
+  Returns:
+    The exit code: 0, or 1 if there is no report.
+  """
   from vfl_jax.config import files
   from vfl_jax.experiments.validation import validate
   from vfl_jax.experiments import progress as experiment_progress

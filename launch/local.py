@@ -1,4 +1,4 @@
-"""Runs on this machine, some at a time, in the pool of processes of studies."""
+"""Runs a sweep on this machine, in the process pool that studies use."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,22 +13,24 @@ def submit(
   options: dict[str, str],
   watch: Callable[[], Any],
 ) -> None:
-  """Carry out all of them; returns when the last has ended.
+  """Carries out all runs; returns when the last has ended.
 
-  Each process has its share of the cores. A run that fails stops no other.
-  Interrupted, all runs are interrupted, and the same command resumes them.
+  The processes share the cores equally. A run that fails does not stop the
+  others. An interrupt stops all runs, and the same command resumes them.
 
   Args:
-    runs: what is left to do.
-    workers: number of processes at a time; 0 is one for each core.
-    options: none here.
-    watch: called several times a second.
+    runs: the remaining runs.
+    workers: number of processes at a time; 0 is one per core.
+    options: must be empty.
+    watch: function called several times a second.
 
   Raises:
-    ValueError: an option.
+    ValueError: an option is given.
   """
   if options:
-    raise ValueError(f"the local backend takes no options, not {options}.")
+    raise ValueError(
+      f"the local backend takes no options, but got {options}; remove --option."
+    )
   by_folder = {run.folder: run for run in runs}
   pool.run(
     [task(run) for run in runs],
@@ -39,5 +41,5 @@ def submit(
 
 
 def task(run: launched.Run) -> pool.Task:
-  """A run as the pool takes it."""
+  """The pool's task of a run."""
   return pool.Task(run.spec.read_text("utf-8"), run.folder, run.log)

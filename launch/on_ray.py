@@ -1,4 +1,7 @@
-"""Runs on a Ray cluster: a task each, tried again if its worker dies."""
+"""Runs a sweep on a Ray cluster, one task per run.
+
+A task is tried again if its worker dies.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,17 +17,18 @@ def submit(
   options: dict[str, str],
   watch: Callable[[], Any],
 ) -> None:
-  """Run all of them; returns when the last has ended.
+  """Carries out all runs; returns when the last has ended.
 
   Args:
-    runs: what is left to do.
-    workers: tasks at a time; 0 is as many as the cluster has room for.
+    runs: the remaining runs.
+    workers: number of tasks at a time; 0 is as many as the cluster has room
+      for.
     options: `address` of the cluster (default: the one RAY_ADDRESS names, or a
-      new one here); `num_cpus`, `num_gpus` and other resources of each run.
-    watch: called twice a second.
+      new one here), and the resources of each run, `num_cpus`, `num_gpus` etc.
+    watch: function called twice a second.
 
   Raises:
-    ValueError: ray is missing, or an option is no number.
+    ValueError: ray is missing, or a resource is not a number.
   """
   try:
     import ray
@@ -70,5 +74,5 @@ def _number(key, text):
     return float(text)
   except ValueError:
     raise ValueError(
-      f"option {key}={text!r} of the ray backend is no number."
+      f"option {key}={text!r} of the ray backend is not a number; give one."
     ) from None

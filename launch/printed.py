@@ -1,4 +1,4 @@
-"""One command a line: for xargs, a queue of one's own, another machine."""
+"""Prints one command per line, e.g. for xargs or another machine's queue."""
 
 from collections.abc import Callable, Sequence
 import shlex
@@ -13,13 +13,21 @@ def submit(
   options: dict[str, str],
   watch: Callable[[], Any],
 ) -> None:
-  """Print what is left to do.
+  """Prints the commands of the remaining runs.
+
+  Args:
+    runs: the remaining runs.
+    workers: not used.
+    options: must be empty.
+    watch: not used.
 
   Raises:
-    ValueError: an option.
+    ValueError: an option is given.
   """
   del workers, watch
   if options:
-    raise ValueError(f"the print backend takes no options, not {options}.")
+    raise ValueError(
+      f"the print backend takes no options, but got {options}; remove --option."
+    )
   for run in runs:
     print(shlex.join(run.command))

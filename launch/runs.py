@@ -1,4 +1,4 @@
-"""The runs of a config: what each is, where it is, how it stands."""
+"""The runs of a config: their configs, folders and states."""
 
 from collections.abc import Iterable, Sequence
 import os
@@ -24,10 +24,10 @@ class Run(NamedTuple):
 
   Attributes:
     name: digest of its config.
-    labels: what sets it apart.
+    labels: labels of its cell, which distinguish it from other runs.
     folder: its workdir.
-    spec: file of the config as it is asked for.
-    log: what it printed.
+    spec: file of its requested config.
+    log: file of its printed output.
   """
 
   name: str
@@ -38,7 +38,7 @@ class Run(NamedTuple):
 
   @property
   def command(self) -> list[str]:
-    """What runs it, on any machine that sees the folder."""
+    """The command that runs it, on any machine that sees the folder."""
     return [
       sys.executable,
       os.fspath(MAIN),
@@ -48,19 +48,21 @@ class Run(NamedTuple):
 
   @property
   def title(self) -> str:
-    """Its labels in a few words."""
+    """Its labels as one text."""
     return ", ".join(str(v) for v in self.labels.values() if v != "")
 
 
 def expand(config: Any, workdir: str | os.PathLike[str]) -> list[Run]:
   """The runs of a config, in its order; a config without cells is one run.
 
+  The requested config of each run is written to its `spec`.
+
   Args:
-    config: from `files.load`.
+    config: a config from `files.load`.
     workdir: the sweep's folder.
 
   Raises:
-    ValueError: a cell names a key or a base that is not there.
+    ValueError: a cell names an unknown key or base.
   """
   workdir = pathlib.Path(workdir).resolve()
   asked = [({"name": config.name}, config)]
@@ -73,51 +75,55 @@ def expand(config: Any, workdir: str | os.PathLike[str]) -> list[Run]:
           f"{', '.join(config.bases)}."
         )
       asked.append((dict(entry["labels"]), files.cell(config, entry)))
-  found = {}
-  for labels, own in asked:
-    name = identity.digest(own)
-    found[name] = Run(
+  by_name = {}
+  for labels, cell in asked:
+    name = identity.digest(cell)
+    by_name[name] = Run(
       name,
       labels,
       workdir / "runs" / name,
       workdir / "asked" / f"{name}.json",
       workdir / "logs" / f"{name}.log",
     )
-    text = identity.as_json(own)
-    if not found[name].spec.is_file():
-      result_files.write_text(found[name].spec, text)
-  return list(found.values())
+    text = identity.as_json(cell)
+    if not by_name[name].spec.is_file():
+      result_files.write_text(by_name[name].spec, text)
+  return list(by_name.values())
 
 
 def state(run: Run) -> str:
-  """One of `STATES`, read off its folder."""
+  """The state of a run, one of `STATES`, as read from its folder."""
   if status.finished(run.folder):
     return "done"
   if status.held(run.folder):
     return "running"
-  found = status.status(run.folder).get("state", "waiting")
-  return "interrupted" if found in ("running", "done") else found
+  recorded = status.status(run.folder).get("state", "waiting")
+  return "interrupted" if recorded in ("running", "done") else recorded
 
 
 def states(runs: Iterable[Run]) -> dict[str, str]:
-  """State by name."""
+  """The states of runs by name."""
   return {run.name: state(run) for run in runs}
 
 
 def left(runs: Iterable[Run]) -> list[Run]:
-  """What is not done and nobody is at work on.
+  """The runs that are neither done nor running.
 
-  What diverged would diverge again: that is an answer too.
+  A diverged run is not among them, because it would diverge again.
   """
   settled = ("done", "running", "diverged")
   return [run for run in runs if state(run) not in settled]
 
 
 def ended(run: Run, reason: str) -> str:
-  """State of a run that has ended, with why it failed, "" where it did not.
+  """The state of a run whose process has ended.
 
-  One that was refused before it began, or whose process died, has not recorded
-  that itself: it is recorded here as failed.
+  A run that was refused before it began, or whose process died, has not
+  recorded its failure itself; it is recorded here.
+
+  Args:
+    run: the run.
+    reason: why it failed; empty if it did not.
   """
   now = state(run)
   if reason and now in ("waiting", "interrupted"):
@@ -127,7 +133,7 @@ def ended(run: Run, reason: str) -> str:
 
 
 def last_lines(run: Run, count: int = 5) -> list[str]:
-  """Why a run failed, or else the end of what it printed."""
+  """The last lines of a run's failure reason, or else of its output."""
   reason = status.status(run.folder).get("reason")
   if reason and status.status(run.folder)["state"] in ("failed", "diverged"):
     return str(reason).splitlines()[-count:]
@@ -138,11 +144,15 @@ def last_lines(run: Run, count: int = 5) -> list[str]:
 
 
 def collect(runs: Sequence[Run], workdir: str | os.PathLike[str]):
-  """All tables of all finished runs in one Parquet file, `collected.parquet`.
+  """Joins the tables of all finished runs into one file, `collected.parquet`.
 
-  A row is a measurement, after the run's name, its labels (a label that is a
-  column of the table too is that of the run, the column is `own_NAME`) and the
-  name of the table.
+  A row is a measurement, preceded by the run's name, its labels and the name of
+  the table. If a label is also a column of the table, the label keeps the name
+  and the column becomes `own_NAME`.
+
+  Args:
+    runs: the runs.
+    workdir: the sweep's folder, in which the file is written.
 
   Returns:
     The path and the number of rows.
@@ -159,7 +169,10 @@ def collect(runs: Sequence[Run], workdir: str | os.PathLike[str]):
       frames.append(collected.labelled(tables.read(run.folder, name), labels))
   frames = [frame for frame in frames if len(frame)]
   if not frames:
-    raise ValueError(f"no run in {workdir} is done: there is nothing to join.")
+    raise ValueError(
+      f"no run in {workdir} is done, so there is nothing to join; start the "
+      "sweep first."
+    )
   joined = pd.concat(frames, ignore_index=True)
   mixed = joined.select_dtypes("object").columns
   joined[mixed] = joined[mixed].astype("string")

@@ -1,4 +1,4 @@
-"""Runs on a SLURM cluster, one array of jobs, through submitit."""
+"""Runs a sweep on a SLURM cluster as one array of jobs, through submitit."""
 
 from collections.abc import Callable, Sequence
 import pathlib
@@ -14,18 +14,18 @@ def submit(
   options: dict[str, str],
   watch: Callable[[], Any],
 ) -> None:
-  """Submit one array of jobs and return.
+  """Submits one array of jobs and returns.
 
-  A job that is preempted or reaches its time limit is queued again and goes on
-  from its checkpoint. Pickles and logs of submitit stay in the sweep's folder
-  `slurm`, readable by the user only.
+  A job that is preempted or reaches its time limit is queued again and
+  continues from its checkpoint. Pickles and logs of submitit stay in the
+  sweep's folder `slurm`, which only the user can read.
 
   Args:
-    runs: what is left to do.
-    workers: jobs at a time; 0 is as many as the cluster allows.
-    options: of sbatch as submitit names them, e.g. `partition`, `time`
+    runs: the remaining runs.
+    workers: number of jobs at a time; 0 is as many as the cluster allows.
+    options: options of sbatch as submitit names them, e.g. `partition`, `time`
       (minutes), `gres`, `cpus_per_task`, `mem`.
-    watch: not called: the launcher need not stay.
+    watch: not called, because the launcher does not wait.
 
   Raises:
     ValueError: submitit or sbatch is missing, or an option is unknown.
@@ -62,12 +62,12 @@ def submit(
 
 
 def _number(folder, run) -> pathlib.Path:
-  """Where the number of a run's last job is written."""
+  """The file with the number of a run's last job."""
   return folder / f"{run.name}.job"
 
 
 def _queued(submitit, folder, run) -> bool:
-  """Whether a job of this run waits or works."""
+  """Whether a job of this run is waiting or running."""
   if not _number(folder, run).is_file():
     return False
   job = submitit.SlurmJob(folder, _number(folder, run).read_text())

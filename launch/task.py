@@ -1,4 +1,4 @@
-"""A run inside a job: the engine's process starts the run's and waits."""
+"""A run inside a job: the job's process starts the run's process and waits."""
 
 import pathlib
 from typing import Any
@@ -7,17 +7,17 @@ from launch import local
 from launch import runs
 from vfl_jax.experiments import pool
 
-_LOOK = 0.2  # seconds
+_LOOK = 0.2  # seconds between two looks at the run's process
 
 
 class Task:
-  """What engines carry to another machine; paths only."""
+  """A run that an engine sends to another machine; it holds paths only."""
 
   def __init__(self):
     self._worker: pool.Worker | None = None
 
   def __call__(self, plain: list[str]) -> str:
-    """Carry it out.
+    """Carries out the run.
 
     Args:
       plain: name, folder, spec and log of a `runs.Run`.
@@ -26,7 +26,7 @@ class Task:
       Its state.
 
     Raises:
-      RuntimeError: it failed; says why.
+      RuntimeError: the run failed; the message has the reason.
     """
     name, *paths = plain
     run = runs.Run(name, {}, *map(pathlib.Path, paths))
@@ -36,14 +36,14 @@ class Task:
       pass
     reason, died = worker.answer()
     worker.end()
-    # one that was killed may have been told to leave: it can be resumed
+    # a killed process may have been preempted, so its run can be resumed
     state = runs.ended(run, "" if died else reason)
     if reason:
       raise RuntimeError(f"run {name} {state}: {reason}")
     return state
 
   def checkpoint(self, plain: list[str]) -> Any:
-    """Preempted: end the run, which has its own checkpoints, and come again."""
+    """Ends a preempted run, which has its own checkpoints, and requeues it."""
     import submitit
 
     if self._worker is not None:

@@ -1,4 +1,4 @@
-"""How a sweep stands, on the terminal; read off the runs' folders."""
+"""Shows the state of a sweep on the terminal, read from the runs' folders."""
 
 from collections.abc import Sequence
 import time
@@ -10,11 +10,16 @@ from rich import table
 
 from launch import runs as launched
 
-SHOWN = 8  # runs at work whose names are shown
+SHOWN = 8  # largest number of running runs whose names are shown
 
 
 class Watch:
-  """A picture of the sweep that is drawn again while it goes on."""
+  """A picture of the sweep that is redrawn while the sweep runs.
+
+  Args:
+    runs: the runs.
+    quiet: whether to draw nothing.
+  """
 
   def __init__(self, runs: Sequence[launched.Run], quiet: bool = False):
     self._runs = runs
@@ -38,7 +43,7 @@ class Watch:
       self._live.stop()
 
   def __call__(self) -> None:
-    """Look again; at most twice a second."""
+    """Redraws the picture, at most twice a second."""
     now = time.monotonic()
     if now - self._drawn < 0.5:
       return
@@ -49,7 +54,7 @@ class Watch:
       self._live.update(picture(self._runs, states, self._left(states)))
 
   def _tell(self, states):
-    """What failed since, with its last lines, above the picture."""
+    """Prints newly failed runs with their last lines above the picture."""
     for run in self._runs:
       if states[run.name] in ("failed", "diverged"):
         if run.name not in self._told and self._live:
@@ -65,9 +70,9 @@ class Watch:
 
 
 def trouble(run: launched.Run, state: str) -> str:
-  """A failed run and its last lines."""
-  said = "\n  ".join(launched.last_lines(run))
-  return markup.escape(f"{run.name} ({run.title}) {state}:\n  {said}")
+  """The text about a failed run, with its last lines."""
+  lines = "\n  ".join(launched.last_lines(run))
+  return markup.escape(f"{run.name} ({run.title}) {state}:\n  {lines}")
 
 
 def picture(
@@ -75,7 +80,13 @@ def picture(
   states: dict[str, str],
   seconds: float | None = None,
 ) -> table.Table:
-  """Counts, time left, and what is at work."""
+  """A table of the counts of states, the time left and the running runs.
+
+  Args:
+    runs: the runs.
+    states: state of each run by name.
+    seconds: estimated time left; None if unknown.
+  """
   shown = table.Table(box=None, show_header=False, pad_edge=False)
   counts = {s: sum(v == s for v in states.values()) for s in launched.STATES}
   summary = ", ".join(f"{n} {s}" for s, n in counts.items() if n)

@@ -1,7 +1,7 @@
 """Data sets: read, split, encoded per party, partitioned vertically; tasks.
 
 `describe` reads headers only and needs no jax; `load` returns a `Dataset`
-whose inputs are a tuple over parties. Nothing here knows of models.
+whose inputs are a tuple over parties. Nothing here depends on models.
 """
 
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ DATASETS = {
 
 
 def _source(config: Mapping[str, Any]) -> raw.Source:
-  """The reader a config names: its own file first, then a data set's name."""
+  """The reader that a config names: its file if given, else its data set."""
   if config["path"]:
     return files.Files(config)
   name = config["name"]
@@ -55,27 +55,30 @@ def _source(config: Mapping[str, Any]) -> raw.Source:
 
 
 def describe(config: Mapping[str, Any]) -> base.Header:
-  """Rows, columns, classes and modality, without decoding anything.
+  """Describes a data set: rows, columns, classes and modality.
+
+  No samples are decoded, except for formats without a header.
 
   Args:
     config: the `data` section of an experiment's config.
 
   Raises:
-    ValueError: unknown name, or a file without what the config names.
-    FileNotFoundError: the data are not there; the message has the command.
+    ValueError: the name is unknown, or a file lacks a column or array that the
+      config names.
+    FileNotFoundError: the data are not there; the message says how to get them.
   """
   header = _source(config).describe()
-  if header.modality == "text":  # its columns are the tokens kept of a text
+  if header.modality == "text":  # the columns are the tokens of a text
     header = header._replace(columns=config["length"])
   return header
 
 
 def load(config: Mapping[str, Any], key: np.ndarray) -> base.Dataset:
-  """Read, split, subset, encode and partition.
+  """Reads, splits, subsets, encodes and partitions a data set.
 
   Args:
     config: the `data` section of an experiment's config.
-    key: words (uint32) of the stream that splits and subsets.
+    key: words (uint32) of the random key that splits and subsets.
 
   Returns:
     A data set whose inputs are tuples over parties: float images
@@ -84,7 +87,8 @@ def load(config: Mapping[str, Any], key: np.ndarray) -> base.Dataset:
     `[n, length]`.
 
   Raises:
-    ValueError, FileNotFoundError: as `describe`.
+    ValueError, FileNotFoundError: see `describe`, `raw.splits` and
+      `partition.apply`.
   """
   source = _source(config)
   generator = np.random.Generator(

@@ -1,4 +1,4 @@
-"""What a data set is, once it is read."""
+"""Types of data sets: header, examples of a split, the whole."""
 
 from typing import Any, NamedTuple
 
@@ -6,14 +6,14 @@ import numpy as np
 
 
 class Header(NamedTuple):
-  """What is known of a data set before it is read.
+  """What is known about a data set before it is read.
 
   Attributes:
-    name: as in the config.
+    name: name in the config.
     modality: one of `partition.MODALITIES`: "image", "table" or "text".
-    rows: number of samples in the training file (before validation is carved).
-    columns: units a vertical partition can hand out (image columns, table
-      columns, tokens).
+    rows: number of training samples, before validation rows are split off.
+    columns: number of units that a vertical partition can distribute (image
+      columns, table columns, tokens).
     num_classes: number of distinct labels.
   """
 
@@ -25,9 +25,12 @@ class Header(NamedTuple):
 
 
 class Examples(NamedTuple):
-  """One split: `inputs` whole as read, a tuple over parties once partitioned.
+  """The examples of one split.
 
-  `ids` are the sample identifiers both sides align on.
+  Attributes:
+    inputs: features as read; once partitioned, a tuple with one tree per party.
+    labels: class numbers, `[n]`.
+    ids: sample identifiers by which the parties align their rows, `[n]`.
   """
 
   inputs: Any
@@ -36,12 +39,18 @@ class Examples(NamedTuple):
 
 
 class Dataset(NamedTuple):
-  """Train, validation and test examples with what the models must know.
+  """Train, validation and test examples, with what the models must know.
 
   Attributes:
-    vocabulary: per party, the number of distinct integer ids in its inputs (0
-      for purely numeric inputs).
-    notes: sentences the report repeats (unmatched rows, dropped columns).
+    name: name of the data set.
+    modality: one of `partition.MODALITIES`.
+    num_classes: number of classes of the labels.
+    train: training examples.
+    validation: validation examples.
+    test: test examples.
+    vocabulary: number of distinct integer ids in each party's inputs (0 for
+      purely numeric inputs).
+    notes: sentences that the report repeats (unmatched rows, dropped columns).
   """
 
   name: str

@@ -1,4 +1,4 @@
-"""Small real data sets that ship inside scikit-learn: nothing to download."""
+"""Small real data sets that ship with scikit-learn, without a download."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,9 +16,11 @@ class Digits:
     del config
 
   def describe(self) -> base.Header:
+    """The known header; nothing is read."""
     return base.Header("digits", "image", 1797, 8, 10)
 
   def read(self) -> raw.Raw:
+    """The data set from scikit-learn's installation."""
     from sklearn import datasets
 
     images, labels = datasets.load_digits(return_X_y=True)
@@ -33,9 +35,11 @@ class BreastCancer:
     del config
 
   def describe(self) -> base.Header:
+    """The known header; nothing is read."""
     return base.Header("breast_cancer", "table", 569, 30, 2)
 
   def read(self) -> raw.Raw:
+    """The data set from scikit-learn's installation."""
     from sklearn import datasets
 
     frame, labels = datasets.load_breast_cancer(return_X_y=True, as_frame=True)

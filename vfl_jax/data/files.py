@@ -1,4 +1,4 @@
-"""The user's own data: Parquet, CSV or npz, one file or one per party."""
+"""Reads the user's own data: Parquet, CSV or npz, one file or one per party."""
 
 from collections.abc import Mapping
 import pathlib
@@ -13,14 +13,17 @@ from vfl_jax.data import raw
 
 
 class Files:
-  """`data.path`: one file, or one per party joined on the column `data.id`.
+  """Reads `data.path`: one file, or one per party joined on column `data.id`.
 
   Several paths are a tuple, or one string with commas between them.
 
-  A column `data.split` (if there) with values train/test is the official
-  split; a column `data.text` (if named) makes it a text set. An npz holds
-  arrays `[n, ...]`: the label under `data.label`, the features under any
-  other name (one array per party if several).
+  If there is a column `data.split` with the values train and test, it is the
+  official split. If `data.text` names a column, the data set is one of texts.
+  An npz file holds arrays `[n, ...]`: the label under `data.label`, and
+  features under any other name (several arrays are one per party).
+
+  Raises:
+    ValueError: one of several files is an npz.
   """
 
   def __init__(self, config: Mapping[str, Any]):
@@ -34,14 +37,23 @@ class Files:
     self.active_features = config["active_features"]
     if len(self.paths) > 1 and any(p.suffix == ".npz" for p in self.paths):
       raise ValueError(
-        "several files are joined on an id column, which npz has not; give "
-        "one npz with an array per party, or Parquet/CSV files."
+        "several files are joined on an id column, which an npz has not; give "
+        "one npz with an array per party, or Parquet or CSV files."
       )
 
   def describe(self) -> base.Header:
+    """The header; Parquet and CSV files are read in part, npz as a whole.
+
+    Raises:
+      FileNotFoundError: a path is not a file.
+      ValueError: the format is unknown, or a column or array is missing.
+    """
     for path in self.paths:
       if not path.is_file():
-        raise FileNotFoundError(f"data.path {str(path)!r} is not a file.")
+        raise FileNotFoundError(
+          f"data.path {str(path)!r} is not a file; give a Parquet, CSV or npz "
+          "file."
+        )
     if self.paths[0].suffix == ".npz":
       whole = self.read()
       if whole.modality == "image":
@@ -68,6 +80,12 @@ class Files:
     )
 
   def read(self) -> raw.Raw:
+    """The whole data set, joined on the id if there are several files.
+
+    Raises:
+      ValueError: a column or array is missing, a split has other values than
+        train and test, or the files cannot be joined.
+    """
     if self.paths[0].suffix == ".npz":
       return self._read_npz()
     frames = [_frame(p) for p in self.paths]
@@ -88,8 +106,8 @@ class Files:
         raise ValueError(
           f"column {self.split!r} holds "
           f"{sorted(set(map(str, official)))[:5]}; a split "
-          "column has only 'train' and 'test' (or name another with "
-          "data.split)."
+          "column holds only 'train' and 'test'; name another column with "
+          "data.split."
         )
       if "test" not in official:
         official = None
@@ -123,7 +141,11 @@ class Files:
         )
 
   def _join(self, frames, notes):
-    """Inner join on the id; what does not match is counted and told."""
+    """Joins the files on the id (inner join) and notes the unmatched rows.
+
+    Returns:
+      `(frame, owners)`, where owners are the feature columns of each file.
+    """
     owners, last, shared = [], [], None
     for path, frame in zip(self.paths, frames, strict=True):
       if self.id not in frame:
@@ -140,8 +162,8 @@ class Files:
       if self.label in frame and features and not self.active_features:
         raise ValueError(
           f"{path} holds the label, so its features {features[:3]} are the "
-          "active party's; set data.active_features=True and count it in "
-          "data.parties, or remove them."
+          "active party's; set data.active_features=True and count that party "
+          "in data.parties, or remove the features."
         )
       # the active party's features come last
       (last if self.label in frame else owners).append(features)
@@ -152,8 +174,8 @@ class Files:
     for columns in owners:
       if seen & set(columns):
         raise ValueError(
-          f"columns {sorted(seen & set(columns))} are in more than one file;"
-          " each column belongs to one party."
+          f"columns {sorted(seen & set(columns))} are in more than one file; "
+          "each column must belong to one party, so rename or remove them."
         )
       seen |= set(columns)
     whole = frames[0]
@@ -163,7 +185,10 @@ class Files:
       lost = len(frame) - len(whole)
       notes.append(f"{lost} of {len(frame)} rows of {path.name} have no match")
     if whole.empty:
-      raise ValueError(f"no value of {self.id!r} is in all of the files.")
+      raise ValueError(
+        f"no value of the id column {self.id!r} is in all of the files, so no "
+        "row is left; name the right column with data.id."
+      )
     return whole, tuple(o for o in owners if o)
 
   def _read_npz(self):
@@ -179,10 +204,13 @@ class Files:
     for name, array in contents.items():
       if len(array) != len(labels):
         raise ValueError(
-          f"array {name!r} has {len(array)} rows, the label {len(labels)}."
+          f"array {name!r} has {len(array)} rows and the label has "
+          f"{len(labels)}; they must be equal."
         )
     if not contents:
-      raise ValueError(f"{self.paths[0]} holds a label but no features.")
+      raise ValueError(
+        f"{self.paths[0]} holds a label but no features; add an array of them."
+      )
     arrays = list(contents.values())
     if all(a.ndim == 4 for a in arrays):
       images = np.concatenate(arrays, axis=2)
@@ -209,8 +237,8 @@ def _columns(path: pathlib.Path) -> list[str]:
   if path.suffix == ".csv":
     return list(pd.read_csv(path, nrows=0).columns)
   raise ValueError(
-    f"data.path {str(path)!r} ends in {path.suffix!r}; .parquet, .csv and "
-    ".npz are read."
+    f"data.path {str(path)!r} ends in {path.suffix!r}; take a .parquet, .csv "
+    "or .npz file."
   )
 
 

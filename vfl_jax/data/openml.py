@@ -1,4 +1,4 @@
-"""Any OpenML table by name, through scikit-learn."""
+"""Reads any OpenML table by name, through scikit-learn."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -10,26 +10,42 @@ from vfl_jax.data import raw
 def source(
   name: str, *, version: int | str = "active", drop: Sequence[str] = ()
 ) -> Callable[[Mapping[str, Any]], "OpenML"]:
-  """A reader for one table; `drop` names columns that leak the label."""
+  """A builder of readers for one table.
+
+  Args:
+    name: name of the table on OpenML.
+    version: version of the table, or "active".
+    drop: columns that leak the label; they are dropped.
+
+  Returns:
+    `build(config) -> reader`, where config is the section `data`.
+  """
   return lambda config: OpenML(name, version, drop, config)
 
 
 class OpenML:
-  """A table fetched once into scikit-learn's data folder."""
+  """A table that is fetched once into scikit-learn's data folder."""
 
   def __init__(self, name, version, drop, config):
     self.name, self.version = name, version
     self.drop = (*drop, *config["drop"])
     self.home = config["data_dir"] or None
-    # the default of the key names the label of files
+    # the default of data.label is for files; OpenML names its own target
     self.label = "" if config["label"] == "label" else config["label"]
 
   def describe(self) -> base.Header:
+    """The header, from the whole table; raises what `read` raises."""
     whole = self.read()  # scikit-learn has no header without the table
     columns, classes = whole.inputs.shape[1], len(set(whole.labels))
     return base.Header(self.name, "table", len(whole.labels), columns, classes)
 
   def read(self) -> raw.Raw:
+    """The table, downloaded if it is not in the data folder yet.
+
+    Raises:
+      FileNotFoundError: the table is neither cached nor downloadable.
+      ValueError: the table names no target.
+    """
     import socket
     import warnings
 

@@ -1,4 +1,4 @@
-"""The vertical partition: which party holds which features of every sample."""
+"""The vertical partition: which party holds which features of each sample."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -18,19 +18,22 @@ def blocks(
   rule: Any,
   generator: np.random.Generator | None = None,
 ) -> tuple[tuple[Any, ...], ...]:
-  """Columns per party: disjoint, and together all of them.
+  """Distributes columns over parties; each column goes to one party.
 
   Args:
-    columns: identifiers, in order.
-    parties: number of feature holders.
+    columns: column identifiers, in order.
+    parties: number of feature-holding parties.
     rule: "contiguous" (near-equal blocks), "random" (the same sizes, columns
       drawn by `generator`), a list of block sizes ("1,4" as a string), or a
       list of lists of columns ("a,b|c,d,e" as a string).
-    generator: for "random".
+    generator: random generator, needed for "random".
+
+  Returns:
+    The columns of each party.
 
   Raises:
-    ValueError: more parties than columns, sizes that do not add up, unknown,
-      repeated or missing columns.
+    ValueError: there are more parties than columns, the sizes do not add up,
+      or columns are unknown, repeated or missing.
 
   >>> blocks("abcde", 2, "contiguous")
   (('a', 'b', 'c'), ('d', 'e'))
@@ -41,7 +44,7 @@ def blocks(
   if not 1 <= parties <= len(columns):
     raise ValueError(
       f"data.parties is {parties}, but there are {len(columns)} columns to "
-      f"hand out; take 1 to {len(columns)}."
+      f"distribute; take 1 to {len(columns)}."
     )
   rule = parsed(rule)
   if isinstance(rule, str):
@@ -50,19 +53,20 @@ def blocks(
       assert generator is not None
       order = generator.permutation(order)
     return tuple(
-      tuple(columns[i] for i in sorted(part))
-      for part in np.array_split(order, parties)
+      tuple(columns[i] for i in sorted(share))
+      for share in np.array_split(order, parties)
     )
   rule = tuple(rule)
   if len(rule) != parties:
     raise ValueError(
-      f"data.partition names {len(rule)} blocks for data.parties={parties}."
+      f"data.partition names {len(rule)} blocks for data.parties={parties}; "
+      "name one block per party."
     )
   if all(isinstance(size, (int, np.integer)) for size in rule):
     if min(rule) < 1 or sum(rule) != len(columns):
       raise ValueError(
         f"data.partition {rule} adds up to {sum(rule)}; the {len(columns)} "
-        "columns must be handed out exactly once, at least one to each."
+        "columns must be distributed exactly once, at least one to each party."
       )
     ends = np.cumsum(rule)
     return tuple(
@@ -74,17 +78,23 @@ def blocks(
     odd = set(map(str, named)) ^ set(map(str, columns))
     twice = {c for c in named if named.count(c) > 1}
     raise ValueError(
-      "data.partition must name every column exactly once; look at "
-      f"{sorted(odd | set(map(str, twice)))[:5]}."
+      "data.partition must name every column exactly once; unknown, missing "
+      f"or repeated are {sorted(odd | set(map(str, twice)))[:5]}."
     )
   return tuple(tuple(block) for block in rule)
 
 
 def parsed(rule: Any) -> Any:
-  """A rule, written as a string as on the command line or as tuples.
+  """Parses a partition rule.
+
+  Args:
+    rule: a string, as on the command line, or tuples; see `blocks`.
+
+  Returns:
+    "contiguous", "random", sizes, or columns by party.
 
   Raises:
-    ValueError: neither a known word, nor sizes, nor names or columns by party.
+    ValueError: the rule is none of these.
   """
   if not isinstance(rule, str):
     sizes = registry.fits(rule, tuple[int, ...])
@@ -116,11 +126,23 @@ def apply(
   config: Mapping[str, Any],
   generator: np.random.Generator,
 ) -> base.Dataset:
-  """Encode and hand out: the data set with inputs as tuples over parties."""
+  """Encodes the features and distributes them over the parties.
+
+  Args:
+    loaded: a data set as read and its splits, from `raw.splits`.
+    config: the `data` section of an experiment's config.
+    generator: random generator, for a random partition.
+
+  Returns:
+    The data set, its inputs tuples with one tree per party.
+
+  Raises:
+    ValueError: the features cannot be partitioned as the config asks.
+  """
   whole, dataset = loaded
-  parts = MODALITIES[whole.modality].hand_out
+  hand_out = MODALITIES[whole.modality].hand_out
   splits = (dataset.train, dataset.validation, dataset.test)
-  inputs, vocabulary = parts(
+  inputs, vocabulary = hand_out(
     [s.inputs for s in splits], whole, config, generator
   )
   train, validation, test = (
@@ -136,15 +158,15 @@ def _images(splits, whole, config, generator):
   rule = config["partition"]
   if rule == "random":
     raise ValueError(
-      "images are partitioned into blocks of columns, not at "
-      "random; take data.partition='contiguous' or sizes."
+      "data.partition is 'random', but images are partitioned into blocks of "
+      "columns; take data.partition='contiguous' or sizes."
     )
   if whole.owners and rule == "contiguous":
     rule = tuple(int(size) for size in whole.owners)
   held = blocks(range(width), config["parties"], rule, generator)
   mean, deviation = _statistics(splits[0])
 
-  def part(images, columns):
+  def standardised(images, columns):
     pixels = np.take(images, columns, axis=2)
     # cast first and as whole rows: numpy is ten times slower otherwise
     scaled = pixels.reshape(len(pixels), -1).astype(np.float32)
@@ -153,12 +175,12 @@ def _images(splits, whole, config, generator):
     scaled /= np.tile(deviation, repeats)
     return scaled.reshape(pixels.shape)
 
-  inputs = [tuple(part(images, b) for b in held) for images in splits]
+  inputs = [tuple(standardised(images, b) for b in held) for images in splits]
   return inputs, (0,) * len(held)
 
 
 def _statistics(images):
-  """Mean and deviation per channel, `[channels]`; exact for bytes."""
+  """Mean and standard deviation per channel, `[channels]`; exact for uint8."""
   channels = images.shape[-1]
   if images.dtype != np.uint8:
     # in float64: a float32 sum of 10^7 pixels stops growing before its end
@@ -184,7 +206,8 @@ def _table(splits, whole, config, generator):
     if len(whole.owners) != config["parties"]:
       raise ValueError(
         f"data.parties is {config['parties']}, but the files hold the "
-        f"features of {len(whole.owners)} parties."
+        f"features of {len(whole.owners)} parties; set "
+        f"data.parties={len(whole.owners)}."
       )
     rule = whole.owners
   held = blocks(columns, config["parties"], rule, generator)
@@ -206,8 +229,8 @@ def _text(splits, whole, config, generator):
   rule = config["partition"]
   if rule == "random":
     raise ValueError(
-      "texts are partitioned into segments, not at random; take"
-      " data.partition='contiguous' or sizes."
+      "data.partition is 'random', but texts are partitioned into segments; "
+      "take data.partition='contiguous' or sizes."
     )
   length = config["length"]
   held = blocks(range(length), config["parties"], rule, generator)
@@ -219,12 +242,12 @@ def _text(splits, whole, config, generator):
 
 
 class Modality(NamedTuple):
-  """How data of one kind are handed out.
+  """How data of one modality are distributed over parties.
 
   Attributes:
     hand_out: `hand_out(splits, whole, config, generator) -> (inputs of each
-      split, a tuple over parties, and the vocabulary of each party)`.
-    reads: what a model must read, see `models.stages.Model`.
+      split, each a tuple over parties, and the vocabulary of each party)`.
+    reads: the kind of input that a model must read, see `models.stages.Model`.
   """
 
   hand_out: Callable[..., tuple[list[tuple], tuple[int, ...]]]

@@ -1,4 +1,4 @@
-"""What a reader returns, and how it becomes train, validation and test."""
+"""What a reader returns, and its split into train, validation and test."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
@@ -10,16 +10,19 @@ from vfl_jax.data import base
 
 
 class Raw(NamedTuple):
-  """A data set as read: rows of an array, a data frame or a list of strings.
+  """A data set as read.
 
   Attributes:
+    name: name of the data set.
+    modality: "image", "table" or "text".
     inputs: uint8 images `[n, h, w, c]`, float rows `[n, d]`, a DataFrame, or
       an array of strings.
-    labels: any values; classes are their sorted distinct values.
-    official: per row "train" or "test", or None where there is no such split.
-    owners: where each file or array is a party's, the columns each holds (for
-      images, how many).
-    ids: sample identifiers, or None (the row number).
+    labels: labels of any type; the classes are their sorted distinct values.
+    official: "train" or "test" for each row, or None without such a split.
+    owners: the columns of each party (for images, their number) if each file
+      or array belongs to one party; else empty.
+    notes: sentences for the report.
+    ids: sample identifiers, or None to use the row numbers.
   """
 
   name: str
@@ -33,7 +36,15 @@ class Raw(NamedTuple):
 
 
 class Source(Protocol):
-  """A reader: cheap facts first, the data when asked."""
+  """A reader of a data set.
+
+  `describe` returns the header, without the data if the format allows it;
+  `read` returns the whole data set.
+
+  Raises:
+    ValueError: the data lack what the config names, or are inconsistent.
+    FileNotFoundError: the data are not there.
+  """
 
   def describe(self) -> base.Header: ...
 
@@ -50,16 +61,24 @@ def rows_of(inputs: Any, index: np.ndarray) -> Any:
 def splits(
   whole: Raw, config: Mapping[str, Any], generator: np.random.Generator
 ) -> tuple[Raw, base.Dataset]:
-  """Train, validation and test, stratified by class.
+  """Splits into train, validation and test, stratified by class.
 
-  The official test split is kept where there is one; otherwise a share
-  `data.test` is drawn. Validation is a share `data.validation` of the
-  training rows; `data.train_size`, `data.validation_size` and
-  `data.test_size` (0: all) subset.
+  The official test split is kept if there is one; otherwise a share `data.test`
+  is drawn. Validation is a share `data.validation` of the training rows.
+  `data.train_size`, `data.validation_size` and `data.test_size` then take
+  subsets; 0 keeps all rows.
+
+  Args:
+    whole: the data set as read.
+    config: the `data` section of an experiment's config.
+    generator: random generator of splits and subsets.
+
+  Returns:
+    The data set as read, and its splits.
 
   Raises:
-    ValueError: a class with fewer than three samples, or a split that is
-      left with fewer rows than classes.
+    ValueError: there is only one class, a class has fewer than three samples,
+      or a split has fewer rows than there are classes.
   """
   classes, labels = np.unique(whole.labels, return_inverse=True)
   counts = np.bincount(labels)
@@ -104,7 +123,7 @@ def splits(
 
 
 def _stratified(index, labels, share, generator):
-  """`(rest, part)`, the part with `share` of every class; both shuffled."""
+  """`(rest, chosen)`, with a `share` of every class chosen; both shuffled."""
   index = generator.permutation(index)
   order = np.argsort(labels[index], kind="stable")
   y = labels[index][order]

@@ -1,4 +1,4 @@
-"""A party's columns as numbers: scikit-learn transformers fitted on train."""
+"""Encodes a party's columns as numbers, by statistics of the training rows."""
 
 from collections.abc import Sequence
 
@@ -15,22 +15,25 @@ def encode(
   max_categories: int,
   hash_size: int,
 ) -> tuple[int, list]:
-  """Every split of one party's columns, encoded by statistics of the first.
+  """Encodes one party's columns of every split, fitted on the first split.
 
   Args:
-    splits: data frames of the same columns, the training rows first.
-    encoding: "onehot": standardised numbers (median where missing, with an
-      indicator) beside one-hot categories; "hash": everything hashed
-      (numbers by decile) into `hash_size` signed buckets; "fields":
-      `{"numeric": [n, a], "category": [n, b]}` with ids that are unique over
-      the party's columns.
-    max_categories: most frequent categories kept per column; the rest share
-      one.
-    hash_size: of "hash".
+    splits: data frames with the same columns, the training rows first.
+    encoding: "onehot" gives standardised numbers (missing ones replaced by the
+      median, with an indicator) beside one-hot categories. "hash" hashes
+      everything (numbers by decile) into `hash_size` signed buckets. "fields"
+      gives `{"numeric": [n, a], "category": [n, b]}` with ids that are unique
+      over the party's columns.
+    max_categories: number of most frequent categories kept per column; the
+      rest share one.
+    hash_size: number of buckets of "hash".
 
   Returns:
-    `(number of distinct ids, one array or dict per split)`; 0 ids unless
-    "fields".
+    `(number of distinct ids, one array or dict per split)`; the number is 0
+    unless the encoding is "fields".
+
+  Raises:
+    ValueError: the encoding is unknown.
   """
   from sklearn import compose
   from sklearn import impute

@@ -1,8 +1,8 @@
-"""Task reassignment: which label a sample is trained on, and whose it is.
+"""Task reassignment: replaces the labels that samples are trained on.
 
-A task starts from the natural classes of the samples as the parties hold them
-and says what the active party's labels are instead. What a task does to the
-alignment of features and labels is measured, not assumed: see `alignment`.
+A task starts from the natural classes of the samples and defines the active
+party's labels. Its effect on the alignment of features and labels is measured
+in `evaluation.alignment`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +17,7 @@ from vfl_jax.runtime import trees
 
 SPLITS = ("train", "validation", "test")
 
-# per split, the natural class of what each party holds of a row `[parties, n]`
+# by split, the natural class of each party's slice of a row, `[parties, n]`
 Natural = dict[str, np.ndarray]
 Assign = Callable[
   [base.Dataset, np.random.Generator], tuple[base.Dataset, Natural]
@@ -25,15 +25,15 @@ Assign = Callable[
 
 
 class Task(NamedTuple):
-  """A new label per sample.
+  """A task: a new label for each sample.
 
   Attributes:
-    num_classes: of the new labels.
-    assign: `assign(dataset, generator) -> (dataset, natural)` with the new
-      labels, and samples put together anew where the task asks for it; every
-      split by itself. `dataset` is partitioned.
+    num_classes: number of classes of the new labels.
+    assign: `assign(dataset, generator) -> (dataset, natural)`, where `dataset`
+      is partitioned. The result has the new labels and, for a task that
+      combines samples, new samples; each split is treated separately.
     sums: whether a label is the sum of the parties' natural classes modulo
-      their number, so that the parties' own classifiers say what is possible.
+      their number, so that classifiers of the natural classes give a ceiling.
   """
 
   num_classes: int
@@ -42,12 +42,16 @@ class Task(NamedTuple):
 
 
 def identity(num_classes: int) -> Task:
-  """The natural classes as they are."""
+  """Keeps the natural classes."""
   return _relabelled(num_classes, lambda labels: labels)
 
 
 def permute(num_classes: int, *, order: Sequence[int] = ()) -> Task:
-  """A bijection of the classes; the default shifts them by one.
+  """Permutes the classes.
+
+  Args:
+    num_classes: number of natural classes.
+    order: new class of each natural class; empty shifts them by one.
 
   Raises:
     ValueError: `order` is not a permutation of the classes.
@@ -61,7 +65,11 @@ def permute(num_classes: int, *, order: Sequence[int] = ()) -> Task:
 
 
 def merge(num_classes: int, *, groups: int = 2) -> Task:
-  """Many to one: the class modulo `groups` (2 is parity).
+  """Merges classes: the new class is the old one modulo `groups`.
+
+  Args:
+    num_classes: number of natural classes.
+    groups: number of new classes; 2 gives the parity.
 
   Raises:
     ValueError: `groups` is not between 2 and the number of classes.
@@ -72,15 +80,19 @@ def merge(num_classes: int, *, groups: int = 2) -> Task:
 
 
 def split(num_classes: int, *, parts: int = 2) -> Task:
-  """Each natural class in parts, by what the last party holds.
+  """Splits each natural class into parts by the last party's features.
 
-  The parts of a class are equal shares of the training rows along the first
-  principal component of the last party's features (the active party's own,
-  where it has some); the label is class * parts + part. The others hold no
-  part of that component, but what correlates with it.
+  The parts of a class are equal shares of its training rows along the first
+  principal component of the last party's features (the active party's own, if
+  it has some). The label is class * parts + number of the part. The other
+  parties hold only what correlates with that component.
+
+  Args:
+    num_classes: number of natural classes.
+    parts: number of parts per class.
 
   Raises:
-    ValueError: fewer than 2 parts.
+    ValueError: there are fewer than 2 parts.
   """
   if parts < 2:
     raise ValueError(f"task.parts is {parts}; take at least 2.")
@@ -115,8 +127,8 @@ def split(num_classes: int, *, parts: int = 2) -> Task:
     )
 
     def of(name, natural):
-      part = (score[name][:, None] > bounds[natural]).sum(1)
-      return natural * parts + part
+      index = (score[name][:, None] > bounds[natural]).sum(1)
+      return natural * parts + index
 
     return _labelled(dataset, of)
 
@@ -124,12 +136,17 @@ def split(num_classes: int, *, parts: int = 2) -> Task:
 
 
 def mix(num_classes: int, *, alpha: float = 0.5) -> Task:
-  """A share 1 - alpha of the samples with a label drawn from all classes.
+  """Draws new labels for a share 1 - alpha of the samples.
 
-  Drawn anew in every split: at alpha 0 there is nothing to learn but by heart.
+  The labels are drawn uniformly from all classes, separately in each split, so
+  at alpha 0 they can only be memorised.
+
+  Args:
+    num_classes: number of natural classes.
+    alpha: share of the samples that keep their label.
 
   Raises:
-    ValueError: alpha outside [0, 1].
+    ValueError: alpha is outside [0, 1].
   """
   if not 0 <= alpha <= 1:
     raise ValueError(f"task.alpha is {alpha}; take 0 to 1.")
@@ -147,21 +164,22 @@ def mix(num_classes: int, *, alpha: float = 0.5) -> Task:
 
 
 def cross(num_classes: int, *, copies: int = 1) -> Task:
-  """The sum of the parties' classes, each holding a slice of another sample.
+  """Combines slices of different samples; the label sums their classes.
 
-  For every row each party gets its slice of a sample whose class is drawn
-  uniformly, for itself; the label is the sum of those classes modulo their
-  number. In the population a party's features say nothing about it, and all
-  of them together say what their classes say.
+  In each row, every party holds its slice of a sample whose class is drawn
+  uniformly and independently. The label is the sum of those classes modulo
+  their number. In the population, one party's features are independent of the
+  label, and the features of all parties together determine it as far as they
+  determine their classes.
 
   Args:
-    num_classes: natural classes, of the new label too.
-    copies: training rows are combined so many times over, each time with
-      others: sums take more rows to learn than classes do. Validation and test
-      rows are combined once.
+    num_classes: number of natural classes, and of the new ones.
+    copies: number of combined rows per training row, because sums take more
+      rows to learn than classes do. Validation and test have one per row.
 
   Raises:
-    ValueError: fewer than 1 copy; in `assign`, a class without rows.
+    ValueError: there are fewer than 1 copies, or (raised by `assign`) a split
+      lacks a class.
   """
   if copies < 1:
     raise ValueError(f"task.copies is {copies}; take at least 1.")
@@ -169,8 +187,8 @@ def cross(num_classes: int, *, copies: int = 1) -> Task:
   def assign(dataset, generator):
     natural, splits = {}, {}
     for name in SPLITS:
-      part = getattr(dataset, name)
-      labels = np.asarray(part.labels)
+      examples = getattr(dataset, name)
+      labels = np.asarray(examples.labels)
       members = [np.flatnonzero(labels == c) for c in range(num_classes)]
       if not all(map(len, members)):
         raise ValueError(
@@ -178,7 +196,7 @@ def cross(num_classes: int, *, copies: int = 1) -> Task:
           f"the {name} rows lack some; take more rows."
         )
       count = len(labels) * (copies if name == "train" else 1)
-      drawn = generator.integers(0, num_classes, (len(part.inputs), count))
+      drawn = generator.integers(0, num_classes, (len(examples.inputs), count))
       counts = np.array(list(map(len, members)))[drawn]
       places = (generator.random(drawn.shape) * counts).astype(int)
       held = [
@@ -187,10 +205,10 @@ def cross(num_classes: int, *, copies: int = 1) -> Task:
       ]
       inputs = tuple(
         jax.tree.map(lambda a, rows=rows: np.asarray(a)[rows], x)
-        for x, rows in zip(part.inputs, held)
+        for x, rows in zip(examples.inputs, held)
       )
       natural[name] = drawn
-      splits[name] = part._replace(
+      splits[name] = examples._replace(
         inputs=inputs,
         labels=_int(drawn.sum(0) % num_classes),
         ids=np.arange(count),
@@ -211,10 +229,15 @@ TASKS = {
 
 
 def build(config: Mapping[str, Any], num_classes: int) -> Task:
-  """The task a config names, with its own keywords.
+  """Builds the task that a config names.
+
+  Args:
+    config: the section `task`: `name`, and keywords of the task's builder.
+    num_classes: number of natural classes.
 
   Raises:
-    ValueError: unknown name or keyword, or a value the builder refuses.
+    ValueError: the name or a keyword is unknown, or the builder refuses a
+      value.
 
   >>> build({"name": "merge"}, 10).num_classes
   2
@@ -227,17 +250,26 @@ def build(config: Mapping[str, Any], num_classes: int) -> Task:
 def reassign(
   dataset: base.Dataset, task: Task, generator: np.random.Generator
 ) -> tuple[base.Dataset, Natural]:
-  """The data set under a task, and the natural classes it was made from.
+  """Applies a task to a partitioned data set.
+
+  Args:
+    dataset: the partitioned data set.
+    task: the task.
+    generator: random generator of the task.
+
+  Returns:
+    The data set with the task's labels, and the natural classes that they
+    were made from.
 
   Raises:
     ValueError: the task does not fit the data.
   """
-  found, natural = task.assign(dataset, generator)
-  return found._replace(num_classes=task.num_classes), natural
+  reassigned, natural = task.assign(dataset, generator)
+  return reassigned._replace(num_classes=task.num_classes), natural
 
 
 def _relabelled(num_classes: int, function: Callable) -> Task:
-  """A map of the classes, the same for every split."""
+  """A task that maps the classes in the same way in every split."""
   return Task(
     num_classes,
     lambda dataset, generator: _labelled(
@@ -249,10 +281,10 @@ def _relabelled(num_classes: int, function: Callable) -> Task:
 def _labelled(dataset, of) -> tuple[base.Dataset, Natural]:
   natural, splits = {}, {}
   for name in SPLITS:
-    part = getattr(dataset, name)
-    labels = np.asarray(part.labels)
-    natural[name] = np.tile(labels, (len(part.inputs), 1))
-    splits[name] = part._replace(labels=_int(of(name, labels)))
+    examples = getattr(dataset, name)
+    labels = np.asarray(examples.labels)
+    natural[name] = np.tile(labels, (len(examples.inputs), 1))
+    splits[name] = examples._replace(labels=_int(of(name, labels)))
   return dataset._replace(**splits), natural
 
 

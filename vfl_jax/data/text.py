@@ -12,13 +12,13 @@ def tokenize(
   vocabulary: int,
   length: int,
 ) -> tuple[int, list[np.ndarray]]:
-  """Token ids of every split, cut or padded (id 0) to one length.
+  """Tokenizes every split, truncated or padded (id 0) to one length.
 
   Args:
-    train: texts the tokenizer is trained on.
-    others: further splits.
+    train: texts on which the tokenizer is trained.
+    others: texts of the other splits.
     vocabulary: largest number of token ids.
-    length: tokens per text.
+    length: number of tokens per text.
 
   Returns:
     `(number of ids, [train, *others])`, int32 arrays `[n, length]`.

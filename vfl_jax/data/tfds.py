@@ -1,8 +1,8 @@
-"""TensorFlow Datasets without TensorFlow: prepared array_record folders.
+"""Reads TensorFlow Datasets without TensorFlow, from array_record folders.
 
-Headers are read from the folder's JSON, which takes no time and no network;
-images are decoded once and cached as one uint8 array beside the data set, or
-in the user's cache folder where that is read-only.
+Headers are read from the folder's JSON, which is fast and needs no network.
+Images are decoded once and cached as one uint8 array beside the data set, or
+in the user's cache folder if the data set's folder is read-only.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ import numpy as np
 from vfl_jax.data import base as data_base
 from vfl_jax.data import raw
 
-# not in the prepared folder: what `describe` says before there is one
+# the command in the error message for a data set that is not prepared
 _PREPARE = (
   "python -c \"import tensorflow_datasets as tfds; tfds.builder('{name}',"
   " file_format='array_record'{where}).download_and_prepare()\""
@@ -28,13 +28,16 @@ _PREPARE = (
 def source(
   name: str, *, label: str = "", text: str = "", test: str = "test"
 ) -> Callable[[Mapping[str, Any]], "Tfds"]:
-  """A reader for one data set.
+  """A builder of readers for one data set.
 
   Args:
-    name: as in the TFDS catalogue, e.g. "cifar10" or "glue/sst2".
-    label: feature used as label; empty: data.label, or the only ClassLabel.
-    text: feature used as text; empty: data.text, or the only Text.
-    test: split used for testing.
+    name: name in the TFDS catalogue, e.g. "cifar10" or "glue/sst2".
+    label: feature used as label; empty for data.label, or the only ClassLabel.
+    text: feature used as text; empty for data.text, or the only Text.
+    test: name of the split used for testing.
+
+  Returns:
+    `build(config) -> reader`, where config is the section `data`.
   """
   return lambda config: Tfds(name, config, label, text, test)
 
@@ -52,6 +55,12 @@ class Tfds:
     ).expanduser()
 
   def describe(self) -> data_base.Header:
+    """The header, from the folder's JSON.
+
+    Raises:
+      FileNotFoundError: the data set is not prepared.
+      ValueError: it has another format, or several features could be meant.
+    """
     header = self._header()
     kind, feature = self._input(header)
     rows = header["splits"]["train"]
@@ -62,14 +71,20 @@ class Tfds:
     return data_base.Header(self.name, "text", rows, 0, classes)
 
   def read(self) -> raw.Raw:
+    """The training and test splits, decoded or from the cache.
+
+    Raises:
+      FileNotFoundError, ValueError: see `describe`; also ValueError if images
+        vary in size.
+    """
     header = self._header()
     kind, feature = self._input(header)
-    parts = [
+    decoded = [
       self._split(header, split, kind, feature)
       for split in ("train", self.test)
     ]
-    inputs, labels = (np.concatenate(p) for p in zip(*parts, strict=True))
-    official = np.repeat(["train", "test"], [len(p[1]) for p in parts])
+    inputs, labels = (np.concatenate(p) for p in zip(*decoded, strict=True))
+    official = np.repeat(["train", "test"], [len(p[1]) for p in decoded])
     return raw.Raw(self.name, kind, inputs, labels, official)
 
   def _folder(self) -> pathlib.Path:
@@ -86,24 +101,24 @@ class Tfds:
     return max(versions, key=lambda p: [int(v) for v in p.name.split(".")])
 
   def _refuse(self):
-    """Say at once what is missing; TFDS itself would retry for minutes."""
+    """Raises at once with the missing data; TFDS would retry for minutes."""
     import tensorflow_datasets
 
     base = self.name.split("/")[0]
-    known = tensorflow_datasets.list_builders(with_community_datasets=False)
+    builders = tensorflow_datasets.list_builders(with_community_datasets=False)
     hint = ""
-    if base not in known:
+    if base not in builders:
       import difflib
 
-      near = difflib.get_close_matches(base, known, n=1)
+      near = difflib.get_close_matches(base, builders, n=1)
       hint = f" (did you mean {near[0]!r}?)" if near else ""
     where = f", data_dir='{self.root}'"
     command = _PREPARE.format(name=self.name, where=where)
     raise FileNotFoundError(
       f"data set {self.name!r}{hint} is not prepared under {self.root}; "
-      "preparing it needs the network and TensorFlow, once, anywhere: pip "
-      f"install -e '.[tf]' && {command} (or point data.data_dir at a "
-      "folder that has it)."
+      "prepare it once, on any machine with network and TensorFlow: pip "
+      f"install -e '.[tf]' && {command} (or set data.data_dir to a folder "
+      "that has it)."
     )
 
   def _header(self) -> dict[str, Any]:
@@ -116,7 +131,7 @@ class Tfds:
         "which needs TensorFlow to read; prepare it again: "
         + _PREPARE.format(name=self.name, where=f", data_dir='{self.root}'")
       )
-    found = {}
+    entries = {}
     for name, spec in features["featuresDict"]["features"].items():
       entry = {"kind": spec["pythonClassName"].rsplit(".", 1)[1]}
       if "image" in spec:
@@ -124,11 +139,11 @@ class Tfds:
         entry["shape"] = tuple(int(d) for d in shape)
       if "classLabel" in spec:
         entry["num_classes"] = int(spec["classLabel"]["numClasses"])
-      found[name] = entry
+      entries[name] = entry
     sizes = {
       s["name"]: sum(map(int, s["shardLengths"])) for s in info["splits"]
     }
-    return {"folder": folder, "features": found, "splits": sizes}
+    return {"folder": folder, "features": entries, "splits": sizes}
 
   def _label(self, header) -> str:
     return self._only(header, "ClassLabel", self.label, "label")
@@ -177,7 +192,8 @@ class Tfds:
       if not shape or not all(d > 0 for d in shape):
         raise ValueError(
           f"TFDS set {self.name!r} has images of varying size {shape}; only "
-          "sets of one size can be partitioned by columns."
+          "images of one size can be partitioned by columns, so take another "
+          "data set."
         )
       inputs = np.empty((len(rows), *shape), np.uint8)
     else:
@@ -202,7 +218,7 @@ def _user_cache() -> pathlib.Path:
 
 
 def _save(path: pathlib.Path, inputs, labels) -> bool:
-  """Write atomically; False where the folder cannot be written."""
+  """Writes atomically; returns False if the folder cannot be written."""
   try:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:

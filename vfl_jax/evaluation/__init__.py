@@ -1,4 +1,4 @@
-"""Attacks beside their controls, under seal; what else is measured.
+"""Attacks and their controls, with sealed labels, and other measurements.
 
-No files here: `experiments` writes what is measured.
+Nothing is written to files here; `experiments` writes the results.
 """

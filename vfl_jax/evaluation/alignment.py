@@ -1,8 +1,8 @@
-"""How much features say about a task, and how much of it lies open.
+"""How informative features are about a task, and how well they align with it.
 
-Informative features let a learner with every label predict the task; aligned
-ones do so for whoever has few labels or none. Merged classes show that the two
-differ. Nothing here knows the federation: it is about data and labels alone.
+Informative features let a learner with every label predict the task. Aligned
+features let a learner with few labels or none predict it. Merged classes show
+that the two differ. Only data and labels matter here, not the federation.
 """
 
 from typing import Any
@@ -14,28 +14,29 @@ from vfl_jax.evaluation import metrics
 from vfl_jax.federation import setup as federation_setup
 from vfl_jax.runtime import trees
 
-# training rows that a learner sees, at most: of the task's labels, and of the
-# natural classes behind them
+# largest numbers of training rows for learners of the task's labels, and for
+# learners of the natural classes
 ROWS, NATURAL_ROWS = 10_000, 60_000
 
 
 def measure(
   setup: federation_setup.Setup, metric: str = "accuracy"
 ) -> list[dict[str, Any]]:
-  """Informativeness and clusters of each party, and what sums allow.
+  """Measures informativeness and clusters of each party's features.
 
   Args:
-    setup: of the experiment, under its task.
-    metric: as for attacks, see `metrics.score`.
+    setup: the experiment's data, under its task.
+    metric: metric of the predictions, see `metrics.score`.
 
   Returns:
-    Tidy rows: party, quantity, metric, value (test rows), chance (the same of
-    a guess by the shares of the classes), n, detail. "informativeness" is of a
-    learner with every label; "clusters" of k-means with as many clusters as
-    classes, named by the true labels of the training rows, as kindly as can
-    be; "ceiling" of the sum of what the parties' own classifiers say of their
-    natural classes, party "all"; those learn from every sample that the task
-    combines, once.
+    Tidy rows with the columns party, quantity, metric, value (on test rows),
+    chance (the metric of a guess by the class shares), n, detail. The quantity
+    "informativeness" is the score of a learner with every label. "clusters" is
+    the score of k-means with as many clusters as classes, matched to classes
+    in the best way by the true training labels. "ceiling" (party "all", only
+    for a task that sums natural classes) is the score of the sum of the
+    parties' classifiers of their natural classes, which are trained on each
+    sample that the task combines once.
   """
   dataset = setup.dataset
   classes = dataset.num_classes
@@ -70,17 +71,20 @@ def measure(
     }
     some = {s: slice(ROWS) if s == "train" else slice(None) for s in labels}
     shown = {s: x[s][some[s]] for s in x}
-    known = {s: labels[s][some[s]] for s in labels}
-    scores, name = supervised(shown, known, classes)
+    shown_labels = {s: labels[s][some[s]] for s in labels}
+    scores, name = supervised(shown, shown_labels, classes)
     add(party, "informativeness", scores, name)
-    found = np.eye(classes)[clustered(shown, known, classes)]
-    add(party, "clusters", found, "k-means")
+    guesses = np.eye(classes)[clustered(shown, shown_labels, classes)]
+    add(party, "clusters", guesses, "k-means")
     if setup.task.sums:
-      own = {s: setup.natural[s][party] for s in labels}
+      natural_labels = {s: setup.natural[s][party] for s in labels}
       once = np.unique(x["train"], axis=0, return_index=True)[1]
       once = np.sort(once)[:NATURAL_ROWS]
-      x["train"], own["train"] = x["train"][once], own["train"][once]
-      scores, name = supervised(x, own, classes)
+      x["train"], natural_labels["train"] = (
+        x["train"][once],
+        natural_labels["train"][once],
+      )
+      scores, name = supervised(x, natural_labels, classes)
       composed = scores if composed is None else added(composed, scores)
   if composed is not None:
     add("all", "ceiling", composed, "sum of the parties' classifiers")
@@ -90,16 +94,18 @@ def measure(
 def supervised(
   x: dict[str, np.ndarray], labels: dict[str, np.ndarray], classes: int
 ) -> tuple[np.ndarray, str]:
-  """Probabilities `[n, classes]` of test rows by the best learner.
+  """Trains several learners and predicts the test rows with the best.
+
+  The learners are logistic regression, extremely random trees and a perceptron;
+  the best has the highest accuracy on validation rows.
 
   Args:
-    x: vectors of the train, validation and test rows.
-    labels: of train and validation rows.
+    x: vectors `[n, d]` of the "train", "validation" and "test" rows.
+    labels: labels of the "train" and "validation" rows.
     classes: number of classes.
 
   Returns:
-    What the learner says that is best on the validation rows (logistic
-    regression, extremely random trees, a perceptron), and its name.
+    Probabilities `[n, classes]` of the test rows, and the learner's name.
   """
   from sklearn import ensemble
   from sklearn import exceptions
@@ -116,18 +122,18 @@ def supervised(
   }
   scale = preprocessing.StandardScaler().fit(x["train"])
   x = {s: np.asarray(scale.transform(rows)) for s, rows in x.items()}
-  found = {}
+  fitted = {}
   for name, learner in learners.items():
     with warnings.catch_warnings():
-      # one that stops before it has converged is a learner all the same
+      # a learner that has not converged still counts
       warnings.simplefilter("ignore", exceptions.ConvergenceWarning)
       learner.fit(x["train"], labels["train"])
     right = float(
       np.mean(learner.predict(x["validation"]) == labels["validation"])
     )
-    found[name] = right, learner
-  best = max(found, key=lambda name: found[name][0])
-  learner: Any = found[best][1]
+    fitted[name] = right, learner
+  best = max(fitted, key=lambda name: fitted[name][0])
+  learner: Any = fitted[best][1]
   scores = np.zeros((len(x["test"]), classes))
   scores[:, learner.classes_] = learner.predict_proba(x["test"])
   return scores, best
@@ -136,22 +142,35 @@ def supervised(
 def clustered(
   x: dict[str, np.ndarray], labels: dict[str, np.ndarray], classes: int
 ) -> np.ndarray:
-  """Labels of test rows by clusters, matched to classes on training rows."""
+  """Predicts test rows by clusters, matched to classes on training rows.
+
+  Args:
+    x: vectors `[n, d]` of the "train" and "test" rows.
+    labels: labels of the "train" rows.
+    classes: number of classes and of clusters.
+
+  Returns:
+    Predicted labels of the test rows, `[n]`.
+  """
   from scipy import optimize
   from sklearn import cluster
   from sklearn import preprocessing
 
   scale = preprocessing.StandardScaler().fit(x["train"])
   means = cluster.KMeans(classes, n_init=10, random_state=0)
-  found = means.fit_predict(scale.transform(x["train"]))
+  assigned = means.fit_predict(scale.transform(x["train"]))
   table = np.zeros((classes, classes))
-  np.add.at(table, (found, labels["train"]), 1)
+  np.add.at(table, (assigned, labels["train"]), 1)
   names = optimize.linear_sum_assignment(-table)[1]
   return names[means.predict(scale.transform(x["test"]))]
 
 
 def added(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-  """Probabilities of the sum modulo the classes, of two that are independent.
+  """Probabilities of the sum of two independent classes modulo their number.
+
+  Args:
+    one: probabilities of the first class, `[n, classes]`.
+    other: probabilities of the second class, `[n, classes]`.
 
   >>> added(np.array([[0.0, 1.0, 0.0]]), np.array([[0.0, 0.5, 0.5]]))
   array([[0.5, 0. , 0.5]])

@@ -1,7 +1,8 @@
-"""What an adversary could do without any federation: its strongest control.
+"""The strongest control: an adversary that has no federation.
 
-It has its features and the same few labels. The pool does not depend on the
-cut, a defence or the training, so it is kept on disk for all cells of a study.
+It has its features and the same few labels. The pool of learners does not
+depend on the cut, the defence or the training, so its scores are kept on disk
+for all cells of a study.
 """
 
 import pathlib
@@ -24,7 +25,7 @@ from vfl_jax.runtime import rng
 from vfl_jax.runtime import trees
 
 _PACKAGE = pathlib.Path(__file__).parents[1]
-# code that the learner from scratch depends on
+# source files that the learner from scratch depends on
 _SOURCES = sorted(
   str(path)
   for pattern in (
@@ -40,11 +41,11 @@ _SOURCES = sorted(
 
 
 class Scratch(NamedTuple):
-  """A learner that trains the whole architecture of a party from scratch.
+  """A learner that trains a party's whole bottom model from scratch.
 
   Attributes:
-    attack: trains a bottom that it is given, with few labels.
-    model: the architecture and its options as text: what makes two equal.
+    attack: attack that trains a given bottom model with few labels.
+    model: the architecture and its options as text, which identify it.
   """
 
   attack: base.Attack
@@ -52,7 +53,12 @@ class Scratch(NamedTuple):
 
 
 class Scores(NamedTuple):
-  """Scores of one learner, `[trials, rows, classes]`."""
+  """Scores of one learner.
+
+  Attributes:
+    train: scores of the training rows, `[trials, rows, classes]`.
+    test: scores of the test rows, `[trials, rows, classes]`.
+  """
 
   train: np.ndarray
   test: np.ndarray
@@ -68,9 +74,9 @@ def pool(
 
   Args:
     case: the measurement.
-    members: of the adversary.
-    view: its view; of it only features and known labels are used.
-    scratch: one more learner, or None.
+    members: numbers of the adversary's parties.
+    view: the adversary's view; only its features and known labels are used.
+    scratch: a further learner, or None.
   """
   vectors = [
     np.asarray(trees.vectors(x, view.public.vocabulary))
@@ -82,12 +88,12 @@ def pool(
   if scratch is None:
     return scores
   case.advance(f"party {cases.named(members)}: from scratch")
-  found = _from_scratch(case, members, view, scratch)
-  return learners.joined(scores, "MixMatch from scratch", *found)
+  scratch_scores = _from_scratch(case, members, view, scratch)
+  return learners.joined(scores, "MixMatch from scratch", *scratch_scores)
 
 
 def _from_scratch(case, members, view, scratch) -> Scores:
-  """The architecture up to its reference cut, from random weights."""
+  """Scores of the bottom at the reference cut, trained from random weights."""
   f, model = case.f, case.f.net.model
   net = split.at(model, model.reference_cut, f.net.parties)
 
@@ -121,13 +127,16 @@ def _from_scratch(case, members, view, scratch) -> Scores:
 def untrained(
   f: views.Federation, net: split.Net, members: tuple[int, ...], draws: int
 ) -> Any:
-  """Bottoms that took part in no federation, of all trials.
+  """Random bottom models that took part in no federation, for all trials.
 
   Args:
-    f: gives keys and features.
-    net: whose bottoms.
-    members: parties.
-    draws: number of trials for each seed.
+    f: the federation whose keys and features are used.
+    net: the split model whose bottoms are drawn.
+    members: numbers of the parties.
+    draws: number of trials per seed.
+
+  Returns:
+    Variables of the bottoms, a trial axis first.
   """
   keys = jnp.stack([rng.stream(k, "no-vfl") for k in f.keys])
   drawn = [

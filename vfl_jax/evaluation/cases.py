@@ -1,4 +1,4 @@
-"""A measurement of attacks: what it is of, and what adversaries see in it.
+"""A measurement of attacks, and what adversaries see in it.
 
 A trial is one seed of the federation with one draw of auxiliary samples.
 """
@@ -17,8 +17,8 @@ from vfl_jax.runtime import rng
 
 PyTree = Any
 
-# by label of the attack, members of the adversary, and per seed its auxiliary
-# rows `[seeds, m]`: what was trained, or trained on, under an active attack
+# `victims(label of the attack, members, auxiliary rows [seeds, m])` is the
+# federation that was trained under an active attack
 Victims = Callable[[str, tuple[int, ...], np.ndarray], views.Federation]
 
 
@@ -26,15 +26,15 @@ class Case(NamedTuple):
   """What all adversaries and attacks of a measurement share.
 
   Attributes:
-    f: the federation, its labels sealed.
+    f: the federation with sealed labels.
     closed: the seal.
-    attacks: by label.
-    aux_rows: known rows, `[seeds * draws, m]`.
-    aux_labels: their labels.
-    prior: class shares, zeros where they are not public.
-    draws: of known rows, per seed.
-    victims: where an attack is active.
-    advance: called with a few words before each piece of work.
+    attacks: attacks by label.
+    aux_rows: training rows whose labels are known, `[seeds * draws, m]`.
+    aux_labels: labels of those rows, `[seeds * draws, m]`.
+    prior: class shares, `[classes]`; zeros if they are not public.
+    draws: number of draws of known rows per seed.
+    victims: federations under active attacks; None without active attacks.
+    advance: function called with a few words before each piece of work.
   """
 
   f: views.Federation
@@ -48,53 +48,63 @@ class Case(NamedTuple):
   advance: Callable[[str], None]
 
   def seen(
-    self, members: tuple[int, ...], own: views.Federation | None = None
+    self, members: tuple[int, ...], victim: views.Federation | None = None
   ) -> base.View:
-    """What an adversary saw, of the federation or of one under its attack."""
-    f = self.f if own is None else seal.under(self.closed, own)
+    """What an adversary saw.
+
+    Args:
+      members: numbers of the adversary's parties.
+      victim: federation under its active attack; None for the honest one.
+    """
+    f = self.f if victim is None else seal.under(self.closed, victim)
     return f.views(members, self.aux_rows, self.aux_labels)
 
 
 def named(members: Sequence[int]) -> int | str:
-  """An adversary in a table: a party, or "0+1"."""
+  """Name of an adversary in tables: a party's number, or e.g. "0+1"."""
   return members[0] if len(members) == 1 else "+".join(map(str, members))
 
 
 def is_active(attack: base.Attack) -> bool:
-  """Whether it leaves the protocol, and so has a federation of its own."""
+  """Whether the attack leaves the protocol, and so needs its own federation."""
   return attack.optimizer is not None or attack.send is not None
 
 
 def reads_messages(attack: base.Attack) -> bool:
-  """Whether it reads gradients, which do not come down without VFL."""
+  """Whether the attack reads gradients, which exist only in a federation."""
   return bool({"gradients", "averages"} & attack.needs)
 
 
 def under(case: Case, members: tuple[int, ...], name: str) -> base.View:
-  """The view of all trials of an adversary, under its active attack.
+  """The view of an adversary under its active attack, for all trials.
 
-  One federation for all draws of known rows if none depends on them.
+  If the federation does not depend on the known rows, all draws share it.
+
+  Args:
+    case: the measurement.
+    members: numbers of the adversary's parties.
+    name: label of the attack.
   """
   assert case.victims is not None
-  found = []
+  federations = []
   for draw in range(case.draws):
-    own = case.victims(name, members, case.aux_rows[draw :: case.draws])
-    if found and own is found[0]:
+    victim = case.victims(name, members, case.aux_rows[draw :: case.draws])
+    if federations and victim is federations[0]:
       break
-    found.append(own)
-  parts = [case.seen(members, own) for own in found]
-  view = tried(case, parts[0])
-  return _interleaved(view, parts) if len(parts) > 1 else view
+    federations.append(victim)
+  per_draw = [case.seen(members, victim) for victim in federations]
+  view = tried(case, per_draw[0])
+  return _interleaved(view, per_draw) if len(per_draw) > 1 else view
 
 
-def _interleaved(view, parts):
-  """One view of all trials from one for every auxiliary draw."""
+def _interleaved(view, per_draw):
+  """Joins views of single auxiliary draws into one view of all trials."""
 
   def joined(*arrays):
     stacked = jnp.stack(arrays, axis=1)
     return stacked.reshape(-1, *stacked.shape[2:])
 
-  trained = [(p.trial.bottom, p.trial.recorded) for p in parts]
+  trained = [(p.trial.bottom, p.trial.recorded) for p in per_draw]
   bottom, recorded = jax.tree.map(joined, *trained)
   return view._replace(
     trial=view.trial._replace(bottom=bottom, recorded=recorded)
@@ -102,7 +112,16 @@ def _interleaved(view, parts):
 
 
 def streams(f: views.Federation, draws: int, *names: str | int) -> jax.Array:
-  """A key per trial: per seed, and folded with the number of a later draw."""
+  """Keys of a named stream, one per trial.
+
+  The first draw of a seed uses the seed's key; later draws fold in their
+  number.
+
+  Args:
+    f: the federation whose keys are used.
+    draws: number of draws per seed.
+    *names: name of the stream, then indices.
+  """
   keys = [rng.stream(key, *names) for key in f.keys]
   return jnp.stack(
     [rng.stream(k, "draw", i) if i else k for k in keys for i in range(draws)]
@@ -110,14 +129,14 @@ def streams(f: views.Federation, draws: int, *names: str | int) -> jax.Array:
 
 
 def repeated(tree: PyTree, draws: int) -> PyTree:
-  """Every seed as often as auxiliary samples are drawn for it."""
+  """Repeats the entries of the seed axis, once per auxiliary draw."""
   if draws == 1:
     return tree
   return jax.tree.map(lambda a: jnp.repeat(a, draws, axis=0), tree)
 
 
 def tried(case: Case, view: base.View) -> base.View:
-  """The view of all trials, with the class shares where they are public."""
+  """The view of all trials, with the class shares if they are public."""
   prior = tuple(map(float, case.prior)) if case.prior.any() else None
   trial = repeated(view.trial, case.draws)
   return view._replace(

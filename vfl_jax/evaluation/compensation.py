@@ -1,8 +1,8 @@
-"""Model compensation, measured directly: who does what, bottoms or top?
+"""Measures model compensation: how bottoms and top share the work.
 
-Three interventions on a trained federation, each beside its controls: a top
-on frozen random bottoms; a fresh top on the trained bottoms; and the same
-stages trained centrally, compared with the federation's by probes.
+There are three interventions on a trained federation, each with its controls:
+a top on frozen random bottoms; a fresh top on the trained bottoms; and the
+same stages trained centrally, compared with the federation's by probes.
 """
 
 import functools
@@ -26,11 +26,11 @@ from vfl_jax.runtime import axes
 from vfl_jax.runtime import rng
 from vfl_jax.runtime import trees
 
-_ROWS = 500  # per block when embedding
+_ROWS = 500  # rows per block when embedding
 
 
 def above(net: split.Net) -> split.Net:
-  """The top alone: a net whose inputs are the embeddings of the parties."""
+  """The top alone, as a net whose inputs are the parties' embeddings."""
 
   def init(key, embeddings):
     return {
@@ -52,19 +52,19 @@ def run(
   predict: Any,
   advance: Any = lambda what: None,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-  """The interventions that `config.compensation` names.
+  """Runs the interventions that `config.compensation` names.
 
   Args:
-    config: of the experiment.
+    config: the experiment's config.
     setup: data and compiled functions.
     f: the trained federation.
-    predict: of the experiment's learner.
-    advance: called with a few words before each piece of work.
+    predict: `predict` of the experiment's learner, see `train.Learner`.
+    advance: function called with a few words before each piece of work.
 
   Returns:
-    Two tables. Accuracies on test rows: what, seed, accuracy, share (of what
-    the federation gains over the prior). Probes on rows not trained on: what,
-    party, family, seed, nats, interval, ceiling, n.
+    The rows of two tables. Accuracies on test rows: what, seed, accuracy,
+    prior, share (of the federation's gain over the prior). Probes on rows not
+    trained on: what, party, family, seed, nats, interval, ceiling, n.
   """
   names = config.compensation
   test = f.dataset.test
@@ -119,18 +119,21 @@ def retrained_tops(
   bottoms: Any,
   name: str,
 ) -> np.ndarray:
-  """Test scores of fresh tops on given, frozen bottoms, `[seeds, n, c]`.
+  """Trains fresh tops on given, frozen bottoms and predicts the test rows.
 
-  The top is trained as the federation's was: rows, targets, epochs,
-  optimiser; of defences what they do to labels and embeddings. The embeddings
-  of all training rows are held in memory.
+  Rows, targets, epochs and optimiser are those of the federation's training.
+  Of the defences, only the prepared labels and the guard of the embeddings take
+  part. The embeddings of all training rows are held in memory.
 
   Args:
-    config: of the experiment.
+    config: the experiment's config.
     setup: data and compiled functions.
     f: the trained federation.
-    bottoms: variables of every party, a seed axis first.
-    name: of the random stream.
+    bottoms: variables of every party's bottom, a seed axis first.
+    name: name of the random stream.
+
+  Returns:
+    Scores of the test rows, `[seeds, n, classes]`.
   """
   learner = _learner(config, above(f.net), setup)
   scores = []
@@ -141,8 +144,8 @@ def retrained_tops(
       for examples in (f.dataset.train, f.dataset.test)
     )
     keys = rng.stream(f.keys[seed], name)[None]
-    own = slice(seed, seed + 1)
-    targets, codes = trees.take((setup.targets, setup.codes), own)
+    this_seed = slice(seed, seed + 1)
+    targets, codes = trees.take((setup.targets, setup.codes), this_seed)
     state = _trained(config, learner, on_train, targets, codes, keys)
     scores.append(np.asarray(learner.predict(state["variables"], on_test))[0])
   return np.stack(scores)
@@ -151,10 +154,16 @@ def retrained_tops(
 def central_twin(
   config: Any, setup: federation_setup.Setup, f: views.Federation
 ) -> tuple[split.Net, Any, np.ndarray]:
-  """The whole architecture on all features in one place.
+  """Trains the whole architecture centrally, on all features in one place.
+
+  Args:
+    config: the experiment's config.
+    setup: data and compiled functions.
+    f: the trained federation.
 
   Returns:
-    `(net, variables, test scores)`: cut at 0, so that its top is everything.
+    `(net, variables, test scores)`; the net is cut at 0, so that its top is
+    the whole model, and the scores are `[seeds, n, classes]`.
   """
   using = base.Defense(decode=setup.defense.decode)
   net = split.at(f.net.model, 0, f.net.parties, using)
@@ -186,7 +195,13 @@ def _trained(config, learner, inputs, targets, codes, keys):
 
 @functools.partial(jax.jit, static_argnums=0)
 def embed(bottom: Any, bottoms: Any, inputs: tuple) -> tuple:
-  """What goes up for these rows, a tuple over parties."""
+  """Embeddings of the given rows, one tree per party.
+
+  Args:
+    bottom: `Net.bottom`.
+    bottoms: variables of each party's bottom.
+    inputs: features of the rows, one tree per party.
+  """
   return tuple(
     axes.chunked(lambda x, v=v: bottom(v, x)[0], x, _ROWS)
     for v, x in zip(bottoms, inputs, strict=True)
@@ -194,7 +209,7 @@ def embed(bottom: Any, bottoms: Any, inputs: tuple) -> tuple:
 
 
 def untrained_bottoms(f: views.Federation) -> tuple:
-  """Random bottoms of every party, their statistics set from its features."""
+  """Random bottoms of every party, their statistics set from the features."""
   keys = jnp.stack([rng.stream(k, "untrained") for k in f.keys])
   inputs = jax.tree.map(jnp.asarray, tuple(f.dataset.train.inputs))
   return tuple(
@@ -204,7 +219,7 @@ def untrained_bottoms(f: views.Federation) -> tuple:
 
 
 def _probes(config, f, random, twin, variables):
-  """Usable information at the cut: federation, untrained and central stages."""
+  """Usable information at the cut of trained, random and central stages."""
   held, labels = samples.held_out(f, config.information.samples, f.keys[0])
   if estimate.too_few(labels):
     return []
@@ -215,10 +230,10 @@ def _probes(config, f, random, twin, variables):
       ("untrained", random),
     ):
       h = embed(f.net.bottom, trees.take(bottoms, seed), held)
-      vectors = [np.asarray(trees.vectors(part)) for part in h]
-      for party, part in enumerate(vectors):
+      vectors = [np.asarray(trees.vectors(embedding)) for embedding in h]
+      for party, embedding in enumerate(vectors):
         about.append({"what": what, "party": str(party), "seed": seed})
-        layers.append(part)
+        layers.append(embedding)
       about.append({"what": what, "party": "joint", "seed": seed})
       layers.append(np.concatenate(vectors, 1))
     merged = _central_layer(
@@ -228,7 +243,7 @@ def _probes(config, f, random, twin, variables):
     layers.append(np.asarray(merged))
   rows = []
   for family in ("linear", "mlp"):
-    found = estimate.mutual_information(
+    estimates = estimate.mutual_information(
       rng.stream(f.keys[0], "probes"),
       layers,
       labels,
@@ -242,10 +257,10 @@ def _probes(config, f, random, twin, variables):
       {
         **row,
         "family": family,
-        "nats": float(found.nats[i]),
-        "interval": float(found.interval[i]),
-        "ceiling": found.ceiling,
-        "n": found.n,
+        "nats": float(estimates.nats[i]),
+        "interval": float(estimates.interval[i]),
+        "ceiling": estimates.ceiling,
+        "n": estimates.n,
       }
       for i, row in enumerate(about)
     ]

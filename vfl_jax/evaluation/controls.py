@@ -1,8 +1,8 @@
-"""What an attack is held against: controls beside it, a ceiling above it.
+"""Controls and ceilings that attacks are compared with.
 
-A control gets the same auxiliary labels but nothing that came out of the
-federation. No-VFL has the attack's rows and budget exactly; what learns from
-features alone is in `learners`.
+A control gets the same auxiliary labels, but nothing that came out of the
+federation. The no-VFL control has exactly the rows and the budget of the
+attack; learners that see features alone are in `learners`.
 """
 
 import functools
@@ -20,22 +20,23 @@ from vfl_jax.runtime import axes
 from vfl_jax.runtime import rng
 from vfl_jax.runtime import trees
 
-_CALIBRATION, _BATCH = 30, 128  # batches, rows of each: see `untrained`
+_CALIBRATION, _BATCH = 30, 128  # batches, and rows of each; see `untrained`
 
 
 def untrained(net: split.Net, party: int, keys, inputs) -> Any:
-  """Bottoms at random init whose normalisation statistics come from x_k.
+  """Draws random bottoms of a party, with statistics of its features.
 
-  They are running averages over 30 random batches of 128 rows.
+  The normalisation statistics are running averages over 30 random batches of
+  128 training rows.
 
   Args:
     net: the split model.
-    party: whose bottom.
-    keys: one per seed.
-    inputs: per party the training features.
+    party: number of the party whose bottom is drawn.
+    keys: one random key per seed.
+    inputs: features of the training rows, one tree per party.
 
   Returns:
-    Variables of the bottom with a seed axis.
+    Variables of the bottom, a seed axis first.
   """
   example = trees.take(tuple(inputs), slice(0, 2))
   drawn = [net.init(key, example)["bottoms"][party] for key in keys]
@@ -48,7 +49,7 @@ def untrained(net: split.Net, party: int, keys, inputs) -> Any:
 
 @functools.lru_cache
 def _calibrated(bottom, how):
-  """One program for all parties and experiments of a process."""
+  """The program, shared by all parties and experiments of a process."""
 
   def calibrate(key, variables, x):
     batch = min(_BATCH, trees.rows(x))
@@ -59,7 +60,7 @@ def _calibrated(bottom, how):
 
     drawn = rng.integers(key, (_CALIBRATION, batch), trees.rows(x))
     after, _ = jax.lax.scan(body, variables, drawn)
-    # running averages still hold a share of their initial values: removed
+    # removes the share of the initial values from the running averages
     left = normalization.DECAY**_CALIBRATION
     stats = jax.tree.map(
       lambda new, old: (new - left * old) / (1 - left),
@@ -72,19 +73,19 @@ def _calibrated(bottom, how):
 
 
 def ceiling(keys, train, test, labels, num_classes: int, steps: int):
-  """Scores of heads trained on every label: what the embedding could give.
+  """Ceiling of attacks: scores of heads trained on every label.
 
   Args:
-    keys: one per seed.
+    keys: one random key per seed.
     train: embeddings of the training rows, `[seeds, n, d]`.
-    test: of the test rows.
-    labels: of the training rows.
+    test: embeddings of the test rows, `[seeds, m, d]`.
+    labels: labels of the training rows, `[n]`.
     num_classes: number of classes.
-    steps: of Adam, batch 128.
+    steps: number of Adam steps, with batches of 128 rows.
 
   Returns:
-    `(train, test)` scores of the head (linear or published) that fits the
-    training rows better, per seed.
+    `(train, test)` scores, `[seeds, rows, classes]`, of the head (linear or
+    published) that fits the training rows better, chosen for each seed.
   """
 
   return _heads(keys, train, test, labels, num_classes, steps)

@@ -1,4 +1,4 @@
-"""Features exposed to the active party, beside the labels exposed to others."""
+"""Measures how much of the parties' features the active party can rebuild."""
 
 from collections.abc import Callable, Mapping, Sequence
 import functools
@@ -14,8 +14,8 @@ from vfl_jax.runtime import axes
 from vfl_jax.runtime import rng
 from vfl_jax.runtime import trees
 
-KNOWN = 1000  # rows whose features the active party knows, at most
-SIMILAR = 500  # images whose structural similarity is taken, one by one
+KNOWN = 1000  # largest number of rows whose features the active party knows
+SIMILAR = 500  # number of images whose structural similarity is computed
 
 
 def measure(
@@ -24,22 +24,22 @@ def measure(
   asked: Sequence[str] = ("test",),
   advance: Callable[[str], None] = lambda what: None,
 ) -> list[dict[str, Any]]:
-  """Features of every passive party as rebuilt from its embeddings.
+  """Scores the rebuilding of every passive party's features from embeddings.
 
-  The active party knows the features of validation rows, and the control is
-  their mean. Where validation rows themselves are asked for, to choose by, it
-  knows every second one and rebuilds the others.
+  The active party knows the features of validation rows; the control guesses
+  their mean. If scores on validation rows are asked for, as a criterion of
+  choice, it knows every second of them and rebuilds the others.
 
   Args:
-    f: what was trained.
-    attacks: by label; those with `features`.
+    f: the trained federation.
+    attacks: attacks on features, by label.
     asked: "test" rows, "validation" rows, or both.
-    advance: called with a few words before each piece of work.
+    advance: function called with a few words before each piece of work.
 
   Returns:
-    Tidy rows: attack, what (attack, mean), party, seed, rows, metric
-    ("unexplained": squared error over that of the mean; of images also "mse"
-    and "psnr" in dB, by the range of the known features, and "ssim" of the
+    Tidy rows with the columns attack, what (attack, mean), party, seed, rows,
+    metric ("unexplained": squared error over that of the mean; for images also
+    "mse", "psnr" in dB by the range of the known features, and "ssim" of the
     first 500), value, n.
   """
   return [
@@ -53,17 +53,17 @@ def measure(
 def _of_party(f, attacks, party, where, advance) -> list[dict[str, Any]]:
   rows = []
   height = f.dataset.vocabulary[party]
-  known, hidden = (
-    jax.tree.map(jnp.asarray, part.inputs[party])
-    for part in (f.dataset.validation, f.dataset.test)
+  known_inputs, hidden = (
+    jax.tree.map(jnp.asarray, examples.inputs[party])
+    for examples in (f.dataset.validation, f.dataset.test)
   )
   if where == "validation":
-    known, hidden = (
-      trees.take(known, slice(start, None, 2)) for start in (0, 1)
+    known_inputs, hidden = (
+      trees.take(known_inputs, slice(start, None, 2)) for start in (0, 1)
     )
-  known = trees.take(known, slice(0, KNOWN))
+  known_inputs = trees.take(known_inputs, slice(0, KNOWN))
   x, truth = (
-    np.asarray(trees.vectors(part, height)) for part in (known, hidden)
+    np.asarray(trees.vectors(x, height)) for x in (known_inputs, hidden)
   )
   shape = np.shape(hidden) if np.ndim(hidden) == 4 else None
   for (name, attack), seed in (
@@ -73,13 +73,13 @@ def _of_party(f, attacks, party, where, advance) -> list[dict[str, Any]]:
     variables = trees.take(f.variables["bottoms"][party], seed)
     received = base.Received(
       embeddings=_sent(f, variables, hidden, height),
-      known_embeddings=_sent(f, variables, known, height),
+      known_embeddings=_sent(f, variables, known_inputs, height),
       known_features=x,
     )
     key = rng.stream(f.keys[seed], name, party)
-    found = np.asarray(jax.jit(attack.infer)(key, received).test)
+    rebuilt = np.asarray(jax.jit(attack.infer)(key, received).test)
     mean = np.broadcast_to(x.mean(0), truth.shape)
-    for what, guess in (("attack", found), ("mean", mean)):
+    for what, guess in (("attack", rebuilt), ("mean", mean)):
       rows += [
         {
           "attack": name,
@@ -102,28 +102,31 @@ def scores(
   known: np.ndarray,
   shape: tuple[int, ...] | None = None,
 ) -> dict[str, float]:
-  """How near reconstructions `[n, d]` are to the features.
+  """Scores how close reconstructions are to the features.
 
   Args:
-    guess: reconstructed.
-    truth: the features.
-    known: features whose mean and range are known.
-    shape: `[n, height, width, channels]` of images.
+    guess: reconstructed features, `[n, d]`.
+    truth: true features, `[n, d]`.
+    known: known features, `[m, d]`, whose mean and range are used.
+    shape: `(n, height, width, channels)` of images; None for other features.
+
+  Returns:
+    Scores by metric, see `measure`.
   """
   error = np.mean((guess - truth) ** 2)
-  found = {
+  values = {
     "unexplained": float(error / np.mean((known.mean(0) - truth) ** 2)),
   }
   if shape is None:
-    return found
+    return values
   from skimage import metrics
 
   spread = float(known.max() - known.min())
   window = min(7, *(side - 1 + side % 2 for side in shape[1:3]))
-  found["mse"] = float(error)
-  found["psnr"] = float(10 * np.log10(spread**2 / max(error, 1e-12)))
+  values["mse"] = float(error)
+  values["psnr"] = float(10 * np.log10(spread**2 / max(error, 1e-12)))
   if window >= 3:
-    found["ssim"] = float(
+    values["ssim"] = float(
       np.mean(
         [
           metrics.structural_similarity(
@@ -137,11 +140,11 @@ def scores(
         ]
       )
     )
-  return found
+  return values
 
 
 def _sent(f, variables, x, height):
-  """Vectors of what a party sends; ids that it sends raw are counted."""
+  """What a party sends, as vectors; ids that it sends raw are counted."""
   return _encoded(f.net.bottom, height if not f.net.cut else 0, variables, x)
 
 

@@ -1,4 +1,4 @@
-"""What the layers of a federation say about labels and inputs, in nats."""
+"""Information of a federation's layers about labels and inputs, in nats."""
 
 from collections.abc import Callable
 import functools
@@ -23,7 +23,12 @@ from vfl_jax.runtime import trees
 
 
 def impossible(config: Any, f: views.Federation) -> str:
-  """Why nothing can be estimated on held-out samples; empty if it can."""
+  """Why the held-out samples allow no estimate; empty if they do.
+
+  Args:
+    config: the experiment's config.
+    f: the trained federation.
+  """
   _, labels = samples.held_out(f, config.information.samples, f.keys[0])
   return estimate.too_few(labels)
 
@@ -31,24 +36,24 @@ def impossible(config: Any, f: views.Federation) -> str:
 def measure(
   config: Any, f: views.Federation, advance: Callable[[str], None]
 ) -> list[dict[str, Any]]:
-  """Information at every layer, on rows trained on and rows held out.
+  """Estimates information at every layer, on rows trained on and held out.
 
-  At the end of the training by every estimator; after each epoch of
-  `information.epochs` by the first one.
+  After training every estimator is used; after each epoch of
+  `information.epochs` only the first one.
 
   Args:
-    config: of the experiment.
-    f: the federation as it was trained.
-    advance: called with a few words before each piece of work.
+    config: the experiment's config.
+    f: the trained federation.
+    advance: function called with a few words before each piece of work.
 
   Returns:
-    Tidy rows: quantity ("I(T;Y)", "I(X;T)"), samples, epoch, cut, and those of
-    `probe.probe`.
+    Tidy rows with the columns quantity ("I(T;Y)", "I(X;T)"), samples, epoch,
+    cut, and those of `probe.probe`.
   """
   options = config.information
   estimators = entries.labelled(options.estimators)
   held = samples.held_out(f, options.samples, f.keys[0])
-  # as many of both, so that n is not what tells the two curves apart
+  # equally many of both, so that the two curves do not differ by n
   trained = samples.trained_on(f, len(held[1]), f.keys[0])
   last, rows = config.train.epochs, []
   on_host = functools.partial(jax.tree.map, np.asarray)
@@ -63,11 +68,11 @@ def measure(
   )
   for (epoch, variables, chosen), (which, inputs, labels) in work:
     advance(f"{len(labels)} samples {which}, epoch {epoch}")
-    seeds = (  # made when asked for, so that one seed's layers are held
+    seeds = (  # a generator, so that only one seed's layers are in memory
       _places(f, trees.take(variables, seed), inputs)
       for seed in range(len(f.keys))
     )
-    found = probe.probe(
+    estimates = probe.probe(
       rng.stream(f.keys[0], "information"),
       seeds,
       labels,
@@ -86,7 +91,7 @@ def measure(
         "cut": f.net.cut,
         **row,
       }
-      for row in found
+      for row in estimates
     ]
     if options.noise and epoch == last and which == "held out":
       rows += _input_information(config, f, inputs)
@@ -103,11 +108,11 @@ def _copies(f, inputs, labels):
 
 
 def _input_information(config, f, inputs):
-  """I(X;T) of every layer with noise, rows of the same table."""
+  """I(X;T) of every layer with added noise, as rows of the same table."""
   rows = []
-  every = jax.tree.map(np.asarray, f.variables)
+  all_variables = jax.tree.map(np.asarray, f.variables)
   for seed in range(len(f.keys)):
-    variables = trees.take(every, seed)
+    variables = trees.take(all_variables, seed)
     for place, vectors in _places(f, variables, inputs):
       if place.form != "flat":
         continue
@@ -135,7 +140,7 @@ def _input_information(config, f, inputs):
 
 
 def _places(f: views.Federation, variables, inputs):
-  """Places and vectors of every layer of one seed."""
+  """`(place, vectors)` of every layer of one seed."""
   bottoms, top = jax.tree.map(
     np.asarray,
     _activations(f.net, f.dataset.vocabulary, variables, tuple(inputs)),
@@ -146,7 +151,7 @@ def _places(f: views.Federation, variables, inputs):
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _activations(net, heights, variables, inputs):
-  """Vectors of every layer by form, per party and merged."""
+  """Vectors of every layer by form ("flat", "pooled"), per party and merged."""
 
   def forms(layer, height, raw=False):
     pooled = None if raw else trees.pooled(layer)

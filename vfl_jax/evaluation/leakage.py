@@ -1,4 +1,4 @@
-"""Attacks against controls, over seeds and auxiliary draws, labels sealed."""
+"""Attacks and their controls, over seeds and auxiliary draws, labels sealed."""
 
 from collections.abc import Callable, Sequence
 import functools
@@ -39,33 +39,35 @@ def measure(
   victims: cases.Victims | None = None,
   advance: Callable[[str], None] = lambda what: None,
 ) -> list[dict[str, Any]]:
-  """Every attack of every adversary beside its controls and ceiling.
+  """Scores every attack of every adversary, with its controls and ceiling.
 
   A trial is one seed of the federation with one draw of auxiliary samples.
-  Rows that an attack says nothing about are not scored, for its controls
-  neither. An attack on gradients has no no-VFL control (without a federation
-  none come down) and no ceiling.
+  Rows that an attack does not answer are not scored, neither for the attack nor
+  for its controls. An attack on gradients has no ceiling and no no-VFL control,
+  because no gradients come down without a federation.
 
   Args:
-    federation: what was trained.
-    attacks: by label.
-    aux_per_class: auxiliary labels per class.
-    draws: of the auxiliary samples, per seed.
-    steps: training steps of the ceiling's head.
-    metric: of the decisions, see `metrics.score`; others stand beside it.
+    federation: the trained federation.
+    attacks: attacks by label.
+    aux_per_class: number of auxiliary labels per class.
+    draws: number of draws of auxiliary samples per seed.
+    steps: number of training steps of the ceiling's head.
+    metric: primary metric of decisions, see `metrics.score`; further metrics
+      are reported with it.
     label_prior: whether the parties know the class shares.
-    scratch: one more learner among the controls that see features only.
-    coalitions: passive parties that act as one, beside each on its own.
-    victims: needed where an attack is active.
-    advance: called with a few words before each piece of work.
+    scratch: a further learner for the controls that see features only.
+    coalitions: groups of passive parties that act as one adversary, in addition
+      to the single parties.
+    victims: federations under active attacks; needed if an attack is active.
+    advance: function called with a few words before each piece of work.
 
   Returns:
-    Tidy rows: attack, what (attack, prior, no-VFL, features only, chosen
-    features only, ceiling), party (or "0+1"), seed, draw, rows (train without
-    auxiliary samples, test), metric, primary (whether it is the metric the
-    attack is judged by), value, n, detail. Where an attack offers choices
-    (`Inference.choices`) it stands there again as "NAME (oracle)", the best of
-    them by the true labels.
+    Tidy rows with the columns attack, what (attack, prior, no-VFL, features
+    only, chosen features only, ceiling), party (or "0+1"), seed, draw, rows
+    (train without auxiliary samples, test), metric, primary (whether the attack
+    is judged by this metric), value, n, detail. An attack that offers choices
+    (`Inference.choices`) has further rows as "NAME (oracle)", the best choice
+    by the true labels.
   """
   closed = seal.close(federation, attacks)
   f = seal.under(closed, federation)
@@ -121,11 +123,11 @@ def measure(
 
 
 def _features_only(case, members, view, scratch) -> list[scoring.Answer]:
-  """The control that needs no federation, beside every attack.
+  """Answers of the control that needs no federation, for every attack.
 
-  It is the best learner of a pool *on the rows that are scored*: a choice that
-  nobody could make, so that it errs high. Beside it, as "chosen features
-  only", stands the learner that the known labels would choose.
+  The control is the best learner of a pool *on the rows that are scored*.
+  Nobody could choose it without the labels, so it errs high. "Chosen features
+  only" is the learner that the known labels choose.
   """
   party = cases.named(members)
   case.advance(f"party {party}: features only")
@@ -136,18 +138,18 @@ def _features_only(case, members, view, scratch) -> list[scoring.Answer]:
   return [
     answer
     for name in case.attacks
-    for what, found, details in (
+    for what, choice, details in (
       ("features only", inference, [""] * len(pool.chosen)),
       ("chosen features only", honest, pool.names[pool.chosen].tolist()),
     )
     for answer in _answers(
-      case.f, name, what, party, found, details, pool.names
+      case.f, name, what, party, choice, details, pool.names
     )
   ]
 
 
 def _attacked(case, members, view, fresh, name) -> list[scoring.Answer]:
-  """One attack of one adversary, beside its own control without VFL."""
+  """Answers of one attack of one adversary, and of its no-VFL control."""
   f, attack, party = case.f, case.attacks[name], cases.named(members)
   whose = (name, party) if len(members) == 1 else (f"{name} by {party}",)
   keys = cases.streams(f, case.draws, *whose)
@@ -158,7 +160,7 @@ def _attacked(case, members, view, fresh, name) -> list[scoring.Answer]:
   if attack.alone is not None:
     faced["no-VFL"] = victim
   elif not cases.reads_messages(attack):
-    # nothing but the bottom has come out of the federation
+    # the attack reads only the bottom, which a random one replaces
     faced["no-VFL"] = view._replace(
       trial=victim.trial._replace(bottom=fresh(), recorded={})
     )
@@ -175,7 +177,7 @@ def _attacked(case, members, view, fresh, name) -> list[scoring.Answer]:
 
 
 def _ceilings(case, members, view, labels, steps) -> list[scoring.Answer]:
-  """What supervised heads read off the bottoms that attacks read."""
+  """Ceilings: supervised heads on the bottoms that the attacks read."""
   f, party, passive = case.f, cases.named(members), None
   names = [n for n, a in case.attacks.items() if not cases.reads_messages(a)]
   if names:
@@ -184,14 +186,14 @@ def _ceilings(case, members, view, labels, steps) -> list[scoring.Answer]:
   for name in names:
     if cases.is_active(case.attacks[name]):
       assert case.victims is not None
-      own = case.victims(name, members, case.aux_rows[:: case.draws])
-      found = _ceiling(f, case.seen(members, own), labels, steps)
+      victim = case.victims(name, members, case.aux_rows[:: case.draws])
+      ceiling = _ceiling(f, case.seen(members, victim), labels, steps)
     else:
       passive = passive or _ceiling(f, view, labels, steps)
-      found = passive
-    found = cases.repeated(found, case.draws)
+      ceiling = passive
+    ceiling = cases.repeated(ceiling, case.draws)
     details = [""] * len(case.aux_rows)
-    answers += _answers(f, name, "ceiling", party, found, details)
+    answers += _answers(f, name, "ceiling", party, ceiling, details)
   return answers
 
 
@@ -199,26 +201,28 @@ def _how(net):
   return axes.method(net.model.convolutional)
 
 
-# what studies ask for again and again
+# remembered, because the cells of a study share these controls
 _infer = memo.remembered(trials.infer)
 
 
 def _answers(
   f, attack, what, party, inference, details, names=()
 ) -> list[scoring.Answer]:
-  """One answer per trial, its training scores in the order of all rows.
+  """One answer per trial, with training scores in the order of all rows.
 
-  With choices there is another one, marked, for the oracle.
+  An inference with choices gives a second answer, marked as the oracle.
   """
-  found = []
+  answers = []
   rows = inference.rows
-  every = [(attack, inference.train, inference.test)]
+  named_scores = [(attack, inference.train, inference.test)]
   if inference.choices is not None:
-    every.append((attack + tables.ORACLE, *inference.choices))
+    named_scores.append((attack + tables.ORACLE, *inference.choices))
   elif what in ("features only", "chosen features only", "ceiling"):
-    every.append((attack + tables.ORACLE, inference.train, inference.test))
+    named_scores.append(
+      (attack + tables.ORACLE, inference.train, inference.test)
+    )
   for (name, *both), (trial, detail) in itertools.product(
-    every, enumerate(details)
+    named_scores, enumerate(details)
   ):
     train, test = (None if s is None else np.asarray(s[trial]) for s in both)
     if rows is not None and train is not None:
@@ -227,22 +231,22 @@ def _answers(
       spread[..., np.asarray(rows[trial]), :] = train
       train = spread
     offered = names if what == "features only" else ()
-    found.append(
+    answers.append(
       scoring.Answer(name, what, party, trial, train, test, detail, offered)
     )
-  return found
+  return answers
 
 
 def _details(attack, inference, count) -> list[str]:
-  """Details that an attack reports, in words, per trial."""
+  """The details that an attack reports, in words, one text per trial."""
   texts = []
   for trial in range(count):
-    parts = []
+    words = []
     for key, values in inference.details.items():
       names = attack.names.get(key)
       value = values[trial]
-      parts.append(names[int(value)] if names else f"{key} {value:.3g}")
-    texts.append("; ".join(parts))
+      words.append(names[int(value)] if names else f"{key} {value:.3g}")
+    texts.append("; ".join(words))
   return texts
 
 
@@ -261,10 +265,10 @@ def _ceiling(f, view, labels, steps) -> base.Inference:
     for x in (view.shared.train, view.shared.test)
   )
   keys = jnp.stack([rng.stream(k, "ceiling") for k in f.keys])
-  found = controls.ceiling(
+  scores = controls.ceiling(
     keys, train, test, labels, f.dataset.num_classes, steps
   )
-  return base.Inference(*map(np.asarray, found))
+  return base.Inference(*map(np.asarray, scores))
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))

@@ -1,11 +1,12 @@
-"""What a party learns from its own features and a few labels, alone.
+"""Learners that see one party's features and a few labels, and nothing else.
 
-Nothing here comes out of a federation: a control built on these learners says
-what the labels give away without any. A weak control would be published as a
-leak, so there is a pool of learners, each on three preparations of the
-features, and all rows count, labelled or not, training or test.
+Nothing here comes out of a federation. A control built on these learners shows
+what the known labels reveal without a federation. A weak control would make an
+attack look like a leak, so there is a pool of learners, each on three
+preparations of the features, and they may use all rows, labelled or not,
+training or test.
 
-All of them are scikit-learn's, but for label spreading (see `spreading`).
+All learners are scikit-learn's except label spreading (see `spreading`).
 """
 
 from collections.abc import Callable, Sequence
@@ -20,9 +21,9 @@ import numpy as np
 from vfl_jax.evaluation import spreading
 from vfl_jax.runtime import kept
 
-COMPONENTS = 50  # principal components that linear learners see of wider rows
-ROWS = 20000  # rows of the graph of label spreading; see `pool`
-TRAINED = 5000  # rows that self-training looks at
+COMPONENTS = 50  # principal components, for linear learners of wider rows
+ROWS = 20000  # largest number of rows in the graph of label spreading
+TRAINED = 5000  # largest number of rows that self-training uses
 _SPREADS = (0.2, 0.9)  # share of a row's label that its neighbours decide
 _BLOCK = 2000  # rows predicted at a time
 
@@ -31,8 +32,8 @@ class Labels(NamedTuple):
   """One draw of labelled rows.
 
   Attributes:
-    rows: which of the training rows, grouped by class, `[m]`.
-    labels: their classes, `[m]`.
+    rows: numbers of the training rows, grouped by class, `[m]`.
+    labels: classes of those rows, `[m]`.
   """
 
   rows: np.ndarray
@@ -40,15 +41,15 @@ class Labels(NamedTuple):
 
 
 class Scores(NamedTuple):
-  """What every learner of the pool says, by draw.
+  """Scores of every learner of the pool, by draw.
 
   Attributes:
-    names: of the learners, `[learners]`.
+    names: names of the learners, `[learners]`.
     train: scores of the training rows, `[draws, learners, n, classes]`.
-    test: of the test rows.
-    chosen: for each draw the learner that two-fold cross-validation on its
-      labels takes: a choice that sees no other label, and is often a bad one.
-      Self-training, which takes most of the time, is not among them.
+    test: scores of the test rows, `[draws, learners, m, classes]`.
+    chosen: number of the learner that two-fold cross-validation on the known
+      labels chooses, `[draws]`. The choice sees no other label, and is often a
+      bad one. Self-training, which takes most of the time, is never chosen.
   """
 
   names: np.ndarray
@@ -64,7 +65,15 @@ def of(
   aux_labels: Integer[np.ndarray, "draws labelled"],
   classes: int,
 ) -> Scores:
-  """`pool`, computed once for all processes that ask for the same."""
+  """Scores of `pool`, computed once for all processes that need the same.
+
+  Args:
+    train: vectors of the training rows.
+    test: vectors of the test rows.
+    aux_rows: labelled training rows of each draw, grouped by class.
+    aux_labels: labels of those rows.
+    classes: number of classes.
+  """
   draws = [Labels(*d) for d in zip(aux_rows, aux_labels, strict=True)]
   return kept.kept(
     Scores,
@@ -77,7 +86,14 @@ def of(
 def joined(
   scores: Scores, name: str, train: np.ndarray, test: np.ndarray
 ) -> Scores:
-  """The pool with one more learner, which is never the chosen one."""
+  """Adds a learner to the pool; it is never the chosen one.
+
+  Args:
+    scores: scores of the pool.
+    name: name of the new learner.
+    train: its scores of the training rows, `[draws, n, classes]`.
+    test: its scores of the test rows, `[draws, m, classes]`.
+  """
   return scores._replace(
     names=np.append(scores.names, name),
     train=np.concatenate([scores.train, train[:, None]], axis=1),
@@ -91,28 +107,26 @@ def pool(
   draws: Sequence[Labels],
   classes: int,
 ) -> Scores:
-  """Scores of all learners, for each draw of labels.
+  """Trains all learners on each draw of labels and scores all rows.
 
-  Label spreading and self-training look at all rows, training and test, up to
-  `ROWS` and `TRAINED` of them, drawn at random with all labelled ones; beyond
-  that a row is answered by its nearest neighbours among them (spreading) or by
-  the model.
+  Label spreading and self-training use at most `ROWS` and `TRAINED` training
+  and test rows: all labelled ones, and others drawn at random. The remaining
+  rows are answered by their nearest neighbours (spreading) or by the model.
 
   Args:
     train: vectors of the training rows.
     test: vectors of the test rows.
-    draws: the labelled rows, of every seed and draw.
+    draws: labelled rows of every seed and draw.
     classes: number of classes.
 
   Returns:
-    Scores whose order within a row is the learner's belief; they are no
-    probabilities.
+    Scores that rank the classes within each row; they are not probabilities.
   """
   rows = np.concatenate([train, test]).astype(np.float32)
   labelled = np.unique(np.concatenate([draw.rows for draw in draws]))
   folds = [_folds(draw, classes) for draw in draws]
   halves = [fitted for pair in folds for fitted, _ in pair]
-  # of many classes only the order of the best few matters
+  # with many classes only the order of the best few matters
   kind = np.float32 if classes == 2 else np.float16
   names: list[str] = []
   answers: list[np.ndarray] = []  # of each learner `[draws, rows, classes]`
@@ -123,7 +137,7 @@ def pool(
       names.append(f"{name}, {preparation}")
       tasks = [*draws, *halves] if name != "self-training" else draws
       with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # no convergence on few labels, say
+        warnings.simplefilter("ignore")  # e.g. no convergence on few labels
         whole = learner(prepared, labelled, tasks, classes)
       answers.append(whole[: len(draws)].astype(kind))
       right.append(_right(whole[len(draws) :], folds))
@@ -137,7 +151,10 @@ def pool(
 
 
 def _seen(count: int, labelled: np.ndarray, most: int) -> np.ndarray:
-  """Rows that a learner of unlabelled rows looks at."""
+  """Numbers of at most `most` rows that a learner of unlabelled rows uses.
+
+  They are all labelled rows, and others drawn at random.
+  """
   if count <= most:
     return np.arange(count)
   others = np.setdiff1d(np.arange(count), labelled)
@@ -145,7 +162,7 @@ def _seen(count: int, labelled: np.ndarray, most: int) -> np.ndarray:
   return np.sort(np.concatenate([labelled, drawn[: most - len(labelled)]]))
 
 
-# --- preparations: how far apart two rows are depends on their units ---------
+# --- preparations: distances between rows depend on the units ----------------
 
 
 def _standardised(rows: np.ndarray) -> np.ndarray:
@@ -177,7 +194,7 @@ def _spreading(share: float):
 
 
 def _supervised(build: Callable[[int], Any], components: int = 0):
-  """A learner that looks at labelled rows only."""
+  """A learner that uses labelled rows only; `build(rows per class)`."""
 
   def learner(rows, labelled, tasks, classes):
     rows = _reduced(rows, components, _seen(len(rows), labelled, TRAINED))
@@ -196,7 +213,7 @@ def _supervised(build: Callable[[int], Any], components: int = 0):
 
 
 def _self_training(rows, labelled, tasks, classes):
-  """Logistic regression that labels what it is confident of, five times."""
+  """Logistic regression that five times adds the labels it is confident of."""
   from sklearn import linear_model
   from sklearn import semi_supervised
 
@@ -214,7 +231,7 @@ def _self_training(rows, labelled, tasks, classes):
 
 
 def _reduced(rows, components, seen):
-  """On principal components where there are more columns than that."""
+  """Rows on principal components, if there are more columns than those."""
   from sklearn import decomposition
 
   if not components or rows.shape[1] <= components:
@@ -226,7 +243,7 @@ def _reduced(rows, components, seen):
 
 
 def _predicted(model, rows, classes):
-  """Scores of all classes, also of those that the labels lack."""
+  """Scores of all classes, including those that the labels lack."""
   out = np.zeros((len(rows), classes), np.float32)
   score = getattr(model, "decision_function", None) or model.predict_proba
   for start in range(0, len(rows), _BLOCK):
@@ -270,7 +287,7 @@ LEARNERS: dict[str, Callable[..., Float[np.ndarray, "tasks rows classes"]]] = {
 
 
 def _folds(draw: Labels, classes: int) -> list[tuple[Labels, Labels]]:
-  """Two halves of the labels, each with the other; none of single labels."""
+  """Folds of two-fold cross-validation; none if a class has a single label."""
   if np.bincount(draw.labels, minlength=classes).min() < 2:
     return []
   order = np.argsort(draw.labels, kind="stable")
@@ -286,7 +303,10 @@ def _right(
   scores: Float[np.ndarray, "halves rows classes"],
   folds: Sequence[Sequence[tuple[Labels, Labels]]],
 ) -> np.ndarray:
-  """How many held-out labels a learner finds, by draw; -1 if not asked."""
+  """Number of held-out labels that a learner predicts, by draw.
+
+  It is -1 for a learner that is not cross-validated, and 0 without folds.
+  """
   if not len(scores):
     return np.where([bool(pair) for pair in folds], -1, 0)
   counts, answers = [], iter(scores)

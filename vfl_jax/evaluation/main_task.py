@@ -1,4 +1,4 @@
-"""How well a federation does its own task."""
+"""Performance of a federation on its own task."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,16 +15,17 @@ from vfl_jax.results import intervals
 def measure(
   federation: views.Federation, predict: Callable[..., Any], primary: str
 ) -> list[dict[str, Any]]:
-  """Main accuracy (and, for two classes, AUC) on every split.
+  """Scores the main task on every split: accuracies and, for 2 classes, AUC.
 
   Args:
-    federation: as it was trained.
+    federation: the trained federation.
     predict: `predict(variables, inputs) -> logits [seeds, n, classes]`.
-    primary: the metric by which the task is judged.
+    primary: metric by which the task is judged.
 
   Returns:
-    Tidy rows: rows, metric, primary, mean, low, high (95 % over seeds), guess
-    (the same of the class shares), seeds, n, and the value of each seed.
+    Tidy rows with the columns rows, metric, primary, mean, low, high (95 %
+    interval over seeds), guess (the metric of a guess by the class shares),
+    seeds, n, and the value of each seed.
   """
   measures = {"accuracy", "balanced_accuracy", primary}
   if federation.dataset.num_classes == 2:
@@ -40,8 +41,10 @@ def measure(
     lambda *a: np.concatenate(a), *[tuple(e.inputs) for e in splits]
   )
   ends = np.cumsum([len(e.labels) for e in splits])[:-1]
-  found = np.split(np.asarray(predict(federation.variables, inputs)), ends, 1)
-  for name, examples, logits in zip(names, splits, found, strict=True):
+  split_logits = np.split(
+    np.asarray(predict(federation.variables, inputs)), ends, 1
+  )
+  for name, examples, logits in zip(names, splits, split_logits, strict=True):
     for metric in sorted(measures):
       values = [
         metrics.score(metric, scores, examples.labels) for scores in logits
@@ -61,14 +64,14 @@ def measure(
 
 
 def joined(frames: Sequence[pd.DataFrame]) -> list[dict[str, Any]]:
-  """The rows of `measure` over seeds that were measured one by one.
+  """Joins tables of `measure` of single seeds into rows over all seeds.
 
   Args:
-    frames: one per seed, tables of a single seed each.
+    frames: tables of a single seed each.
   """
   rows = []
-  every = pd.concat(frames, ignore_index=True)
-  for _, group in every.groupby(["rows", "metric"], sort=False):
+  combined = pd.concat(frames, ignore_index=True)
+  for _, group in combined.groupby(["rows", "metric"], sort=False):
     first = group.iloc[0]
     rows.append(
       _row(

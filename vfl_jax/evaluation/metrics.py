@@ -1,4 +1,4 @@
-"""Scores of decisions against the truth."""
+"""Metrics that score decisions against true labels."""
 
 from jaxtyping import Integer
 from jaxtyping import Shaped
@@ -6,7 +6,7 @@ import numpy as np
 
 _FALSE = {"tpr_1": 0.01, "tpr_01": 0.001}  # shares of false positives
 RANKING = ("auc", *_FALSE)  # metrics of an order of two classes
-MANY = 20  # classes from which the first five guesses count too
+MANY = 20  # number of classes from which on top-5 accuracy is reported
 
 
 def score(
@@ -14,7 +14,7 @@ def score(
   scores: Shaped[np.ndarray, "rows classes"],
   labels: Integer[np.ndarray, " rows"],
 ) -> float:
-  """One number for scores `[n, classes]` against labels `[n]`.
+  """The value of a metric for scores of classes against true labels.
 
   Args:
     metric: "accuracy", "balanced_accuracy", "macro_f1" (over the classes that
@@ -27,7 +27,7 @@ def score(
     labels: the truth.
 
   Returns:
-    The number; NaN without rows, where a score is not finite, or for an AUC of
+    The value; NaN without rows, if a score is not finite, or for an AUC of
     rows of one class.
   """
   if not len(labels) or not np.isfinite(scores).all():
@@ -43,8 +43,8 @@ def score(
   if metric == "exposed":
     return exposed(scores, labels)
   if metric == "top5":
-    own = np.take_along_axis(scores, labels[:, None], 1)
-    ahead, tied = (scores > own).sum(1), (scores == own).sum(1)
+    true_scores = np.take_along_axis(scores, labels[:, None], 1)
+    ahead, tied = (scores > true_scores).sum(1), (scores == true_scores).sum(1)
     return float(np.mean(np.clip((5 - ahead) / tied, 0, 1)))
   guess = np.argmax(scores, -1)
   classes = scores.shape[1]
@@ -95,12 +95,15 @@ def _found(score, labels, share) -> float:
 def best(
   metric: str, scores: np.ndarray, labels: np.ndarray
 ) -> tuple[float, int]:
-  """`score` of the best of several answers by the true labels, and which it is.
+  """The best of several answers by the true labels.
 
   Args:
     metric: see `score`.
-    scores: `[k, n, classes]`, or one answer `[n, classes]`.
-    labels: the truth.
+    scores: several answers `[k, n, classes]`, or one answer `[n, classes]`.
+    labels: true labels, `[n]`.
+
+  Returns:
+    `(value, number of the answer)`; NaN and 0 if no answer has a value.
   """
   if scores.ndim == 2:
     return score(metric, scores, labels), 0
@@ -112,7 +115,7 @@ def best(
 
 
 def metrics(classes: int) -> tuple[str, ...]:
-  """What is reported of decisions about so many classes.
+  """The metrics that are reported for this number of classes.
 
   >>> metrics(100)
   ('accuracy', 'macro_f1', 'exposed', 'top5')

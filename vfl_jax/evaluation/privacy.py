@@ -1,4 +1,4 @@
-"""What the defences of an experiment prove, and details they report."""
+"""Privacy guarantees of an experiment's defences, and what they report."""
 
 from typing import Any
 
@@ -11,16 +11,20 @@ from vfl_jax.defenses import base
 from vfl_jax.federation import setup as federation_setup
 from vfl_jax.runtime import trees
 
-# ports where rows of a batch meet, or their gradients change
+# ports at which a defence mixes rows of a batch or changes their gradients
 _PRIVATE = ("inputs", "guard", "release", "gradient")
 
 
 def privacy(config: Any, setup: federation_setup.Setup) -> list[dict[str, Any]]:
-  """What is proved of label privacy.
+  """Formal guarantees of label privacy, for each defence of the config.
+
+  Args:
+    config: the experiment's config.
+    setup: data and compiled functions.
 
   Returns:
-    Rows: defense, options, scope, epsilon, delta; a scope alone says that
-    there is no guarantee.
+    Rows with the columns defense, scope, epsilon, delta. A defence without a
+    guarantee has the scope "no formal guarantee" and epsilon NaN.
   """
   pieces = entries.pieces(config.defenses)
   built = [defenses.build(name, **options) for name, options in pieces]
@@ -38,17 +42,19 @@ def privacy(config: Any, setup: federation_setup.Setup) -> list[dict[str, Any]]:
       before=tuple(d.name for d in built[:i] if d.prepare),
       after=tuple(d.name for d in built[i + 1 :] if d.reads),
     )
-    found = defense.guarantees(about) if defense.guarantees else ()
-    found = found or [base.Guarantee("no formal guarantee", float("nan"))]
+    guarantees = defense.guarantees(about) if defense.guarantees else ()
+    guarantees = guarantees or [
+      base.Guarantee("no formal guarantee", float("nan"))
+    ]
     rows += [
       {"defense": entries.label(name, options), **statement._asdict()}
-      for statement in found
+      for statement in guarantees
     ]
   return rows
 
 
 def _normalises(setup) -> bool:
-  """Whether rows of a batch meet in the top: then it has statistics."""
+  """Whether the top normalises by batch, so that it has statistics."""
   batch = trees.take(setup.inputs, slice(0, 2))
   shapes = jax.tree.map(
     lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), tuple(batch)
@@ -58,10 +64,14 @@ def _normalises(setup) -> bool:
 
 
 def reported(defense: base.Defense, state: Any) -> list[dict[str, Any]]:
-  """What the defences measured of themselves in training.
+  """Quantities that the defences measured during training.
+
+  Args:
+    defense: all defences, chained into one.
+    state: training state after the last epoch.
 
   Returns:
-    Tidy rows: quantity, party, seed, value.
+    Tidy rows with the columns quantity, party, seed, value.
   """
   if defense.report is None:
     return []

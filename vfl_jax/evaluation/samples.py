@@ -1,4 +1,4 @@
-"""Rows that are probed: those trained on, and those that were not."""
+"""Rows for probes: rows that were trained on, and rows that were not."""
 
 import jax
 import numpy as np
@@ -13,14 +13,20 @@ def held_out(
 ) -> tuple[tuple, np.ndarray]:
   """`(inputs, labels)` of at most `count` test and validation rows, shuffled.
 
-  As many as there are training rows at most, see `trained_on`.
+  There are at most as many as training rows, so that `trained_on` can match
+  their number.
+
+  Args:
+    f: the federation.
+    count: largest number of rows.
+    key: random key.
   """
-  parts = [f.dataset.test, f.dataset.validation]
-  labels = np.concatenate([p.labels for p in parts])
+  splits = [f.dataset.test, f.dataset.validation]
+  labels = np.concatenate([p.labels for p in splits])
   rows = rng.generator(rng.stream(key, "held out")).permutation(len(labels))
   rows = rows[: min(count, len(f.dataset.train.labels))]
   inputs = jax.tree.map(
-    lambda *a: np.concatenate(a)[rows], *[tuple(p.inputs) for p in parts]
+    lambda *a: np.concatenate(a)[rows], *[tuple(p.inputs) for p in splits]
   )
   return inputs, labels[rows]
 

@@ -13,16 +13,17 @@ class Answer(NamedTuple):
   """Scores of one attack or control, by one party, in one trial.
 
   Attributes:
-    attack: its name.
+    attack: label of the attack.
     what: "attack", "no-VFL", "features only", "chosen features only" or
       "ceiling".
-    party: whose.
-    trial: seed * draws + auxiliary draw.
-    train: `[n, classes]` of all training rows, NaN for those without an answer;
-      `[k, n, classes]` is k answers, of which the best counts.
-    test: of all test rows; None for nothing, as `train`.
-    detail: what it reports, in words.
-    names: of k answers, what each is; the best one's is reported.
+    party: party or coalition, see `cases.named`.
+    trial: seed * draws + number of the auxiliary draw.
+    train: scores of all training rows, `[n, classes]`, NaN for rows without an
+      answer; `[k, n, classes]` holds k answers, of which the best counts; None
+      if no training row is answered.
+    test: scores of all test rows, like `train`.
+    detail: details in words.
+    names: names of the k answers; that of the best one becomes the detail.
   """
 
   attack: str
@@ -45,20 +46,24 @@ def table(
   metric: str,
   recorded: np.ndarray | None = None,
 ) -> list[dict[str, Any]]:
-  """Tidy rows of all answers, controls on the rows the attack covers.
+  """Tidy rows of all answers; controls are scored on the attack's rows.
 
-  Of an attack that abstains also macro-averaged precision, and recall over
-  all rows that it could have covered.
+  An attack that abstains is also scored by macro-averaged precision and recall,
+  over all rows that it could have answered.
 
   Args:
-    answers: of attacks, controls and ceilings.
-    attacks: by name.
-    labels: of "train" and "test".
-    aux_rows: training rows given to the attacker, `[trials, m]`: not scored.
-    shares: of the classes, for the prior.
-    draws: of auxiliary samples per seed.
-    metric: the primary one of decisions.
+    answers: answers of attacks, controls and ceilings.
+    attacks: attacks by label.
+    labels: labels of the "train" and "test" rows.
+    aux_rows: training rows whose labels the attacker knows, `[trials, m]`; they
+      are not scored.
+    shares: class shares, for the prior, `[classes]`.
+    draws: number of draws of auxiliary samples per seed.
+    metric: primary metric of decisions.
     recorded: training rows whose messages were recorded; None for all.
+
+  Returns:
+    Rows with the columns of `leakage.measure`.
   """
   asked = np.arange(len(labels["train"])) if recorded is None else recorded
   covered: dict[Any, np.ndarray] = {}
@@ -82,11 +87,11 @@ def table(
       if scores is None or counted is None:
         continue
       if a.what == "attack" and attacks[a.attack].abstains and where == "train":
-        every = np.setdiff1d(asked, aux_rows[a.trial])
-        sure = _sure(scores[every], labels[where][every], len(shares))
+        coverable = np.setdiff1d(asked, aux_rows[a.trial])
+        sure = _sure(scores[coverable], labels[where][coverable], len(shares))
         rows += [
           {**_row(a, where, draws), "what": "attack", "metric": name}
-          | {"primary": False, "n": len(every), "value": value}
+          | {"primary": False, "n": len(coverable), "value": value}
           for name, value in sure.items()
         ]
       if not len(counted):
@@ -121,8 +126,10 @@ def table(
 
 
 def _remembering():
-  """`metrics.best` on some rows; a pool of controls is scored once for all
-  attacks that cover the same rows."""
+  """`metrics.best` on some rows, cached for pools of controls.
+
+  A pool is scored once for all attacks that cover the same rows.
+  """
   values: dict[Any, tuple[float, int]] = {}
 
   def best(metric, scores, counted, truth):
@@ -138,7 +145,7 @@ def _remembering():
 
 
 def _row(answer, where, draws) -> dict[str, Any]:
-  """What all numbers of an answer have in common."""
+  """The columns that all rows of an answer have in common."""
   return {
     "attack": answer.attack,
     "what": answer.what,
@@ -155,7 +162,7 @@ def _row(answer, where, draws) -> dict[str, Any]:
 
 
 def _sure(scores, labels, classes) -> dict[str, float]:
-  """Macro-averages where rows of NaN are of no class."""
+  """Macro-averaged precision and recall; NaN rows count as no class."""
   from sklearn import metrics
 
   spoken = np.isfinite(scores).all(1)

@@ -1,4 +1,4 @@
-"""The hidden labels, closed to everyone while attacks run."""
+"""Seals the hidden labels while attacks run."""
 
 from collections.abc import Iterable
 import dataclasses
@@ -11,7 +11,7 @@ from vfl_jax.runtime import rng
 
 
 class SealedError(RuntimeError):
-  """Hidden labels were asked for while an attack was still running."""
+  """Hidden labels were read before every attack had returned."""
 
 
 @dataclasses.dataclass
@@ -26,19 +26,22 @@ class Sealed:
   pending: set[str]
 
   def shares(self) -> np.ndarray:
-    """Class shares of the training rows: all that a prior knows."""
+    """Class shares of the training rows, `[classes]`, for the prior."""
     labels = self._labels["train"]
     return np.bincount(labels) / len(labels)
 
   def auxiliary(
     self, key: jax.Array, per_class: int, among: np.ndarray | None = None
   ) -> tuple[np.ndarray, np.ndarray]:
-    """The few training rows an attacker is given, grouped by class.
+    """Draws the training rows whose labels an attacker knows.
 
     Args:
       key: random key.
-      per_class: how many of each class.
-      among: the rows they are taken from; None for all.
+      per_class: number of rows per class.
+      among: rows to draw from; None for all training rows.
+
+    Returns:
+      `(rows, labels)`, grouped by class, `[classes * per_class]`.
 
     Raises:
       ValueError: a class has fewer than `per_class` + 1 such rows.
@@ -54,21 +57,22 @@ class Sealed:
         what = "training" if among is None else "recorded"
         raise ValueError(
           f"evaluate.aux_per_class is {per_class}, but class {label} has "
-          f"{len(members)} {what} rows; take fewer, or record more."
+          f"{len(members)} {what} rows; take fewer, or record more rows "
+          "with record.samples."
         )
       rows.append(generator.choice(members, per_class, replace=False))
     chosen = np.concatenate(rows)
     return chosen, labels[chosen]
 
   def returned(self, attack: str) -> None:
-    """Mark an attack as done."""
+    """Marks an attack as done."""
     self.pending.discard(attack)
 
   def open(self, split_name: str) -> np.ndarray:
-    """The labels of "train" or "test".
+    """The labels of the split "train" or "test".
 
     Raises:
-      SealedError: some attack has not returned.
+      SealedError: an attack has not returned.
     """
     if self.pending:
       raise SealedError(
@@ -79,9 +83,9 @@ class Sealed:
 
 
 class Labels:
-  """The labels of one split as a federation under attack holds them.
+  """Sealed labels of one split, held by a federation under attack.
 
-  Reading them in any way raises `SealedError` until they are open.
+  Reading them in any way raises `SealedError` until every attack has returned.
   """
 
   def __init__(self, sealed: Sealed, split_name: str):
@@ -98,14 +102,17 @@ class Labels:
 
 
 def close(federation: views.Federation, attacks: Iterable[str]) -> Sealed:
-  """The labels of a federation, closed until these attacks have returned."""
+  """Seals the labels of a federation until the given attacks have returned."""
   data = federation.dataset
   labels = {"train": data.train.labels, "test": data.test.labels}
   return Sealed(labels, set(attacks))
 
 
 def under(sealed: Sealed, federation: views.Federation) -> views.Federation:
-  """The same federation, its labels readable only through the seal."""
+  """The same federation, with labels that are readable only through the seal.
+
+  Its validation labels are None.
+  """
   data = federation.dataset
   splits = {
     name: getattr(data, name)._replace(labels=Labels(sealed, name))

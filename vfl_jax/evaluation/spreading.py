@@ -1,7 +1,7 @@
-"""Label spreading: labels travel along a graph of nearest neighbours.
+"""Label spreading: labels spread along a graph of nearest neighbours.
 
-The rule of scikit-learn's `LabelSpreading`, with the graph made once for all
-draws of labels, and answers for rows that are not in it.
+The rule is that of scikit-learn's `LabelSpreading`. The graph is built once for
+all draws of labels, and rows that are not in it are answered too.
 
 Source: Zhou et al., "Learning with Local and Global Consistency", NIPS 2004.
 """
@@ -23,18 +23,20 @@ def scores(
   classes: int,
   share: float,
 ) -> Float[np.ndarray, "draws rows classes"]:
-  """What reaches each row, as shares that sum to one.
-
-  A row that nothing reaches has equal shares. One outside of the graph has
-  the mean of its nearest neighbours in it.
+  """Spreads the labels of each draw over all rows.
 
   Args:
-    rows: vectors, labelled and not.
-    seen: rows of the graph, sorted; all labelled ones are among them.
-    draws: each with `rows` that are labelled, and their `labels`.
+    rows: vectors of all rows, labelled or not.
+    seen: numbers of the graph's rows, sorted; they include all labelled ones.
+    draws: draws of labels, each with `rows` (numbers) and their `labels`.
     classes: number of classes.
-    share: what neighbours decide of a row's label, in [0, 1); the rest is the
-      label that it was given.
+    share: share of a row's label that its neighbours decide, in [0, 1); its
+      given label decides the rest.
+
+  Returns:
+    Shares of the classes, which sum to one. A row that no label reaches has
+    equal shares; a row outside the graph has the mean of its nearest
+    neighbours in it.
   """
   from sklearn import neighbors
 
@@ -63,7 +65,7 @@ def scores(
 
 
 def graph(rows: Float[np.ndarray, "rows columns"]) -> Any:
-  """Sparse and symmetric: 1 between rows of which one is near the other."""
+  """A sparse symmetric matrix: 1 if a row is a nearest neighbour of another."""
   from sklearn import neighbors
 
   near = min(NEIGHBOURS, len(rows) - 1)
@@ -73,7 +75,7 @@ def graph(rows: Float[np.ndarray, "rows columns"]) -> Any:
 
 
 def normalised(links: Any) -> Any:
-  """Each link over the root of the product of its ends' numbers of links."""
+  """Divides each link by the root of the product of its ends' degrees."""
   from scipy import sparse
 
   degree = np.sqrt(np.maximum(np.asarray(links.sum(1)).ravel(), 1))

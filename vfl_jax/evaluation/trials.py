@@ -1,4 +1,4 @@
-"""An attack on the views of all trials: in one program where it can be."""
+"""Runs an attack on the views of all trials, in one program if possible."""
 
 import functools
 
@@ -13,27 +13,30 @@ from vfl_jax.runtime import trees
 def infer(
   attack: base.Attack, keys: jax.Array, views: base.View, how: str
 ) -> base.Inference:
-  """An attack on the views of all trials, arrays of numpy.
+  """Runs an attack on the views of all trials.
 
   Args:
-    attack: in one program if it can be traced, else one trial after another.
-    keys: one per trial.
-    views: `views.trial` with a trial axis first.
-    how: see `axes.over`.
+    attack: the attack; if it cannot be compiled, trials run one by one.
+    keys: one random key per trial.
+    views: view whose `trial` has a trial axis first.
+    how: "vmap" or "map", see `axes.over`.
+
+  Returns:
+    The inference of all trials as numpy arrays, a trial axis first.
   """
   if attack.compiled:
     program = _compiled(attack.infer, views.public, how)
     return jax.tree.map(np.asarray, program(keys, views.shared, views.trial))
-  found = [
+  per_trial = [
     attack.infer(key, views._replace(trial=trees.take(views.trial, trial)))
     for trial, key in enumerate(keys)
   ]
-  return jax.tree.map(lambda *a: np.stack(a), *found)
+  return jax.tree.map(lambda *a: np.stack(a), *per_trial)
 
 
 @functools.lru_cache
 def _compiled(infer, public, how):
-  """One program per attack, shared by parties, victims and controls."""
+  """The program of an attack, shared by parties, victims and controls."""
 
   def one(key, shared, trial):
     return infer(key, base.View(public, shared, trial))

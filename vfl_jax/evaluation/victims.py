@@ -1,4 +1,4 @@
-"""Federations under an active attack, trained when first asked for."""
+"""Federations under active attacks, trained on demand."""
 
 import jax
 import jax.numpy as jnp
@@ -12,10 +12,10 @@ from vfl_jax.federation import views
 
 
 class Victims:
-  """Federations under active attacks, trained when they are asked for.
+  """Federations under active attacks, trained on demand.
 
   Attributes:
-    rows: tidy rows on what each attack does to the main task.
+    rows: tidy rows on what each attack costs the main task.
   """
 
   def __init__(self, config, setup, f, state, active, advance):
@@ -25,33 +25,40 @@ class Victims:
     self.rows = []
     test = f.dataset.test
     self._inputs = jax.tree.map(jnp.asarray, tuple(test.inputs))
-    # read now: the labels are closed while attacks run
+    # read now, because the labels are sealed while attacks run
     self._labels = np.array(test.labels)
     self._honest = {}
 
   def train(self, adversaries) -> dict[str, str]:
-    """Those that no auxiliary sample decides; why an attack is given up."""
+    """Trains the federations that do not depend on auxiliary samples.
+
+    Args:
+      adversaries: members of each adversary.
+
+    Returns:
+      By label of an attack that is given up, the reason.
+    """
     reasons = {}
     for name, attack in self._active.items():
       for members in adversaries if attack.optimizer else ():
         party = cases.named(members)
         self._advance(f"party {party}: training under {name}")
-        own, _ = malicious.attacked(
+        victim, _ = malicious.attacked(
           self._config,
           self._setup,
           members,
           attack.optimizer,
           record=bool({"gradients", "averages"} & attack.needs),
         )
-        sound = loop.finite(own.variables)
+        sound = loop.finite(victim.variables)
         if not sound.all():
           reasons[name] = (
             f"the federation trained under it by party {party} diverged in "
             f"seeds {np.flatnonzero(~sound).tolist()}"
           )
           continue
-        self._known[name, members] = own
-        self._price(name, members, own)
+        self._known[name, members] = victim
+        self._price(name, members, victim)
     return reasons
 
   def __call__(self, name, members, aux_rows) -> views.Federation:
@@ -62,7 +69,7 @@ class Victims:
       party, attack = cases.named(members), self._active[name]
       self._advance(f"party {party}: turns of {name}")
       classes = self._f.dataset.num_classes
-      own = malicious.swapped(
+      victim = malicious.swapped(
         self._setup,
         self._f,
         self._state,
@@ -71,15 +78,14 @@ class Victims:
         aux_rows.reshape(len(aux_rows), classes, -1)[:, :, 0],
         self._config.train.epochs,
       )
-      self._known[key] = own
-      self._price(name, members, own, attack.turns(classes))
+      self._known[key] = victim
+      self._price(name, members, victim, attack.turns(classes))
     return self._known[key]
 
-  def _price(self, name, members, own, turns=0):
-    """What an attack does to the main task, on test rows.
+  def _price(self, name, members, victim, turns=0):
+    """Notes what an attack costs the main task, on test rows.
 
-    Beside what the federation would have come to without it, after as many
-    epochs.
+    The honest federation, trained for as many epochs, is the comparison.
     """
     predict = self._setup.learner.predict
     if turns not in self._honest:
@@ -89,7 +95,7 @@ class Victims:
           self._setup, self._state, self._config.train.epochs, turns
         )
       self._honest[turns] = np.asarray(predict(variables, self._inputs))
-    theirs = np.asarray(predict(own.variables, self._inputs))
+    theirs = np.asarray(predict(victim.variables, self._inputs))
     metric = self._config.evaluate.metric
     for seed, both in enumerate(zip(theirs, self._honest[turns], strict=True)):
       value, honest = (metrics.score(metric, s, self._labels) for s in both)

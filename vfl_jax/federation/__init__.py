@@ -1,4 +1,4 @@
 """The split training: the cut, the protocol, epochs, and what parties saw.
 
-No scores here: `evaluation` has them.
+Nothing is scored here; see `evaluation`.
 """

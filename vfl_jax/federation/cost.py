@@ -1,4 +1,4 @@
-"""What a split model costs, from its stage list alone: nothing is run."""
+"""The cost of a split model, computed from its stages without running it."""
 
 from typing import Any
 
@@ -14,20 +14,20 @@ from vfl_jax.models import stages
 def table(
   net: split.Net, inputs: Any, batch_size: int, passive: int | None = None
 ) -> list[dict[str, Any]]:
-  """One row per stage and holder, and one for each wire.
+  """Tabulates cost: one row per stage and holder, and one per wire.
 
   Args:
     net: the split model.
-    inputs: per party an example (arrays or shapes) with a batch axis.
+    inputs: one example (arrays or shapes) with a batch axis per party.
     batch_size: rows per step.
-    passive: number of passive parties, the first ones; None for all. What the
-      others hold is the active party's own and crosses no wire.
+    passive: number of passive parties, which come first; None for all. The
+      other features belong to the active party and cross no wire.
 
   Returns:
-    Rows: holder ("party 0", ..., "active", "active, own features"), stage,
-    output (shape of one sample), parameters, flops (forward, one sample),
-    activation_bytes (one batch), up_bytes and down_bytes (one sample on the
-    wire).
+    Rows with the columns holder ("party 0", ..., "active", "active, own
+    features"), stage, output (shape of one sample), parameters, flops (forward
+    pass of one sample), activation_bytes (one batch), up_bytes and down_bytes
+    (one sample on the wire).
   """
   shapes = jax.tree.map(
     lambda a: jax.ShapeDtypeStruct((batch_size, *a.shape[1:]), a.dtype),
@@ -39,8 +39,8 @@ def table(
   for k, x in enumerate(shapes):
     sends = passive is None or k < passive
     holder = f"party {k}" if sends else "active, own features"
-    found, x = _chain(chain[: net.cut], variables["bottoms"][k], x, holder)
-    rows += found
+    stage_rows, x = _chain(chain[: net.cut], variables["bottoms"][k], x, holder)
+    rows += stage_rows
     if sends:
       size = _bytes(x) // batch_size
       rows.append(
@@ -57,12 +57,21 @@ def table(
       )
     outputs.append(x)
   merged = jax.eval_shape(lambda *h: _merge(net, h), *outputs)
-  found, _ = _chain(chain[net.cut :], variables["top"], merged, "active")
-  return rows + found
+  stage_rows, _ = _chain(chain[net.cut :], variables["top"], merged, "active")
+  return rows + stage_rows
 
 
 def parameters(model: models.Model, cut: int, inputs: Any) -> tuple[list, int]:
-  """Number of parameters of each bottom and of the top."""
+  """Counts the parameters of each bottom model and of the top model.
+
+  Args:
+    model: the architecture.
+    cut: number of stages in each bottom model.
+    inputs: one example (arrays or shapes) with a batch axis per party.
+
+  Returns:
+    `(one count per bottom, count of the top)`.
+  """
   net = split.at(model, cut, len(inputs))
   variables = net.init(jax.random.key(0), tuple(inputs))
   count = lambda tree: sum(

@@ -1,20 +1,27 @@
-"""The epochs of a training, one after another, and what is kept of them."""
+"""Runs the epochs of a training and keeps messages and snapshots."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array
+from jaxtyping import Bool
 
 from vfl_jax.federation import train
 
 PyTree = Any
-# to compile a second program takes longer than to record as many epochs more
+# compiling a second program takes longer than recording this many extra epochs
 RECORDED_MORE = 30
 
 
 def records(kept: PyTree, epochs: int) -> bool:
-  """Whether every epoch runs in the program that records; see `fit`."""
+  """Whether every epoch runs in the recording program; see `fit`.
+
+  Args:
+    kept: storage from `recording.keep`.
+    epochs: total number of epochs.
+  """
   recorded = len(kept["messages"])
   return recorded > 0 and epochs - recorded <= RECORDED_MORE
 
@@ -30,19 +37,23 @@ def fit(
   epochs: int,
   kept: PyTree,
 ) -> Iterator[tuple[int, PyTree, PyTree, dict[str, jax.Array]]]:
-  """Train epoch by epoch, yielding `(epoch, state, kept, metrics)`.
+  """Trains epoch by epoch.
 
-  Where few epochs are not to be kept they run in the program that records.
+  If only a few epochs need no recording, they too run in the recording
+  program, which saves compiling a second one.
 
   Args:
-    learner: from `train.make`.
-    state: from `learner.init` or a checkpoint.
-    inputs: features per party.
+    learner: compiled functions from `train.make`.
+    state: training state from `learner.init` or a checkpoint; it is donated.
+    inputs: features of the training rows, one tree per party.
     targets: labels or soft targets, `[seeds, n, ...]`.
-    keys: one key per seed.
-    start: epochs already done.
-    epochs: in all.
-    kept: to be filled, see `recording.keep`.
+    keys: one root key per seed.
+    start: number of epochs already done.
+    epochs: total number of epochs.
+    kept: storage from `recording.keep` that receives messages and snapshots.
+
+  Yields:
+    `(epoch, state, kept, metrics)` after each epoch.
   """
   one_program = records(kept, epochs)
   for epoch in range(start, epochs):
@@ -65,8 +76,8 @@ def fit(
 
 
 @jax.jit
-def finite(variables: PyTree) -> jax.Array:
-  """Per seed, whether every variable is finite."""
+def finite(variables: PyTree) -> Bool[Array, " seeds"]:
+  """Whether all variables of a seed are finite, one value per seed."""
   leaves = jax.tree.leaves(variables)
   return jnp.isfinite(
     jnp.concatenate([a.reshape(len(a), -1) for a in leaves], axis=1)
@@ -74,5 +85,5 @@ def finite(variables: PyTree) -> jax.Array:
 
 
 def _copied(tree):
-  """The state is donated to the next epoch."""
+  """A copy, because the state is donated to the next epoch."""
   return jax.tree.map(jnp.copy, tree)

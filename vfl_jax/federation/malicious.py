@@ -1,4 +1,4 @@
-"""Parties that do not follow the protocol, and what they see of it then."""
+"""Federations in which malicious parties deviate from the protocol."""
 
 import collections
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Integer
 import numpy as np
 
 from vfl_jax.attacks import base
@@ -25,25 +26,25 @@ def attacked(
   local: Any,
   record: bool = False,
 ) -> tuple[views.Federation, Any]:
-  """The federation as it would be with malicious parties.
+  """Trains the federation with malicious parties that use their own optimiser.
 
-  Everything else, seeds and batches too, is as in the honest one.
+  Everything else, including seeds and batches, equals the honest training.
 
   Args:
-    config: of the experiment.
+    config: the experiment's config.
     setup: data and compiled functions.
-    members: the malicious ones.
-    local: their optimiser, see `optimizers.build`.
-    record: whether messages are kept as in the honest one.
+    members: numbers of the malicious parties.
+    local: the malicious optimiser, see `optimizers.build`.
+    record: whether messages are recorded as in the honest training.
 
   Returns:
-    The trained federation and `predict` of its learner.
+    The trained federation and the `predict` function of its learner.
   """
   steps = federation_setup.steps_per_epoch(config, len(setup.targets[0]))
-  every = optimizers.rules(
+  rules = optimizers.rules(
     config.train, config.data.parties, steps, dict.fromkeys(members, local)
   )
-  setup = setup._replace(learner=setup.make(every))
+  setup = setup._replace(learner=setup.make(rules))
   state, kept = federation_setup.initial(config, setup)
   if not record:
     kept = recording.keep(state["variables"])
@@ -69,27 +70,26 @@ def swapped(
   state: Any,
   members: Sequence[int],
   attack: base.Attack,
-  known_rows: np.ndarray,
+  known_rows: Integer[np.ndarray, "seeds known"],
   start: int,
 ) -> views.Federation:
-  """The federation after turns in which these parties sent something else.
+  """Continues the training for turns in which parties send forged embeddings.
 
-  The training goes on from where it ended, an epoch a turn, with the same
-  optimisers and their schedules begun anew (at the end of most of them nothing
-  moves); in the first turn (number 0) as in the others `attack.send` says what
-  is sent.
+  A turn is one epoch. The optimisers are those of the training, with their
+  learning-rate schedules restarted, because most schedules end near zero. In
+  every turn, from number 0 on, `attack.send` decides what is sent.
 
   Args:
     setup: data and compiled functions.
-    f: the federation as it was trained.
-    state: after training; not consumed.
-    members: the malicious parties.
-    attack: an active one with `send`.
-    known_rows: training rows it compares with, `[seeds, m]`.
-    start: epochs that the training took.
+    f: the trained federation.
+    state: training state after the last epoch; it is copied, not donated.
+    members: numbers of the malicious parties.
+    attack: an active attack that has `send`.
+    known_rows: training rows that the attack compares with, `[seeds, m]`.
+    start: number of epochs that the training took.
 
   Returns:
-    The federation, its messages those of the turns.
+    The federation after the last turn; its messages are those of the turns.
   """
   swap = train.Swap(tuple(members), attack.send)
   recorder = recording.Recorder(f.recorder.rows, f.passive)
@@ -97,12 +97,12 @@ def swapped(
   state = optimizers.restarted(jax.tree.map(jnp.copy, state))
   seeds, messages = len(f.keys), {}
   for turn in range(attack.turns(f.dataset.num_classes)):
-    known = jnp.asarray(known_rows), jnp.full(seeds, turn)
+    swap_inputs = jnp.asarray(known_rows), jnp.full(seeds, turn)
     state, _, sent = learner.recording_epoch(
-      state, setup.inputs, setup.targets, setup.keys, start + turn, known
+      state, setup.inputs, setup.targets, setup.keys, start + turn, swap_inputs
     )
     messages[str(start + turn)] = {
-      # what was sent is not its embeddings
+      # what a malicious party sent is not its embeddings, so it is dropped
       "parties": [{"gradients": s["gradients"]} for s in sent["parties"]],
       "announced": {},
       "bottoms": f.variables["bottoms"][: f.passive],
@@ -118,7 +118,14 @@ def swapped(
 def continued(
   setup: federation_setup.Setup, state: Any, start: int, turns: int
 ):
-  """Variables after as many honest epochs more, schedules begun anew."""
+  """Variables after further honest epochs with restarted schedules.
+
+  Args:
+    setup: data and compiled functions.
+    state: training state after the last epoch; it is copied, not donated.
+    start: number of epochs that the training took.
+    turns: number of further epochs.
+  """
   state = optimizers.restarted(jax.tree.map(jnp.copy, state))
   for turn in range(turns):
     state, _ = setup.learner.epoch(

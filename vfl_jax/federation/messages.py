@@ -1,4 +1,4 @@
-"""What travels between parties, and what of it is recorded."""
+"""The messages between parties, and the form in which they are recorded."""
 
 from typing import Any
 from typing import NamedTuple
@@ -9,10 +9,12 @@ PyTree = Any
 
 
 class Messages(NamedTuple):
-  """What crosses between the parties in one step, each a tuple over parties.
+  """The messages of one step.
 
-  `embeddings` go up; `gradients` (of the mean loss with respect to each row of
-  the embeddings) come down.
+  Attributes:
+    embeddings: what each party sends up, one tree per party.
+    gradients: what comes down to each party: the gradient of the mean loss
+      with respect to each row of its embeddings, one tree per party.
   """
 
   embeddings: tuple[PyTree, ...]
@@ -20,17 +22,19 @@ class Messages(NamedTuple):
 
 
 class Sent(NamedTuple):
-  """What one step showed to the parties.
+  """What the parties saw in one step.
 
-  Each name is a field of `attacks.base.Recorded`, or of `Averages`.
+  Each key is a field of `attacks.base.Recorded` or of `attacks.base.Averages`.
 
   Attributes:
-    rows: per party, by name what has a row for each of the batch: the
-      "gradients" that came down, defended, and the "embeddings" it sent.
-    step: per party, by name what it knows of the whole step: the "gradients"
-      of its own weights, and "bottoms", its variables before the step.
-    announced: by name what all parties are told of each row of the batch:
-      "pairs", a `base.Pairs` of training rows, where samples were mixed.
+    rows: one dict per party of trees with one entry per row of the batch: the
+      "gradients" that came down (after the defence) and the "embeddings" that
+      the party sent.
+    step: one dict per party of what it knows about the whole step: the
+      "gradients" of its own weights, and "bottoms", its variables before the
+      step.
+    announced: a dict of what all parties are told about each row of the batch:
+      "pairs", a `defenses.base.Pairs` of training rows, if samples were mixed.
   """
 
   rows: tuple[dict[str, PyTree], ...]
@@ -39,11 +43,12 @@ class Sent(NamedTuple):
 
 
 class Release(NamedTuple):
-  """Under what the gradients are taken that go down.
+  """The class weights under which the gradients that go down are taken.
 
   Attributes:
-    weights: of the classes, `[n, classes]`, in which the loss is linear.
-    passive: parties they go to, the first ones; None for all.
+    weights: class weights, `[n, classes]`; the loss is linear in them.
+    passive: number of parties, the first ones, that receive these gradients;
+      None for all.
   """
 
   weights: jax.Array

@@ -1,4 +1,4 @@
-"""Who updates with what: every party has an optimiser of its own."""
+"""Optimisers: every party has its own."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from vfl_jax.config import registry
 
 PyTree = Any
 
-# what a party sets of its own
+# the keys that an entry of train.overrides may set for one party
 KEYS = (
   "optimizer",
   "learning_rate",
@@ -24,18 +24,18 @@ KEYS = (
 
 
 class Optimizers(NamedTuple):
-  """Who updates with what: one transformation per bottom, one for the top."""
+  """One optax transformation per bottom model, and one for the top model."""
 
   bottoms: tuple[optax.GradientTransformation, ...]
   top: optax.GradientTransformation
 
   @classmethod
   def same(cls, rule: optax.GradientTransformation, parties: int):
-    """One rule for everybody; the states are still each party's own."""
+    """The same rule for all parties; each still has its own state."""
     return cls((rule,) * parties, rule)
 
   def init(self, variables: PyTree) -> PyTree:
-    """States before training, in the structure of the variables."""
+    """Optimiser states before training, structured like the variables."""
     bottoms = tuple(
       rule.init(v["params"])
       for rule, v in zip(self.bottoms, variables["bottoms"], strict=True)
@@ -75,29 +75,31 @@ def build(
   boundaries: Sequence[float] = (0.5, 0.85),
   local: Callable[[float], optax.GradientTransformation] | None = None,
 ) -> optax.GradientTransformation:
-  """An optimiser by name, for one party.
+  """Builds the optimiser of one party.
 
   Args:
     name: "sgd" or "adam".
-    learning_rate: peak value.
-    steps: length of the whole training.
-    momentum: of SGD.
-    weight_decay: L2 penalty added to the gradient (SGD) or decoupled (Adam).
+    learning_rate: peak learning rate.
+    steps: number of steps in the whole training.
+    momentum: momentum of SGD; Adam ignores it.
+    weight_decay: coefficient of the L2 penalty, added to the gradient (SGD) or
+      decoupled (Adam).
     schedule: "constant", "cosine", or "steps" (times 0.1 at each boundary).
-    boundaries: of "steps", as shares of the training.
-    local: what a malicious party puts in place of its momentum, given its
-      decay; of SGD only.
+    boundaries: shares of the training after which "steps" lowers the rate.
+    local: `local(decay) -> transformation` that a malicious party uses instead
+      of momentum; for SGD only.
 
   Raises:
-    ValueError: unknown optimiser or schedule, or `local` without momentum.
+    ValueError: the optimiser or schedule is unknown, or `local` is given for
+      an optimiser other than SGD.
   """
   scheduled = registry.lookup(SCHEDULES, "train.schedule", schedule)
   rate = scheduled(learning_rate, steps, boundaries)
   if local is not None:
     if name != "sgd":
       raise ValueError(
-        f"a malicious optimiser replaces the momentum of SGD; {name!r} has no "
-        "such part."
+        "a malicious optimiser replaces the momentum of SGD, which "
+        f"{name!r} does not have; set train.optimizer='sgd'."
       )
     return optax.chain(
       optax.add_decayed_weights(weight_decay),
@@ -109,7 +111,7 @@ def build(
 
 
 def restarted(state: Any) -> Any:
-  """A state of training whose schedules of learning rates begin anew."""
+  """The training state with its learning-rate schedules reset to the start."""
 
   def begun(leaf):
     if isinstance(leaf, optax.ScaleByScheduleState):
@@ -124,20 +126,26 @@ def restarted(state: Any) -> Any:
 def rules(
   options: Any, parties: int, steps: int, local: Mapping[int, Any] = {}
 ) -> Optimizers:
-  """Each party's own: the section `train`, then its entry in the overrides.
+  """Builds the optimiser of every party.
+
+  The section `train` holds the defaults; `train.overrides` changes them for
+  single parties.
 
   Args:
-    options: the section `train`.
-    parties: number of them.
-    steps: of an epoch.
-    local: malicious optimisers by party.
+    options: the config's section `train`.
+    parties: number of parties.
+    steps: number of steps per epoch.
+    local: malicious optimisers by party number.
+
+  Raises:
+    ValueError: see `build`.
   """
-  own = dict(entries.pieces(options.overrides))
-  made = {}  # one object for all who set the same: such parties run as one
+  overrides = dict(entries.pieces(options.overrides))
+  made = {}  # parties with equal settings share one object, to run together
 
   def of(holder, local=None):
     values = {key: options[key] for key in KEYS}
-    values.update(own.get(holder, {}))
+    values.update(overrides.get(holder, {}))
     described = id(local), repr(values)
     if described not in made:
       name = values.pop("optimizer")
@@ -150,10 +158,20 @@ def rules(
 
 
 def local_optimizer(config, passive):
-  """What the passive parties update with: "sgd" if each of them does."""
-  own = {
+  """The optimiser of the passive parties.
+
+  Args:
+    config: the experiment's config.
+    passive: number of passive parties, which come first.
+
+  Returns:
+    "sgd" if all of them use SGD, else the name of another one in use.
+  """
+  by_party = {
     entry["name"]: entry.get("optimizer", config.train.optimizer)
     for entry in map(dict, config.train.overrides)
   }
-  used = {own.get(f"party {k}", config.train.optimizer) for k in range(passive)}
+  used = {
+    by_party.get(f"party {k}", config.train.optimizer) for k in range(passive)
+  }
   return "sgd" if used == {"sgd"} else min(used - {"sgd"})

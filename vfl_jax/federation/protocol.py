@@ -1,4 +1,4 @@
-"""The protocol is a vjp: what travels in one step, and every party's update.
+"""One step of the protocol, written as a vjp, and every party's update.
 
 Embeddings go up, the gradient of the loss with respect to them comes down, and
 nothing else crosses between parties.
@@ -39,20 +39,19 @@ def step(
   transmit: Callable[[tuple], tuple] | None = None,
   together: grouping.Alike | None = None,
 ):
-  """One round of the protocol and one update of every party.
+  """Runs one round of the protocol and updates every party.
 
   Args:
     net: the split model.
-    rules: each party's own optimiser.
-    defense: what the active party does about its labels.
-    state: before the step.
-    inputs: of the batch, a tuple over parties.
-    targets: of the batch.
-    moment: needed by most defences.
-    passive: parties that the defence is against, the first ones; None for all.
+    rules: the optimiser of each party.
+    defense: how the active party protects its labels.
+    state: training state before the step.
+    inputs: features of the batch, one tree per party.
+    targets: labels or soft targets of the batch.
+    moment: where in the training the step is; most defences need it.
+    passive: number of parties the defence is against, the first; None: all.
     transmit: see `exchange`.
-    together: parties that run as one; what the state holds of the bottoms is
-      then stacked.
+    together: groups of parties that run together, stacked in the state.
 
   Returns:
     `(state, metrics, sent)`, see `messages.Sent`.
@@ -71,7 +70,7 @@ def step(
     gradients = tuple(
       pull(g) for pull, g in zip(done.pulls, together.stack(down), strict=True)
     )
-  else:  # nothing came down, and there is nothing to train below
+  else:  # nothing came down, and the bottoms have no parameters to train
     gradients = tuple(v["params"] for v in variables["bottoms"])
   bottoms, top = _updated(rules, state, gradients, done, together)
   if defense.silent:
@@ -110,7 +109,7 @@ def step(
 
 
 def _disguised(net, defense, variables, inputs, targets, moment):
-  """Inputs and targets of a batch as the defence has them."""
+  """Inputs and targets of a batch as the defence changes them."""
   if defense.targets:
     codes = variables["top"]["stats"]["codes"]
     targets = defense.targets(codes, moment, targets)
@@ -121,7 +120,7 @@ def _disguised(net, defense, variables, inputs, targets, moment):
 
 
 def _release(net, defense, targets, moment, passive):
-  """The weights of the classes under which gradients go down, if any."""
+  """The class weights under which gradients go down; None if unchanged."""
   if not (defense.release and net.cut):
     return None
   assert moment is not None
@@ -131,7 +130,7 @@ def _release(net, defense, targets, moment, passive):
 
 
 def _defended(net, defense, state, done, targets, moment, passive):
-  """What goes down instead of the gradients, and the defence's new state."""
+  """The defended gradients that go down, and the defence's new state."""
   down = done.messages.gradients
   if defense.gradient is None or not net.cut:
     return down, state
@@ -145,7 +144,7 @@ def _defended(net, defense, state, done, targets, moment, passive):
 
 
 def _updated(rules, state, gradients, done, together):
-  """`(variables, optimiser state)` after the step, per group and of the top."""
+  """`(variables, optimiser state)` after the step, by group and of the top."""
 
   def updated(rule, values, gradient, optimizer_state, new_stats):
     change, optimizer_state = rule.update(
@@ -156,7 +155,7 @@ def _updated(rules, state, gradients, done, together):
 
   variables, optimizer = state["variables"], state["optimizer"]
   bottoms = together.each(
-    lambda k, *own: updated(rules.bottoms[k], *own),
+    lambda k, *arguments: updated(rules.bottoms[k], *arguments),
     variables["bottoms"],
     gradients,
     optimizer["bottoms"],
@@ -173,7 +172,7 @@ def _updated(rules, state, gradients, done, together):
 
 
 def _announced(defense, moment, size):
-  """What all parties are told of the rows of a batch."""
+  """What all parties are told about the rows of a batch."""
   if not defense.pairs:
     return {}
   assert moment is not None
@@ -189,13 +188,14 @@ class Round(NamedTuple):
   """One round of the protocol, up to the gradients coming down.
 
   Attributes:
-    messages: what travelled.
-    pulls: per group of parties that run as one, the function that turns its
-      cut gradients into the gradient of its parameters.
-    top_gradient: of the top's parameters.
-    stats: new normalisation statistics, `{"bottoms", "top"}`, per group too.
-    loss: nats, mean of the batch.
-    logits: `[batch, classes]`.
+    messages: the embeddings sent up and the gradients sent down.
+    pulls: one function per group of parties that run together; it turns the
+      group's cut gradients into the gradient of its parameters.
+    top_gradient: gradient of the top's parameters.
+    stats: new normalisation statistics, `{"bottoms", "top"}`; the bottoms have
+      one entry per group.
+    loss: mean loss of the batch in nats.
+    logits: scores of the classes, `[batch, classes]`.
   """
 
   messages: federation_messages.Messages
@@ -216,18 +216,18 @@ def exchange(
   release: federation_messages.Release | None = None,
   together: grouping.Alike | None = None,
 ) -> Round:
-  """One round of the protocol, up to the gradients coming down.
+  """Runs one round of the protocol, up to the gradients coming down.
 
   Args:
     net: the split model.
-    variables: of all parties.
-    inputs: features per party.
-    targets: labels or soft targets.
-    transmit: what is sent instead of the embeddings; None is the honest
+    variables: variables of all parties, the bottoms stacked by group.
+    inputs: features of the batch, one tree per party.
+    targets: labels or soft targets of the batch.
+    transmit: maps the embeddings to what is sent instead; None is the honest
       protocol.
-    moment: for a defence that draws.
-    release: see `Release`; None sends down the gradients of the targets.
-    together: parties that run as one.
+    moment: where in the training the step is; for defences that draw.
+    release: see `messages.Release`; None sends the gradients of the targets.
+    together: groups of parties that run together.
   """
   together = together or grouping.none(len(inputs))
   embeddings, pulls, bottom_stats = zip(
@@ -261,15 +261,29 @@ def exchange(
 def party_forward(
   net: split.Net, variables: models.Variables, x: PyTree, together: bool = False
 ) -> tuple[PyTree, Callable[[PyTree], PyTree], PyTree]:
-  """A party's half of a round: `(h, pull, stats)`; h is all that leaves it.
+  """A passive party's half of a round.
 
-  With `together` it is that of several parties, everything stacked.
+  Args:
+    net: the split model.
+    variables: variables of the party's bottom model.
+    x: features of the batch.
+    together: whether variables and features are those of several parties,
+      stacked along a leading axis.
+
+  Returns:
+    `(h, pull, stats)`: the embeddings, which alone leave the party; the
+    function from cut gradients to the gradient of the parameters; and the new
+    normalisation statistics.
   """
 
   def forward(params):
-    own = {**variables, "params": params}
+    party_variables = {**variables, "params": params}
     bottom = functools.partial(net.bottom, train=True)
-    return jax.vmap(bottom)(own, x) if together else bottom(own, x)
+    return (
+      jax.vmap(bottom)(party_variables, x)
+      if together
+      else bottom(party_variables, x)
+    )
 
   h, pull, stats = jax.vjp(forward, variables["params"], has_aux=True)
   return h, lambda gradient: pull(gradient)[0], stats
@@ -288,9 +302,13 @@ def active_step(
   PyTree,
   tuple[Float[jax.Array, ""], models.Logits],
 ]:
-  """The active party's half: its gradient, the messages down, its metrics.
+  """The active party's half of a round.
 
-  At cut 0 raw slices came up and nothing goes down: a tuple of None.
+  Returns:
+    `(gradient, messages, stats, (loss, logits))`: the gradient of the top's
+    parameters, what goes down to each party (None at cut 0, where raw features
+    come up), the new normalisation statistics, and the mean loss in nats with
+    the logits.
   """
 
   def objective(params, embeddings, weights=targets):
@@ -312,7 +330,7 @@ def active_step(
     )(*args)
     messages = (None,) * len(embeddings)
   if release is not None:
-    # of the messages above only those that are kept are computed
+    # XLA drops the gradients above that are replaced here
     released, _ = jax.grad(objective, argnums=1, has_aux=True)(
       *args, release.weights
     )

@@ -1,10 +1,12 @@
-"""What of a training outlives it: messages of some epochs, and variables."""
+"""Records messages of chosen epochs and snapshots of all variables."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array
+from jaxtyping import Int
 import numpy as np
 
 from vfl_jax.federation import messages as federation_messages
@@ -13,14 +15,15 @@ PyTree = Any
 
 
 class Recorder(NamedTuple):
-  """What of an epoch is kept; nothing by default.
+  """Which messages of an epoch are recorded; none by default.
 
   Attributes:
-    rows: training rows whose messages are kept, sorted.
-    passive: parties that keep them, the first ones.
-    averaged: keep what a party learns where cut gradients are hidden from it:
-      the gradient of its own weights, averaged over a batch. The first steps
-      of the epoch are kept, until they have met as many rows as `rows`.
+    rows: training rows whose messages are recorded, sorted.
+    passive: number of parties, the first ones, that record their messages.
+    averaged: whether to record what a party learns if cut gradients are hidden
+      from it: the gradient of its own weights, averaged over a batch. The
+      first steps of the epoch are recorded until they cover as many rows as
+      `rows` has.
   """
 
   rows: np.ndarray = np.arange(0)
@@ -34,30 +37,31 @@ def scan(
     [PyTree, tuple], tuple[PyTree, PyTree, federation_messages.Sent]
   ],
   state: PyTree,
-  batches: tuple[jax.Array, jax.Array],
+  batches: tuple[Int[Array, " steps"], Int[Array, "steps batch"]],
   total: int,
 ) -> tuple[PyTree, PyTree, PyTree]:
-  """An epoch, recorded.
+  """Runs one epoch and records its messages.
 
   Args:
-    recorder: what to keep.
+    recorder: which messages to record.
     body: `body(state, (number, rows)) -> (state, metrics, sent)`, one step.
-    state: before the epoch.
+    state: training state before the epoch.
     batches: numbers of the steps, `[steps]`, and rows of each batch,
       `[steps, batch]`.
-    total: training rows.
+    total: number of training rows.
 
   Returns:
-    `(state, metrics by step, kept)`; `kept["parties"]` is a tuple over parties
-    of what `Sent.rows` names, each `[recorded rows, ...]` and NaN for rows in
-    no batch (a remainder is dropped), and `kept["announced"]` what
-    `Sent.announced` names, -1 for such rows. Where messages are averaged,
-    parties have what `Sent.step` names by step, and the "rows" of its batch.
+    `(state, metrics by step, kept)`. `kept["parties"]` has one dict per party
+    with the keys of `Sent.rows`; each value is `[recorded rows, ...]`, NaN for
+    rows in no batch (the remainder of an epoch is dropped).
+    `kept["announced"]` has the keys of `Sent.announced`, -1 for such rows. For
+    averaged messages each party has the keys of `Sent.step`, with one entry
+    per step, and "rows", the rows of each batch.
   """
   if recorder.averaged:
     return _averaged(recorder, body, state, batches)
   count = len(recorder.rows)
-  slots = jnp.full(total, count)  # rows that are not recorded: past the end
+  slots = jnp.full(total, count)  # the slot past the end drops other rows
   slots = slots.at[recorder.rows].set(jnp.arange(count))
 
   def shown(sent):
@@ -80,7 +84,9 @@ def scan(
     rows = batch[1]
     state, metrics, sent = body(state, batch)
     kept = jax.tree.map(
-      lambda all_rows, own: all_rows.at[slots[rows]].set(own, mode="drop"),
+      lambda all_rows, batch_values: all_rows.at[slots[rows]].set(
+        batch_values, mode="drop"
+      ),
       kept,
       shown(sent),
     )
@@ -104,7 +110,7 @@ def _averaged(recorder, body, state, batches):
     state, metrics, _ = body(state, batch)
     return state, metrics
 
-  cut = lambda part: jax.tree.map(lambda a: a[part], batches)
+  cut = lambda span: jax.tree.map(lambda a: a[span], batches)
   state, (first, kept) = jax.lax.scan(step, state, cut(slice(kept_steps)))
   state, rest = jax.lax.scan(unseen, state, cut(slice(kept_steps, None)))
   metrics = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), first, rest)
@@ -118,14 +124,14 @@ def keep(
   messages: Sequence[int] = (),
   snapshots: Sequence[int] = (),
 ) -> PyTree:
-  """Room for what is kept, so far empty.
+  """Allocates empty storage for messages and snapshots.
 
   Args:
-    variables: before training.
-    shapes: of what `scan` keeps of an epoch; read only where epochs are
-      recorded.
-    messages: epochs (from 0) whose messages are kept, and the bottoms after
-      each.
+    variables: variables before training.
+    shapes: shapes of what `scan` records in an epoch; needed only if
+      `messages` names epochs.
+    messages: epochs (from 0) whose messages are recorded, with the bottoms
+      after each.
     snapshots: numbers of finished epochs after which all variables are
       copied; 0 is before training.
 

@@ -1,4 +1,4 @@
-"""From a config to what is trained, and what of it each party saw."""
+"""Builds from a config what a training needs: data, split model, functions."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -28,21 +28,21 @@ class Setup(NamedTuple):
   """Everything that follows from the config and the data.
 
   Attributes:
-    dataset: partitioned.
+    dataset: the data set, partitioned over the parties.
     net: the split model.
-    defense: all of the config's, chained.
-    codes: what it prepared, a seed axis first.
+    defense: all defences of the config, chained into one.
+    codes: codes that the defence prepared, a seed axis first.
     learner: compiled functions of the training.
-    make: `make(rules, recorder, swap) -> learner`, another one.
-    rules: each party's optimiser.
-    targets: what is trained on, `[seeds, n, ...]`.
+    make: `make(rules, recorder, swap) -> learner` for another learner.
+    rules: the optimiser of each party.
+    targets: labels or soft targets to train on, `[seeds, n, ...]`.
     keys: one root key per seed.
-    inputs: training features per party.
-    recorder: of messages.
-    passive: number of passive parties, the first ones.
-    task: what the labels are made by.
-    natural: the classes the labels were made from, see `tasks.Natural`.
-    layout: where arrays live while training.
+    inputs: features of the training rows, one tree per party.
+    recorder: which messages are recorded.
+    passive: number of passive parties, which come first.
+    task: the task that makes the labels.
+    natural: the classes that the labels were made from, see `tasks.Natural`.
+    layout: on which devices arrays live while training.
   """
 
   dataset: base.Dataset
@@ -63,11 +63,12 @@ class Setup(NamedTuple):
 
 
 def prepare(config: Any) -> Setup:
-  """Data, split model and compiled functions of a validated config.
+  """Builds data, split model and compiled functions of a validated config.
 
   Raises:
-    ValueError: the data cannot be split or partitioned as asked.
-    FileNotFoundError: they are not there.
+    ValueError: the data cannot be split or partitioned as the config asks, or
+      have too few rows for the batch or for the auxiliary samples.
+    FileNotFoundError: the data are not there.
   """
   root = rng.root(config.seed)
   dataset, task, natural = _data(config, root)
@@ -115,7 +116,12 @@ def prepare(config: Any) -> Setup:
 
 
 def initial(config: Any, setup: Setup) -> tuple[Any, Any]:
-  """State before training, and room for what of it will be kept."""
+  """The state before training, and empty storage for what is recorded.
+
+  Args:
+    config: the experiment's config.
+    setup: data and compiled functions.
+  """
   state = setup.learner.init(setup.keys, setup.inputs, setup.codes)
   shapes = None
   if config.record.epochs:
@@ -131,19 +137,19 @@ def initial(config: Any, setup: Setup) -> tuple[Any, Any]:
 
 
 def steps_per_epoch(config: Any, n: int) -> int:
-  """Steps of an epoch over n rows; the remainder is dropped."""
+  """Number of steps per epoch over n rows; the remainder is dropped."""
   steps = n // config.train.batch_size
   limit = config.train.steps_per_epoch
   return min(steps, limit) if limit else steps
 
 
 def passive_parties(config: Any) -> int:
-  """Number of parties without labels: the first ones."""
+  """Number of parties without labels; they come first."""
   return config.data.parties - config.data.active_features
 
 
 def _data(config, root):
-  """The data set, partitioned, its labels made by the task."""
+  """`(dataset, task, natural)`: partitioned, its labels made by the task."""
   words = np.asarray(jax.random.key_data(rng.stream(root, "data")))
   dataset = data.load(config.data, words)
   task = tasks.build(config.task, dataset.num_classes)
@@ -166,7 +172,7 @@ def _data(config, root):
 
 
 def _model(config, dataset):
-  """All defences as one, and the split model they configure."""
+  """The chained defence, and the split model as the defence configures it."""
   defense = chain.chain(
     [defenses.build(n, **o) for n, o in entries.pieces(config.defenses)]
   )
@@ -181,7 +187,7 @@ def _model(config, dataset):
 
 
 def _recorder(config, root, n):
-  """What is kept of the messages: of `record.samples` rows drawn from n."""
+  """A recorder of the messages of `record.samples` rows drawn from n."""
   rows = rng.generator(rng.stream(root, "record")).permutation(n)
   rows = np.sort(rows[: config.record.samples or n])
   averaged = config.record.messages == "averaged"
@@ -189,18 +195,24 @@ def _recorder(config, root, n):
 
 
 def _prepared(defense, dataset, passive, keys):
-  """Training targets and the codes of a defence, both with a seed axis."""
+  """Training targets and codes of a defence, both with a seed axis."""
   labels = np.asarray(dataset.train.labels)
   if defense.prepare is None:
     return jnp.tile(jnp.asarray(labels), (len(keys), 1)), ()
-  own = dataset.train.inputs[passive:]
+  active_inputs = dataset.train.inputs[passive:]
   features = [
     np.asarray(trees.vectors(x, height))
-    for x, height in zip(own, dataset.vocabulary[passive:], strict=True)
+    for x, height in zip(
+      active_inputs, dataset.vocabulary[passive:], strict=True
+    )
   ]
   secrets = defense_base.Secrets(
-    labels, dataset.num_classes, np.concatenate(features, 1) if own else None
+    labels,
+    dataset.num_classes,
+    np.concatenate(features, 1) if active_inputs else None,
   )
-  found = [defense.prepare(rng.stream(key, "targets"), secrets) for key in keys]
-  every = jax.tree.map(lambda *a: np.stack(a), *found)
-  return jnp.asarray(every.targets), every.codes
+  per_seed = [
+    defense.prepare(rng.stream(key, "targets"), secrets) for key in keys
+  ]
+  prepared = jax.tree.map(lambda *a: np.stack(a), *per_seed)
+  return jnp.asarray(prepared.targets), prepared.codes

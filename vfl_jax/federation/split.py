@@ -1,7 +1,7 @@
-"""The cut turns one model into bottoms and a top.
+"""The cut splits one model into bottom models and a top model.
 
-Stages `[:cut]` exist once per feature-holding party, stages `[cut:]` once, at
-the active party, on the merged embeddings.
+Every feature-holding party has its own copy of the stages `[:cut]`. The stages
+`[cut:]` exist once, at the active party, and take the merged embeddings.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,18 +29,21 @@ class Net(NamedTuple):
   `{"params", "stats"}` keyed by stage.
 
   Attributes:
+    model: the architecture.
+    cut: number of stages in each bottom model.
+    parties: number of feature-holding parties.
     init: `init(key, inputs) -> variables` (numpy leaves, drawn on the host).
     init_top: `init_top(key, embeddings) -> variables` of the top alone.
     bottom: `bottom(variables, x, train=False, start=0, stop=None) ->
-      (h, stats)`; the stages `[start:stop]` of those below the cut.
-    top: `top(variables, embeddings) -> scores` of the model in use.
-    forward: `forward(variables, embeddings, moment) -> (logits, stats, cost)`
-      of the top in training; the cost is a defence's, in nats.
-    penalty: `penalty(variables, embeddings, targets, moment) -> cost`, a
-      defence's too; targets `[n, classes]`.
-    activations: `activations(variables, inputs) -> (bottoms, top)`: per party
-      the outputs of layers 0 (its input) to `cut`; then the merged layers
-      `cut` to the last.
+      (h, stats)`, which runs the stages `[start:stop]` of those below the cut.
+    top: `top(variables, embeddings) -> scores`, the top when it is used.
+    forward: `forward(variables, embeddings, moment) -> (logits, stats, cost)`,
+      the top in training; the cost, in nats, is that of the defence's guard.
+    penalty: `penalty(variables, embeddings, targets, moment) -> cost`, the
+      guard's penalty in nats; targets `[n, classes]`.
+    activations: `activations(variables, inputs) -> (bottoms, top)`: for each
+      party the outputs of the layers 0 (its input) to `cut`, then those of the
+      merged layers from `cut` to the last.
     loss: `loss(logits, targets) -> mean cross entropy in nats`; targets are
       labels `[n]` or distributions `[n, classes]`.
   """
@@ -65,18 +68,20 @@ def at(
   defense: base.Defense = base.Defense(),  # noqa: B008
   passive: int | None = None,
 ) -> Net:
-  """Split a model.
+  """Splits a model at a cut.
 
   Args:
-    model: from `models.build`.
-    cut: number of stages the parties hold, 0 to `len(model.stages)`. At 0 raw
-      slices go up; at the end each party's logits go up and are summed.
-    parties: number of feature holders.
-    defense: its guard becomes part of the top, its `decode` of the top's use.
-    passive: parties the guard is against, the first ones; None for all.
+    model: architecture from `models.build`.
+    cut: number of stages that the parties hold, 0 to `len(model.stages)`. At 0
+      raw features go up; at the last, each party's logits go up and are summed.
+    parties: number of feature-holding parties.
+    defense: defence whose guard becomes part of the top, and whose `decode` is
+      applied when the top is used.
+    passive: number of parties, the first ones, that the guard is against; None
+      for all.
 
   Raises:
-    ValueError: cut or parties out of range.
+    ValueError: the cut or the number of parties is out of range.
 
   >>> net = at(models.build("mlp", num_classes=3, hidden=(8,)), 1, parties=2)
   >>> x = (jnp.ones((5, 4)), jnp.ones((5, 6)))
@@ -92,7 +97,7 @@ def at(
       f"{model.reference_cut})."
     )
   if parties < 1:
-    raise ValueError(f"data.parties is {parties}; at least 1 must hold data.")
+    raise ValueError(f"data.parties is {parties}; take at least 1.")
   below, above = model.stages[:cut], model.stages[cut:]
   guard = defense.guard if cut else None
   guarded = parties if passive is None else passive
@@ -124,7 +129,7 @@ def at(
     return variables
 
   def guarding(variables, embeddings, moment):
-    """What the top gets of the embeddings, and what that costs."""
+    """The embeddings after the guard, and the guard's cost in nats."""
     if guard is None or guard.apply is None:
       return embeddings, jnp.float32(0.0)
     passed, cost = guard.apply(
@@ -177,8 +182,11 @@ def at(
 
 @functools.lru_cache
 def _bottom(below):
-  """One function for one list of stages, whatever is above it: attacks on it
-  are compiled once for all experiments of a process."""
+  """The bottom function of a list of stages.
+
+  Nets with the same stages below the cut share it, so that attacks on it are
+  compiled once for all experiments of a process.
+  """
 
   def bottom(variables, x, train=False, start=0, stop=None):
     y, stats = _run(below[start:stop], variables, x, train)
@@ -188,7 +196,11 @@ def _bottom(below):
 
 
 def together(variables: Sequence[Any]) -> Any:
-  """Variables of the bottoms of one adversary: of a coalition in tuples."""
+  """Joins bottom variables of one adversary; a coalition's become tuples.
+
+  Args:
+    variables: variables of one bottom model per member.
+  """
   if len(variables) == 1:
     return variables[0]
   return {c: tuple(v[c] for v in variables) for c in ("params", "stats")}
@@ -196,34 +208,45 @@ def together(variables: Sequence[Any]) -> Any:
 
 @functools.lru_cache
 def joint(bottom: Callable, count: int) -> Callable:
-  """The bottoms of so many parties as one, `(h, stats)` in tuples."""
+  """The bottom function of several parties as one.
+
+  Args:
+    bottom: `Net.bottom`.
+    count: number of parties.
+
+  Returns:
+    `bottom` itself for one party; else a function like it whose arguments and
+    results are tuples with one entry per party.
+  """
   if count == 1:
     return bottom
 
-  def every(variables, x, train=False, start=0, stop=None):
-    found = [
-      bottom({"params": params, "stats": stats}, own, train, start, stop)
-      for params, stats, own in zip(
+  def coalition(variables, x, train=False, start=0, stop=None):
+    outputs = [
+      bottom({"params": params, "stats": stats}, member_x, train, start, stop)
+      for params, stats, member_x in zip(
         variables["params"], variables["stats"], x, strict=True
       )
     ]
-    h, stats = zip(*found, strict=True)
+    h, stats = zip(*outputs, strict=True)
     return h, stats
 
-  return every
+  return coalition
 
 
 def cross_entropy(
   logits: Float[Array, "batch classes"],
   targets: Int[Array, " batch"] | Float[Array, "batch classes"],
 ) -> Float[Array, ""]:
-  """Mean cross entropy in nats; labels `[n]` or distributions `[n, c]`."""
+  """Mean cross entropy in nats; targets are labels or distributions."""
   targets = one_hot(targets, logits.shape[-1])
   return -jnp.mean(jnp.sum(targets * jax.nn.log_softmax(logits), -1))
 
 
-def one_hot(targets: jax.Array, classes: int) -> jax.Array:
-  """Labels `[n]` as distributions `[n, classes]`, which stay as they are."""
+def one_hot(
+  targets: Int[Array, " rows"] | Float[Array, "rows classes"], classes: int
+) -> Float[Array, "rows classes"]:
+  """Labels as distributions over classes; distributions stay as they are."""
   if targets.ndim > 1:
     return targets
   return jax.nn.one_hot(targets, classes, dtype=jnp.float32)

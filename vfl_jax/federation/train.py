@@ -1,7 +1,7 @@
-"""Training a split model: the only place where labels and embeddings meet.
+"""Trains a split model; labels and embeddings meet only here.
 
-One jit is one epoch of all seeds: the permutation is drawn inside, a scan runs
-over its batches, the state is donated. `loop` has what happens in between.
+One compiled program is one epoch of all seeds: it draws the permutation, scans
+over the batches, and takes the state as donated. `loop` runs between epochs.
 """
 
 from collections.abc import Callable
@@ -31,12 +31,12 @@ class Learner(NamedTuple):
   """Compiled functions of one experiment; every array has a seed axis first.
 
   Attributes:
-    init: `init(keys, inputs, codes=()) -> state`; codes are what a defence has
-      prepared.
+    init: `init(keys, inputs, codes=()) -> state`; codes are those that a
+      defence prepared.
     epoch: `epoch(state, inputs, targets, keys, epoch) -> (state, metrics)`.
-    recording_epoch: the same with what `recording.scan` keeps as a third
-      result. Where a party sends something else than its embeddings it has a
-      sixth argument, see `Swap`.
+    recording_epoch: like `epoch`, with what `recording.scan` keeps as a third
+      result. It has a sixth argument if parties send forged embeddings, see
+      `Swap`.
     predict: `predict(variables, inputs) -> logits [seeds, n, classes]`.
   """
 
@@ -49,13 +49,14 @@ class Learner(NamedTuple):
 class Swap(NamedTuple):
   """What malicious parties send instead of their embeddings.
 
-  They do not train meanwhile: what comes down is not about their own rows.
+  These parties do not train meanwhile, because the gradients that come down do
+  not belong to their own rows.
 
   Attributes:
-    parties: the malicious ones.
-    send: `send(h, known, rows, turn) -> h`, embeddings of a batch, of the
-      known samples at present, the training rows of the batch, and the number
-      of the epoch among those it is done in. The sixth argument of
+    parties: numbers of the malicious parties.
+    send: `send(h, known, rows, turn) -> h`. Its arguments are the embeddings
+      of the batch, the current embeddings of the known samples, the training
+      rows of the batch, and the number of the turn. The sixth argument of
       `recording_epoch` is `(known rows [seeds, m], turn [seeds])`.
   """
 
@@ -64,7 +65,7 @@ class Swap(NamedTuple):
 
 
 class _Plan(NamedTuple):
-  """What `make` was asked for, and how it is mapped over seeds."""
+  """The arguments of `make`, and how an epoch is mapped over seeds."""
 
   net: split.Net
   rules: optimizers.Optimizers
@@ -79,12 +80,14 @@ class _Plan(NamedTuple):
 
   @property
   def how(self) -> str:
+    """How seeds are mapped, see `axes.over`."""
     if self.layout.mesh is not None:
-      return "vmap"  # in sequence, seeds on other devices would wait
+      return "vmap"  # a sequence of seeds would leave other devices idle
     return axes.method(self.net.model.convolutional)
 
   @property
   def seeds(self) -> str | None:
+    """The mesh axis of the seeds; None on one device."""
     return None if self.layout.mesh is None else mesh.SEED
 
 
@@ -101,19 +104,20 @@ def make(
   swap: Swap | None = None,
   layout: mesh.Layout = mesh.Layout(),  # noqa: B008
 ) -> Learner:
-  """The compiled functions of an experiment.
+  """Makes the compiled functions of an experiment.
 
   Args:
     net: the split model.
-    rules: each party's own optimiser.
+    rules: the optimiser of each party.
     batch_size: rows per step.
     steps: steps per epoch; the remainder of a permutation is dropped.
-    epochs: of the training, for defences that change along it.
-    defense: what the active party does about its labels.
-    passive: parties it is against, the first ones; None for all.
-    recorder: what `recording_epoch` keeps.
-    swap: what malicious parties do in it.
-    layout: where arrays live.
+    epochs: number of epochs, for defences that change during training.
+    defense: how the active party protects its labels.
+    passive: number of parties, the first ones, that the defence is against;
+      None for all.
+    recorder: which messages `recording_epoch` records.
+    swap: forged embeddings that malicious parties send in `recording_epoch`.
+    layout: on which devices arrays live.
   """
   plan = _Plan(
     net,
@@ -148,23 +152,23 @@ def _init(plan, keys, inputs, codes=()):
   total = jax.tree.leaves(inputs)[0].shape[0]
 
   def states(key, variables):
-    own = ()
+    defense_state = ()
     if defense.gradient is not None and net.cut:
       messages = _message_shapes(plan, variables, inputs)
-      own = defense.gradient.init(
+      defense_state = defense.gradient.init(
         base.Start(rng.stream(key, "defense"), messages, total)
       )
     return {
       "variables": variables,
       "optimizer": plan.rules.init(variables),
-      "defense": own,
+      "defense": defense_state,
     }
 
   return plan.layout.seeds(jax.jit(jax.vmap(states))(keys, variables))
 
 
 def _message_shapes(plan, variables, inputs):
-  """Shapes of what passive parties send in a step."""
+  """Shapes of the embeddings that passive parties send in a step."""
   batch = jax.tree.map(
     lambda a: jax.ShapeDtypeStruct((plan.batch_size, *a.shape[1:]), a.dtype),
     tuple(inputs),
@@ -176,12 +180,12 @@ def _message_shapes(plan, variables, inputs):
 
 
 def _alike(plan, variables, inputs):
-  """Parties whose bottoms run as one."""
-  if plan.swap is not None:  # it is of single parties
+  """The groups of parties whose bottom models run together."""
+  if plan.swap is not None:  # a swap concerns single parties
     return grouping.none(plan.net.parties)
-  # on a CPU vmapped convolutions are grouped ones, and messages that a defence
-  # takes apart are not worth stacking: an epoch of `ppdl` takes a tenth longer,
-  # of `gaussian` a quarter to a half
+  # on a CPU a vmapped convolution becomes a slow grouped one, and stacking
+  # does not pay for messages that a defence unstacks: an epoch of `ppdl` takes
+  # a tenth longer, one of `gaussian` a quarter to a half
   slow = plan.net.model.convolutional or plan.defense.gradient is not None
   if slow and jax.default_backend() == "cpu":
     return grouping.none(plan.net.parties)
@@ -189,7 +193,7 @@ def _alike(plan, variables, inputs):
 
 
 def _compiled(plan, record):
-  """An epoch of all seeds; with `record`, its messages are a third result."""
+  """An epoch of all seeds; with `record` its messages are a third result."""
 
   def one(*args):
     return _run_epoch(plan, record, *args)
@@ -200,7 +204,9 @@ def _compiled(plan, record):
   )
 
 
-def _run_epoch(plan, record, state, inputs, targets, key, epoch, known=None):
+def _run_epoch(
+  plan, record, state, inputs, targets, key, epoch, swap_inputs=None
+):
   """An epoch of one seed."""
   inputs, total = tuple(inputs), targets.shape[0]
   together = _alike(plan, state["variables"], inputs)
@@ -212,7 +218,7 @@ def _run_epoch(plan, record, state, inputs, targets, key, epoch, known=None):
 
   def body(state, batch):
     return _step(
-      plan, record, together, state, inputs, targets, key, batch, known
+      plan, record, together, state, inputs, targets, key, batch, swap_inputs
     )
 
   kept = ()
@@ -228,13 +234,15 @@ def _run_epoch(plan, record, state, inputs, targets, key, epoch, known=None):
   return _bottoms(together.unstack, state), metrics, *kept
 
 
-def _step(plan, record, together, state, inputs, targets, key, batch, known):
-  """A step on a batch, `(number of the step, rows)`."""
+def _step(
+  plan, record, together, state, inputs, targets, key, batch, swap_inputs
+):
+  """A step on `batch`, which is `(number of the step, rows)`."""
   (number, rows), swap = batch, plan.swap
   transmit = None
   if swap is not None and record:
     transmit = _swapping(
-      plan.net, swap, state["variables"], inputs, rows, known
+      plan.net, swap, state["variables"], inputs, rows, swap_inputs
     )
   moment = base.Moment(
     rng.stream(key, "moment", number),
@@ -275,18 +283,18 @@ def _predict(plan, variables, inputs):
 
 
 def _bottoms(arrange, state):
-  """The state, what it holds of the bottoms arranged anew."""
+  """The state with everything about the bottoms rearranged by `arrange`."""
   return {
-    name: {**part, "bottoms": arrange(part["bottoms"])}
+    name: {**entry, "bottoms": arrange(entry["bottoms"])}
     if name in ("variables", "optimizer")
-    else part
-    for name, part in state.items()
+    else entry
+    for name, entry in state.items()
   }
 
 
-def _swapping(net, swap, variables, inputs, rows, known):
-  """What turns the embeddings of a batch into what is sent."""
-  known_rows, turn = known
+def _swapping(net, swap, variables, inputs, rows, swap_inputs):
+  """A function from the embeddings of a batch to what is sent instead."""
+  known_rows, turn = swap_inputs
 
   def transmit(embeddings):
     sent = list(embeddings)
@@ -301,7 +309,7 @@ def _swapping(net, swap, variables, inputs, rows, known):
 
 
 def _held(parties, before, after):
-  """The state with the bottoms of these parties as they were."""
+  """The state after a step with these parties' bottoms as before it."""
   bottoms = tuple(
     (before if k in parties else after)["variables"]["bottoms"][k]
     for k in range(len(after["variables"]["bottoms"]))

@@ -1,4 +1,4 @@
-"""A trained federation, and what each of its parties has seen."""
+"""A trained federation, and what each of its parties saw."""
 
 from collections.abc import Sequence
 import dataclasses
@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Integer
 
 from vfl_jax.attacks import base as attack_base
 from vfl_jax.data import base
@@ -16,19 +17,20 @@ from vfl_jax.federation import split
 
 @dataclasses.dataclass(frozen=True)
 class Federation:
-  """A trained federation as its evaluator sees it; seed axes first.
+  """A trained federation as its evaluator sees it; seed axes come first.
 
   Attributes:
     net: the split model.
-    variables: final variables.
-    dataset: partitioned; under a seal its labels cannot be read, see
-      `seal.under`.
+    variables: variables after training.
+    dataset: the data set, partitioned over the parties; its labels cannot be
+      read while it is sealed, see `seal.under`.
     kept: recorded messages and snapshots, see `recording.keep`.
-    recorder: what of the messages was kept.
+    recorder: which messages were recorded.
     keys: one root key per seed.
-    passive: number of passive parties, the first ones.
-    batch_size: of the training.
-    code: what a defence has put for each class, `[seeds, classes, classes]`.
+    passive: number of passive parties, which come first.
+    batch_size: rows per training step.
+    code: what a defence trains on instead of each class, `[seeds, classes,
+      classes]`, or None.
   """
 
   net: split.Net
@@ -42,18 +44,21 @@ class Federation:
   code: Any = None
 
   def views(
-    self, members: Sequence[int], aux_rows, aux_labels
+    self,
+    members: Sequence[int],
+    aux_rows: Integer[attack_base.Array, "trials known"],
+    aux_labels: Integer[attack_base.Array, "trials known"],
   ) -> attack_base.View:
-    """What an adversary saw in every seed; the fields of `Trial` stacked.
+    """What an adversary saw in every seed; the fields of `Trial` are stacked.
 
     Args:
-      members: passive parties that act as one.
-      aux_rows: training rows it knows the labels of, `[seeds, m]`.
-      aux_labels: those labels.
+      members: numbers of the passive parties that act as one adversary.
+      aux_rows: training rows whose labels the adversary knows.
+      aux_labels: the labels of those rows.
     """
     data, bottoms = self.dataset, self.variables["bottoms"]
-    joined = tuple if len(members) > 1 else lambda found: next(iter(found))
-    of = lambda parts: joined(parts[k] for k in members)
+    joined = tuple if len(members) > 1 else lambda items: next(iter(items))
+    of = lambda per_party: joined(per_party[k] for k in members)
     return attack_base.View(
       attack_base.Public(
         num_classes=data.num_classes,
@@ -83,7 +88,13 @@ class Federation:
     )
 
   def _recorded(self, members, of, entry) -> attack_base.Recorded:
-    """What an adversary kept of one epoch; `of` joins what its members have."""
+    """What an adversary recorded of one epoch.
+
+    Args:
+      members: numbers of its parties.
+      of: function that joins the members' trees.
+      entry: the recorded messages of that epoch.
+    """
     parties = entry["parties"]
     bottom = split.together([entry["bottoms"][k] for k in members])
     if self.recorder.averaged:
@@ -100,7 +111,14 @@ class Federation:
 def trained(
   config: Any, setup: federation_setup.Setup, variables: Any, kept: Any
 ) -> Federation:
-  """The federation with its final variables and what was kept."""
+  """The trained federation.
+
+  Args:
+    config: the experiment's config.
+    setup: data and compiled functions.
+    variables: variables after training.
+    kept: recorded messages and snapshots, see `recording.keep`.
+  """
   code = setup.defense.code
   return Federation(
     setup.net,

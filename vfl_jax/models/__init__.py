@@ -1,6 +1,6 @@
-"""Architectures: tuples of stages, each cuttable at every index; small heads.
+"""Architectures as tuples of stages that can be cut anywhere; small heads.
 
-The only package that imports flax. It knows stages, not parties or cuts.
+Only this package imports flax. It knows about stages, not about cuts.
 """
 
 import functools
@@ -32,16 +32,18 @@ MODELS = {
 
 
 def build(name: str, num_classes: int, **keywords: Any) -> Model:
-  """The named architecture.
+  """Builds an architecture by name.
 
   Args:
     name: a key of `MODELS`, or the user's own `package.module:builder`.
     num_classes: size of the output.
-    **keywords: the builder's own, e.g. `norm="group"`, `hidden=(64, 64)`, and
-      `vocabulary` (per party) for models over ids, which others need not take.
+    **keywords: keywords of the builder, e.g. `norm="group"` or `hidden=(64,
+      64)`. `vocabulary` (number of ids per party) is for models over ids and
+      is dropped for builders that do not take it.
 
   Raises:
-    ValueError: unknown name, or a keyword the builder refuses.
+    ValueError: the name is unknown, a size is too small, or the builder
+      refuses a keyword.
 
   >>> model = build("mlp", num_classes=10, hidden=(32, 16))
   >>> [stage.name for stage in model.stages][:4], model.reference_cut
@@ -55,13 +57,13 @@ def build(name: str, num_classes: int, **keywords: Any) -> Model:
   if "norm" in keywords:
     norms = dict.fromkeys(layers.NORMS)
     registry.lookup(norms, "model.norm", keywords["norm"])
-  known = registry.parameters(registry.lookup(MODELS, "model", name))
-  if "vocabulary" not in known:
+  accepted = registry.parameters(registry.lookup(MODELS, "model", name))
+  if "vocabulary" not in accepted:
     keywords.pop("vocabulary", None)
   return registry.build("model", MODELS, name, num_classes, **keywords)
 
 
 def options(name: str) -> tuple[str, ...]:
-  """The keywords a config may set for this architecture."""
+  """The names of the keywords that a config may set for an architecture."""
   builder = registry.lookup(MODELS, "model", name)
   return tuple(k for k in registry.parameters(builder) if k != "vocabulary")

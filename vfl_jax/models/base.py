@@ -1,6 +1,6 @@
-"""Names for what models hold and put out, with their shapes.
+"""Type aliases for the variables and outputs of models, with their shapes.
 
-What passes between stages may be a tree; every leaf has a row per sample.
+The output of a stage may be a tree; each of its leaves has one row per sample.
 """
 
 from typing import Any
@@ -12,8 +12,8 @@ from jaxtyping import Shaped
 
 # {"params": ..., "stats": ...}, each by the name of a stage
 Variables = dict[str, Any]
-# what one party sends up: a row for each of the batch
+# what one party sends up: one row per row of the batch
 Embeddings = PyTree[Shaped[Array, "rows ..."]]
-# what comes down for it: None at cut 0
+# what comes down to that party; None at cut 0
 CutGradients = PyTree[Float[Array, "rows ..."]] | None
 Logits = Float[Array, "rows classes"]

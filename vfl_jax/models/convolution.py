@@ -17,23 +17,24 @@ def conv(
 ) -> Float[Array, "batch new_height new_width out"]:
   """2-D convolution with SAME padding, equal to `lax.conv_general_dilated`.
 
+  Only "plain", and "im2col" on a 1 x 1 kernel, have a forward-mode derivative.
+
   Args:
     x: images, [batch, height, width, in].
     kernel: weights, [kernel height, kernel width, in, out].
     stride: step along both spatial axes.
-    method: "plain" (XLA's own gradients); by hand, with the output and the
-      gradient to x as NHWC/HWIO convolutions ("canonical"), the same with
-      columns side by side as channels ("blocks", stride 1), or as slices and
-      one matrix product ("im2col"); or "auto": the fastest measured on CPU,
+    method: "plain" uses XLA's own gradients. The others have hand-written
+      gradients: "canonical" computes the output and the gradient to x as
+      NHWC/HWIO convolutions, "blocks" (stride 1 only) does the same with
+      neighbouring columns stacked as channels, and "im2col" uses slices and
+      one matrix product. "auto" is the fastest method measured on a CPU, and
       "plain" on every other backend.
 
   Returns:
-    [batch, ceil(height / stride), ceil(width / stride), out].
-
-  Only "plain", and "im2col" on a 1 x 1 kernel, have a forward-mode derivative.
+    Images, [batch, ceil(height / stride), ceil(width / stride), out].
 
   Raises:
-    ValueError: an unknown method, or "blocks" with a stride.
+    ValueError: the method is unknown, or "blocks" is used with a stride.
   """
   if method == "auto":
     on_cpu = jax.default_backend() == "cpu"
@@ -53,14 +54,16 @@ def conv(
       "'canonical', 'blocks' or 'im2col'"
     )
   if method == "blocks" and stride != 1:
-    raise ValueError(f"method 'blocks' needs stride 1, not {stride}")
+    raise ValueError(
+      f"method 'blocks' needs stride 1, not {stride}; take another method"
+    )
   if method == "im2col" and kernel.shape[:2] == (1, 1):
     return x[:, ::stride, ::stride] @ kernel[0, 0]
   return convolution_cpu.conv(x, kernel, stride, method)
 
 
 def _windows(x, fill):
-  """[batch, H, W, C] to [batch, H/2, 2, W/2, 2, C], odd sizes filled up."""
+  """[batch, H, W, C] to [batch, H/2, 2, W/2, 2, C], odd sizes padded."""
   batch, height, width, channels = x.shape
   x = jnp.pad(
     x, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), constant_values=fill
@@ -75,8 +78,8 @@ def pool(
 
   Args:
     x: images.
-    kind: "max" (equal entries share the gradient), "average" (padding counts
-      as zeros, as in flax), or "none".
+    kind: "max" (tied entries share the gradient), "average" (padding counts
+      as zeros, as in flax), or "none", which returns the images.
   """
   if kind == "max":
     return _windows(x, -jnp.inf).max((2, 4))

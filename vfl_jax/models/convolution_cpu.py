@@ -1,10 +1,10 @@
-"""Convolution that stays fast inside a loop body on a CPU; used nowhere else.
+"""Convolution that stays fast inside a loop body; used on a CPU only.
 
 Inside `lax.scan`, `lax.map` or `lax.cond` XLA's CPU compiler does not rewrite
 a convolution to the NHWC/HWIO form that its fast (Eigen) kernel takes, so the
 gradients JAX derives run as naive loops, 9 to 38 times slower
-(jax-ml/jax#12868). Here the backward pass is written in that form by hand, and
-the gradient to small kernels as matrix products, four times as fast again.
+(jax-ml/jax#12868). Here the backward pass is written in that form by hand. The
+gradient to small kernels uses matrix products, which is 4 times faster still.
 """
 
 import functools
@@ -15,14 +15,14 @@ import jax.numpy as jnp
 
 METHODS = ("canonical", "blocks", "im2col")
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
-_CACHED = 2**20  # numbers that are copied before they are multiplied: 4 MB
-_CHANNELS = 32  # from which on XLA's convolutions are fast
+_CACHED = 2**20  # numbers copied before a product, 4 MB: they fit the cache
+_CHANNELS = 32  # XLA's convolutions are fast from this many channels on
 
 
 def fastest(
   x_shape: tuple[int, ...], kernel_shape: tuple[int, ...], stride: int
 ) -> str:
-  """The method of `METHODS` that was measured to be fastest on a CPU."""
+  """The member of `METHODS` that was measured to be fastest on a CPU."""
   kh, kw, channels, out = kernel_shape
   out_area = -(-x_shape[1] // stride) * -(-x_shape[2] // stride)
   # On a map smaller than the kernel XLA runs naive loops, even outside a scan.
@@ -66,9 +66,9 @@ def _conv(x, kernel, pads, stride=1, kernel_dilation=1):
 def _blocks(x, kernel, pads):
   """The convolution of stride 1 on blocks of columns, each with all channels.
 
-  XLA's kernels fill their vectors along the channels, which few channels leave
-  empty. A block of t columns reaches into the next one, so that a third of the
-  products for t = 2 and a kernel of 3 are with zeros.
+  XLA's kernels vectorise along the channels, and few channels leave most of a
+  vector empty. A block of t columns reaches into the next one, so for t = 2 and
+  a kernel of width 3 a third of the products are with zeros.
   """
   batch, height, width, channels = x.shape
   kh, kw, _, out = kernel.shape
@@ -80,10 +80,11 @@ def _blocks(x, kernel, pads):
   reach = -(-(side + kw - 1) // side)  # blocks that one block of outputs sees
   count = -(-new_width // side)
   padded = (count + reach - 1) * side
-  # not padded: XLA would fuse that with what made x, which takes longer
+  # concatenated, because XLA would fuse a pad with the producer of x, which
+  # takes longer
   rim = jnp.zeros((batch, height, padded - width, channels), x.dtype)
   x = jnp.concatenate([rim[:, :, :low], x, rim[:, :, low:]], 2)
-  # for each column of a block the kernel begins one further
+  # for each further column of a block the kernel is shifted by one
   shifted = [
     jnp.pad(kernel, ((0, 0), (i, reach * side - kw - i), (0, 0), (0, 0)))
     for i in range(side)
@@ -137,7 +138,7 @@ def _backward(stride, method, residuals, dy):
 
   if kernel.shape[0] * kernel.shape[1] <= 9:
     return dx, _by_products(x, dy, kernel.shape, stride)
-  # The batch is what is summed over, so it takes the place of the channels:
+  # The sum runs over the batch, so the batch axis is used as channels:
   # [in, H, W, batch] by [h, w, batch, out] gives [in, kh, kw, out].
   dkernel = _conv(
     x.transpose(3, 1, 2, 0),
@@ -156,10 +157,10 @@ def _backward(stride, method, residuals, dy):
 def _to_input(dy, kernel, stride, shape):
   """The gradient to the input, as one convolution of stride 1.
 
-  Entry s q + u is the sum of dy[q - t] * kernel[s t + u + low] over t, s the
-  stride and low the padding before: each u below s is a channel of its own.
-  Zeros between the entries of dy, the usual way, take XLA's CPU compiler off
-  its fast kernels and the stride's square times as many products.
+  Entry s q + u is the sum of dy[q - t] * kernel[s t + u + low] over t, where s
+  is the stride and low the padding before; each u below s is its own channel.
+  The usual way, with zeros between the entries of dy, keeps XLA's CPU compiler
+  from its fast kernels and takes stride^2 times as many products.
   """
   pads, padding, whole = [], [], []
   lows = [low for low, _ in _same_pads(shape, kernel.shape, stride)]
@@ -185,11 +186,11 @@ def _to_input(dy, kernel, stride, shape):
 def _by_products(x, dy, shape, stride):
   """The gradient to a small kernel, as one matrix product.
 
-  Its entry i, j is the sum of x[s h + i - low, s w + j - left] * dy[h, w], s
-  the stride, low and left the padding before. With x shifted along the width
-  and dy against the height all entries come out of one product, where im2col
-  copies x kh * kw times instead of kh + kw. What is multiplied stays in the
-  cache: the batch comes a few rows at a time.
+  Its entry i, j is the sum of x[s h + i - low, s w + j - left] * dy[h, w],
+  where s is the stride, and low and left the padding before. With x shifted
+  along the width and dy along the height, one product gives all entries and
+  makes kh + kw copies, where im2col makes kh * kw. The batch is processed in
+  chunks, so that the factors stay in the cache.
   """
   kh, kw, channels, out = shape
   batch, rows, width = dy.shape[:3]
@@ -200,13 +201,13 @@ def _by_products(x, dy, shape, stride):
   right = (width - 1) * stride + kw - left - x.shape[2]
   pads = [(0, rows * stride - x.shape[1], 0), (left, right, 0)]
   size = batch * rows * width * (kw * stride * channels + taps * out)
-  parts = next(
+  chunks = next(
     n
     for n in range(1, batch + 1)
     if batch % n == 0 and (n == batch or size <= n * _CACHED)
   )
 
-  def part(x, dy):
+  def product(x, dy):
     zero = jnp.zeros((), x.dtype)
     x = lax.pad(x, zero, [(0, 0, 0), *pads, (0, 0, 0)])
     x = [
@@ -219,19 +220,19 @@ def _by_products(x, dy, shape, stride):
     x, dy = jnp.concatenate(x, -1), jnp.concatenate(dy, -1)
     return x.reshape(-1, x.shape[-1]).T @ dy.reshape(-1, dy.shape[-1])
 
-  if parts == 1:
-    found = part(x, dy)
+  if chunks == 1:
+    gradient = product(x, dy)
   else:
-    x, dy = (a.reshape(parts, -1, *a.shape[1:]) for a in (x, dy))
-    found, _ = lax.scan(
-      lambda total, both: (total + part(*both), None),
+    x, dy = (a.reshape(chunks, -1, *a.shape[1:]) for a in (x, dy))
+    gradient, _ = lax.scan(
+      lambda total, both: (total + product(*both), None),
       jnp.zeros((kw * stride * channels, taps * out), x.dtype),
       (x, dy),
     )
-  found = found.reshape(kw, stride, channels, taps, out)
-  found = found.transpose(3, 1, 0, 2, 4).reshape(-1, kw, channels, out)
+  gradient = gradient.reshape(kw, stride, channels, taps, out)
+  gradient = gradient.transpose(3, 1, 0, 2, 4).reshape(-1, kw, channels, out)
   first = before * stride - low
-  return found[first : first + kh]
+  return gradient[first : first + kh]
 
 
 conv.defvjp(_forward, _backward)

@@ -10,10 +10,14 @@ from vfl_jax.models import stages
 
 
 class Embed(stages.Drawn):
-  """A vector and a weight per field; a numeric field scales its own vector.
+  """A vector and a weight per field; a numeric field scales its vector.
 
-  Input: `{"numeric": [n, a] float, "category": [n, b] int}`; output
+  The input is `{"numeric": [n, a] float, "category": [n, b] int}`, the output
   `{"fields": [n, a + b, width], "linear": [n, a + b]}`.
+
+  Attributes:
+    vocabulary: number of category ids.
+    width: width of a field vector.
   """
 
   vocabulary: int
@@ -56,7 +60,7 @@ class Interact(stages.Drawn):
 
 
 class Deep(stages.Drawn):
-  """A dense stage on the deep branch; the machine's term passes beside it."""
+  """A dense stage on the deep branch; the machine's term is passed on."""
 
   width: int
   norm: str
@@ -68,7 +72,7 @@ class Deep(stages.Drawn):
 
 
 class Join(stages.Drawn):
-  """Linear stage over both branches; it ends the reference bottom."""
+  """A linear stage over both branches, the end of the reference bottom."""
 
   width: int
 
@@ -80,7 +84,7 @@ class Join(stages.Drawn):
 
 
 def _branches(outputs):
-  """Deep branches side by side; the parties' machine terms add up."""
+  """Concatenates the deep branches and adds the parties' machine terms."""
   return {
     "deep": jnp.concatenate([o["deep"] for o in outputs], -1),
     "fm": sum(o["fm"] for o in outputs),
@@ -97,16 +101,16 @@ def deepfm(
   top: Sequence[int] | None = None,
   norm: str = "batch",
 ) -> stages.Model:
-  """Embed, interact, dense stages, a linear join, the usual tail.
+  """DeepFM: embed, interact, dense stages, a linear join, the usual tail.
 
-  Cutting at 0 or 1 lets the machine pair fields across parties; from cut 2 on
-  each party pairs only its own fields and the cross-party pairs are lost.
+  At cut 0 or 1 the machine pairs fields across parties. From cut 2 on each
+  party pairs only its own fields, and the pairs across parties are lost.
 
   Args:
     num_classes: size of the output.
     vocabulary: number of category ids per party.
-    width: of a field vector.
-    hidden: widths of the deep branch.
+    width: width of a field vector.
+    hidden: widths of the deep branch's stages.
     embedding: width of the linear stage that ends the reference bottom; 0
       means `num_classes`.
     top: widths of the top's hidden stages; None is (2C, C, C).

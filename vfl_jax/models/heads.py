@@ -1,4 +1,4 @@
-"""Heads that complete a bottom: from embeddings to the classes."""
+"""Heads that complete a bottom model: from its embeddings to the classes."""
 
 import functools
 
@@ -10,10 +10,13 @@ from vfl_jax.models import perceptron
 
 
 class Head(nn.Module):
-  """A completion head from a bottom's output to the classes.
+  """A completion head from a bottom model's output to the classes.
 
-  Depth 0 is batch-norm-linear; depth d >= 1 is d units of batch-norm-ReLU-
-  linear, the published completion layer being d=1.
+  Attributes:
+    num_classes: size of the output.
+    depth: 0 is batch-norm-linear; d >= 1 is d units of batch-norm-ReLU-linear.
+      The published completion layer has depth 1.
+    width: width of the hidden units.
   """
 
   num_classes: int
@@ -31,9 +34,15 @@ class Head(nn.Module):
 
 
 def head(num_classes: int, depth: int):
-  """`(init, apply)` of a head; variables are `{"params", "stats"}`.
+  """A completion head as a pair of pure functions.
 
-  `init(key, x) -> variables`; `apply(variables, x, train) -> (logits, stats)`.
+  Args:
+    num_classes: size of the output.
+    depth: number of units, see `Head`.
+
+  Returns:
+    `init(key, x) -> variables`, which are `{"params", "stats"}`, and
+    `apply(variables, x, train) -> (logits, stats)`.
   """
   module = Head(num_classes, depth)
 

@@ -1,4 +1,4 @@
-"""The few layers every architecture is made of."""
+"""The layers that the architectures are made of."""
 
 from collections.abc import Sequence
 import functools
@@ -17,9 +17,14 @@ dense = functools.partial(nn.Dense, kernel_init=HE)
 
 
 def table(module: nn.Module, name: str, shape: tuple[int, ...]) -> jax.Array:
-  """A lookup table whose height is only asked for when it is made.
+  """A lookup table whose shape is needed only when it is initialised.
 
-  A stage in use need not know which party's table it holds.
+  After that, a stage need not know which party's table it holds.
+
+  Args:
+    module: the module that owns the table.
+    name: name of the parameter, to which "_table" is appended.
+    shape: `(height, width)` of the table.
   """
   name = f"{name}_table"
   if module.is_initializing():
@@ -31,10 +36,15 @@ def table(module: nn.Module, name: str, shape: tuple[int, ...]) -> jax.Array:
 class Norm(nn.Module):
   """Batch normalisation, group normalisation (at most 8 groups), or nothing.
 
-  With "passport" it is batch normalisation whose scale and shift are computed
+  With "passport", the scale and shift of a batch normalisation are computed
   from fixed random vectors s, the holder's secret: gamma = Avg(D(E(s W))) with
-  the kernel W of the layer before and two small trained maps D and E, beta
-  likewise (Gu et al. 2023, "FedPass", equation 4).
+  the kernel W of the preceding layer and two small trained maps D and E; beta
+  likewise.
+
+  Attributes:
+    kind: one of `NORMS`.
+
+  Source: for "passport", Gu et al. 2023, "FedPass", equation 4.
   """
 
   kind: str
@@ -57,7 +67,12 @@ class Norm(nn.Module):
 
 
 class Passport(nn.Module):
-  """A vector of one number per channel from secret random ones."""
+  """Computes one number per channel from secret random vectors.
+
+  Attributes:
+    channels: number of channels.
+    copies: number of secret vectors, over which the result is averaged.
+  """
 
   channels: int
   copies: int = 4
@@ -66,7 +81,7 @@ class Passport(nn.Module):
   def __call__(self, kernel=None):
     if kernel is None:
       kernel = jnp.eye(self.channels)
-    # a map that is the same everywhere, but for what lies at its rim
+    # the convolution of a constant map, apart from its rim
     kernel = kernel.reshape(-1, *kernel.shape[-2:]).sum(0)
     shape = self.copies, kernel.shape[0]
     secret = self.variable("batch_stats", "passport", self._secret, shape)
@@ -82,7 +97,7 @@ class Passport(nn.Module):
 
 
 class Conv(nn.Module):
-  """SAME convolution; a bias only where no normalisation follows."""
+  """SAME convolution; `bias` is for use without a normalisation."""
 
   channels: int
   size: int
@@ -100,7 +115,7 @@ class Conv(nn.Module):
 
 
 def normed(layer: nn.Module, norm: str, x: jax.Array, train: bool) -> jax.Array:
-  """A layer's output, normalised; called within a compact module."""
+  """The normalised output of a layer; called within a compact module."""
   y = layer(x)  # pyright: ignore
   return Norm(norm)(y, train, layer.variables["params"]["kernel"])
 
@@ -122,7 +137,7 @@ class ConvBlock(stages.Drawn):
 
 
 class Dense(stages.Drawn):
-  """Flatten if need be, dense, norm, ReLU."""
+  """Flattens the input, then dense, norm, ReLU."""
 
   width: int
   norm: str
@@ -134,7 +149,7 @@ class Dense(stages.Drawn):
 
 
 class Linear(stages.Drawn):
-  """Flatten if need be, then a dense layer: how a reference bottom ends."""
+  """Flattens the input, then a dense layer: the end of a reference bottom."""
 
   width: int
 
@@ -162,10 +177,17 @@ def tail(
   norm: str,
   join=Linear,
 ) -> tuple[stages.Stage, ...]:
-  """A linear embedding (class-sized by default), then the dense top.
+  """The last stages of an architecture: a linear embedding, the dense top.
 
-  Fu et al.'s CIFAR-10 top, 20-20-10-10-10 on two embeddings of 10, is the
-  default: hidden widths (2C, C, C) and an output of C.
+  The default is Fu et al.'s CIFAR-10 top, 20-20-10-10-10 on two embeddings of
+  10: hidden widths (2C, C, C) and an output of C.
+
+  Args:
+    num_classes: number of classes C.
+    embedding: width of the embedding; 0 means C.
+    top: widths of the top's hidden stages; None is (2C, C, C).
+    norm: one of `NORMS`.
+    join: builder of the embedding's module, given its width.
   """
   c = num_classes
   widths = (*((2 * c, c, c) if top is None else top), c)

@@ -1,4 +1,4 @@
-"""LeNet-5 with SAME padding, so that narrow slices survive."""
+"""LeNet-5 with SAME padding, so that narrow slices of images fit."""
 
 from collections.abc import Sequence
 
@@ -16,10 +16,22 @@ def lenet(
   top: Sequence[int] | None = None,
   norm: str = "batch",
 ) -> stages.Model:
-  """Two 5x5 convolutions with 2x2 average pooling, two dense stages, the tail.
+  """LeNet: 5x5 convolutions with 2x2 average pooling, dense stages, the tail.
 
-  Maps merge on width, whatever follows the flattening merges on features.
-  Source: LeCun et al. 1998, with ReLU and the normalisation named.
+  Maps of several parties are merged along the width, flat features side by
+  side.
+
+  Args:
+    num_classes: size of the output.
+    vocabulary: not used.
+    channels: channels of each convolution.
+    hidden: widths of the dense stages.
+    embedding: width of the linear stage that ends the reference bottom; 0
+      means `num_classes`.
+    top: widths of the top's hidden stages; None is (2C, C, C).
+    norm: "batch", "group" or "none".
+
+  Source: LeCun et al. 1998, with ReLU and the normalisation named by `norm`.
   """
   del vocabulary
   body = tuple(

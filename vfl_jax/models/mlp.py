@@ -15,14 +15,14 @@ def mlp(
   top: Sequence[int] | None = None,
   norm: str = "batch",
 ) -> stages.Model:
-  """Dense-norm-ReLU stages, a linear embedding, then the usual top.
+  """A perceptron: dense-norm-ReLU stages, a linear embedding, the usual top.
 
   Fu et al.'s breast cancer net is `hidden=(20, 20), embedding=2, top=(4,),
   norm="none"`; their Criteo net is `hidden=(64, 16), embedding=4, top=(8, 4)`.
 
   Args:
     num_classes: size of the output.
-    vocabulary: not used; tables reach this model one-hot or hashed.
+    vocabulary: not used; tables are encoded one-hot or hashed before.
     hidden: widths of the bottom's hidden stages.
     embedding: width of the linear stage that ends the reference bottom; 0
       means `num_classes`.

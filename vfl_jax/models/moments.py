@@ -1,4 +1,4 @@
-"""Statistics of a batch, per channel, and what they make of it."""
+"""Statistics of a batch per channel, and the normalisation by them."""
 
 from jax import lax
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ EPSILON = 1e-5
 def moments(
   x: Float[Array, "*batch channels"],
 ) -> tuple[Float[Array, " channels"], Float[Array, " channels"]]:
-  """Mean and biased variance per channel, at least in float32."""
+  """Mean and biased variance per channel, in float32 or wider."""
   axes = tuple(range(x.ndim - 1))
   x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
   mean, square = x.mean(axes), (x * x).mean(axes)
@@ -25,6 +25,6 @@ def fixed(
   mean: Float[Array, " channels"],
   var: Float[Array, " channels"],
 ) -> Float[Array, "*batch channels"]:
-  """`scale (x - mean) / sqrt(var + 1e-5) + shift`, in the type of x."""
+  """`scale (x - mean) / sqrt(var + 1e-5) + shift`, in the dtype of x."""
   y = (x - mean) * (lax.rsqrt(var + EPSILON) * scale) + shift
   return y.astype(x.dtype)

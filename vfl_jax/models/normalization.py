@@ -1,4 +1,4 @@
-"""Batch normalisation, its statistics in float32 whatever the input is."""
+"""Batch normalisation with statistics in float32 for any input dtype."""
 
 from flax import linen as nn
 import jax
@@ -9,14 +9,14 @@ from jaxtyping import Float
 from vfl_jax.models import moments
 from vfl_jax.models import normalization_cpu
 
-DECAY = 0.9  # per batch, of the running averages
+DECAY = 0.9  # decay of the running averages per batch
 
 
 class BatchNorm(nn.Module):
-  """Batch normalisation over all axes but the last, as flax's.
+  """Batch normalisation over all axes but the last, like flax's.
 
   Variables have flax's names: params `scale` and `bias`, and batch_stats `mean`
-  and `var`, which follow the batches' at a rate of .1.
+  and `var`, running averages that move by a tenth per batch.
 
   Attributes:
     affine: whether a scale and a shift per channel are learned.
@@ -38,13 +38,13 @@ class BatchNorm(nn.Module):
     if not train:
       return moments.fixed(x, scale, shift, *(old.value for old in kept))
     if not self.is_initializing():
-      # XLA computes them once for here and there
+      # XLA computes these and those of `normalise` only once
       now = moments.moments(jax.lax.stop_gradient(x))
       for old, new in zip(kept, now, strict=True):
         old.value = DECAY * old.value + (1 - DECAY) * new
     on_cpu = jax.default_backend() == "cpu"
-    own = normalization_cpu.batch if on_cpu else batch
-    return own(x, scale, shift)
+    normalise = normalization_cpu.batch if on_cpu else batch
+    return normalise(x, scale, shift)
 
 
 def batch(
@@ -52,5 +52,5 @@ def batch(
   scale: Float[Array, " channels"],
   shift: Float[Array, " channels"],
 ) -> Float[Array, "*batch channels"]:
-  """The same of x's own statistics."""
+  """`moments.fixed` by the statistics of x itself."""
   return moments.fixed(x, scale, shift, *moments.moments(x))

@@ -1,7 +1,7 @@
-"""Batch normalisation whose gradient is written out; used on a CPU only.
+"""Batch normalisation with a hand-written gradient; used on a CPU only.
 
-What JAX derives from the usual definition keeps `x - mean` and takes three sums
-over the batch; in closed form two sums and one pass over the map are left.
+The gradient that JAX derives keeps `x - mean` and takes three sums over the
+batch; the closed form needs two sums and one pass over the map.
 """
 
 import jax
@@ -18,7 +18,7 @@ def batch(
   scale: Float[Array, " channels"],
   shift: Float[Array, " channels"],
 ) -> Float[Array, "*batch channels"]:
-  """`normalization.batch`; there is no forward-mode derivative."""
+  """`normalization.batch` without a forward-mode derivative."""
   return _forward(x, scale, shift)[0]
 
 
@@ -36,7 +36,7 @@ def _backward(residuals, dy):
   dshift = dy.sum(axes)
   if x.ndim == 2:
     dscale = (dy * (x - mean)).sum(axes) * inverse
-  else:  # without a difference, which is one more map to write and to read
+  else:  # `x - mean` would be one more map to write and to read
     dscale = ((dy * x).sum(axes) - mean * dshift) * inverse
   dx = (scale * inverse) * (
     dy - dshift / size - (x - mean) * (inverse * dscale / size)

@@ -10,7 +10,12 @@ from vfl_jax.runtime import rng
 
 
 class Perceptron(nn.Module):
-  """Dense layers with ReLU between them, and nothing else."""
+  """Dense layers with ReLU between them.
+
+  Attributes:
+    outputs: size of the output.
+    hidden: widths of the hidden layers.
+  """
 
   outputs: int
   hidden: tuple[int, ...] = ()
@@ -23,9 +28,14 @@ class Perceptron(nn.Module):
 
 
 def perceptron(outputs: int, hidden: tuple[int, ...] = ()):
-  """`(init, apply)` of a plain one: `apply(params, x) -> [n, outputs]`.
+  """A plain perceptron as a pair of pure functions, which can be traced.
 
-  Both are pure and can be traced, `init(key, x)` too.
+  Args:
+    outputs: size of the output.
+    hidden: widths of the hidden layers.
+
+  Returns:
+    `init(key, x) -> params` and `apply(params, x) -> [n, outputs]`.
   """
   module = Perceptron(outputs, hidden)
 
@@ -39,17 +49,21 @@ def perceptron(outputs: int, hidden: tuple[int, ...] = ()):
 
 
 def drawn(key, shapes):
-  """Variables of a small net that compiled programs may draw.
+  """Draws the variables of a small net, also inside a compiled program.
 
-  Kernels are normal, of the usual scale; what flax draws, cut off at two
-  deviations, takes XLA's CPU backend half a second to compile for each.
+  Kernels are normal with variance 1 / inputs. flax's truncated normal would
+  take XLA's CPU backend half a second to compile for each kernel.
+
+  Args:
+    key: random key.
+    shapes: tree of the variables' shapes, named as flax names them.
   """
 
   def draw(path, leaf):
     name = path[-1].key
     if name == "kernel":
-      own = rng.stream(key, jax.tree_util.keystr(path))
-      return rng.normal(own, leaf.shape) * leaf.shape[0] ** -0.5
+      leaf_key = rng.stream(key, jax.tree_util.keystr(path))
+      return rng.normal(leaf_key, leaf.shape) * leaf.shape[0] ** -0.5
     one = name in ("scale", "var")
     return jnp.ones(leaf.shape) if one else jnp.zeros(leaf.shape)
 

@@ -1,4 +1,4 @@
-"""Small networks that read a representation: critics and linear maps."""
+"""Small networks that read out a representation: critics, linear maps."""
 
 import functools
 from typing import Any
@@ -10,17 +10,17 @@ import numpy as np
 
 from vfl_jax.runtime import rng
 
-# so that Adam, whose steps are of one size, reaches the large weights that well
-# separated classes need of a linear map
+# well separated classes need large weights in a linear map; the gain lets Adam,
+# whose steps have a fixed size, reach them
 LINEAR_GAIN = 5.0
 FAMILIES = ("both", "linear", "mlp")
 
 
 class _Read(nn.Module):
-  """A linear map to few outputs, its kernel `[outputs, columns]`.
+  """A linear map to few outputs with the kernel `[outputs, columns]`.
 
-  The gradient of a kernel with few columns takes XLA's CPU backend (jaxlib
-  0.10.2) eight times as long as that of one with few rows.
+  XLA's CPU backend (jaxlib 0.10.2) takes eight times as long for the gradient
+  of a kernel with few columns as for one with few rows.
   """
 
   outputs: int
@@ -38,10 +38,15 @@ class _Read(nn.Module):
 class Critic(nn.Module):
   """A linear map plus a perceptron (or one of them) that start near zero.
 
-  What is linear is learnt fast and what is not is learnt too, so that one
-  critic serves shallow and deep layers. Near zero and not zero: two products
-  with constant zeros in one program are miscompiled by XLA's CPU backend
-  (jaxlib 0.10.2: softmax(x @ 0 + h @ 0 + b) is off by more than 1).
+  The linear map learns fast and the perceptron learns the rest, so that one
+  critic serves shallow and deep layers. The start is near zero and not at zero,
+  because XLA's CPU backend miscompiles two products with constant zeros in one
+  program (jaxlib 0.10.2: softmax(x @ 0 + h @ 0 + b) is off by more than 1).
+
+  Attributes:
+    outputs: size of the output.
+    width: width of the perceptron's two hidden layers.
+    family: one of `FAMILIES`.
   """
 
   outputs: int
@@ -61,10 +66,18 @@ class Critic(nn.Module):
 
 
 def critic(outputs: int, width: int = 64, family: str = "both"):
-  """`(init, apply)` of a critic: `apply(params, x) -> [n, outputs]`.
+  """A critic as a pair of functions.
 
-  `init(key, x)` draws on the host (a threefry program per tensor costs more
-  seconds to compile than the training): He normal, the last layers near 0.
+  `init` draws on the host, because compiling a threefry program per tensor
+  takes longer than the training: He normal, the last layers near 0.
+
+  Args:
+    outputs: size of the output.
+    width: width of the hidden layers.
+    family: one of `FAMILIES`, see `Critic`.
+
+  Returns:
+    `init(key, x) -> params` and `apply(params, x) -> [n, outputs]`.
   """
   module = Critic(outputs, width, family)
 

@@ -36,7 +36,7 @@ class Block(stages.Drawn):
 
 
 class Pool(stages.Drawn):
-  """Global average over the map."""
+  """Global average pooling over the map."""
 
   @nn.compact
   def __call__(self, x, train):
@@ -54,20 +54,20 @@ def resnet(
   top: Sequence[int] | None = None,
   norm: str = "batch",
 ) -> stages.Model:
-  """A stem, one stage per residual block, global pooling, the usual tail.
+  """ResNet: a stem, one stage per residual block, global pooling, the tail.
 
   Args:
     num_classes: size of the output.
     vocabulary: not used.
-    depth: 20, 56 (three groups) or 18 (four groups).
-    width: channels of the first group; 0 is 16 for 20 and 56, 64 for 18.
+    depth: 20 or 56 (three groups of blocks), or 18 (four groups).
+    width: channels of the first group; 0 means 64 for depth 18, else 16.
     embedding: width of the linear stage that ends the reference bottom; 0
       means `num_classes`.
     top: widths of the top's hidden stages; None is (2C, C, C).
     norm: "batch", "group" or "none".
 
   Raises:
-    ValueError: unknown depth.
+    ValueError: the depth is not one of these.
 
   Source: He et al. 2016, sections 4.1 and 4.2; the bottom ends as Fu et al.'s.
   """

@@ -1,8 +1,8 @@
 """A model is a tuple of named stages; the cut is an index into it.
 
-A stage is a flax module with the call `module(x, train)`, the rule by which
-the outputs of several parties are merged after it, and nothing else.
-Variables are plain dicts: `{"params": ..., "stats": ...}` per stage.
+A stage is a flax module with the call `module(x, train)` and the rule by which
+the outputs of several parties are merged after it. Variables are plain dicts,
+`{"params": ..., "stats": ...}` per stage.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,15 +18,15 @@ from vfl_jax.runtime import rng
 
 
 class Stage(NamedTuple):
-  """One unit the cut moves by.
+  """One stage of a model; the cut lies between two stages.
 
   Attributes:
-    name: unique within its model.
-    module: `module(party)` gives the flax module; `party` matters only to
-      stages whose parameters depend on what that party holds (the height of
-      an embedding table) and is None once the stage belongs to the top.
-    merge: joins a sequence of this stage's outputs, one per party, into what
-      the next stage sees.
+    name: name of the stage, unique within its model.
+    module: `module(party)` gives the flax module; `party` matters only if the
+      stage's parameters depend on what that party holds (the height of an
+      embedding table), and is None once the stage belongs to the top.
+    merge: function that joins this stage's outputs, one per party, into the
+      input of the next stage.
   """
 
   name: str
@@ -38,9 +38,12 @@ class Model(NamedTuple):
   """An architecture.
 
   Attributes:
-    merge_inputs: the merge at cut 0, where raw slices go up.
-    reference_cut: the cut the attack literature uses for it.
-    reads: kinds of input it can take: "image", "rows", "fields", "tokens".
+    name: name of the architecture.
+    stages: the stages, in order.
+    merge_inputs: merge of the parties' raw features, which go up at cut 0.
+    reference_cut: the cut that the attack literature uses.
+    num_classes: size of the output.
+    reads: kinds of input it takes: "image", "rows", "fields", "tokens".
   """
 
   name: str
@@ -52,12 +55,12 @@ class Model(NamedTuple):
 
   @property
   def convolutional(self) -> bool:
-    """Whether seeds are better mapped in sequence on CPU."""
+    """Whether it convolves, so that a CPU maps seeds faster in sequence."""
     return self.reads == ("image",)
 
 
 def concatenate(axis: int) -> Callable[[Sequence[Any]], Any]:
-  """Merge by concatenation of every leaf along `axis`."""
+  """A merge that concatenates every leaf along `axis`."""
 
   def merge(outputs):
     return jax.tree.map(
@@ -73,23 +76,29 @@ tokens = concatenate(1)  # [n, length, d] and masks [n, length]: in sequence
 
 
 def raw(inputs: Sequence[Any]) -> Any:
-  """Merge of raw slices: images on width, rows of a table side by side."""
+  """Merges raw features: images along the width, table rows side by side."""
   return maps(inputs) if np.ndim(inputs[0]) == 4 else features(inputs)
 
 
 class Drawn(nn.Module):
-  """A module whose parameters are drawn on the host, so nothing is compiled.
+  """A module whose parameters are drawn on the host, without compiling.
 
-  They follow the laws of its own initialisers, which must be those that their
-  names stand for, see `_draw`. Any other flax module is initialised by itself.
+  A parameter's name decides its distribution, see `_draw`, which must be that
+  of the module's own initialiser. Other flax modules initialise themselves.
   """
 
 
 def init(stage: Stage, key: jax.Array, x: Any, party: int | None = None):
-  """Variables of one stage for inputs shaped like `x`, and its output shape.
+  """Initialises a stage for inputs shaped like `x`.
 
-  Shapes come from abstract evaluation. Numbers are those of the module's own
-  initialisers; a `Drawn` one has them from the host.
+  Shapes come from abstract evaluation. A `Drawn` module is drawn on the host;
+  any other module uses its own initialisers.
+
+  Args:
+    stage: the stage.
+    key: random key.
+    x: input tree of arrays or shapes.
+    party: number of the party that holds the stage; None for the top.
 
   Returns:
     `({"params": ..., "stats": ...}, output)` with numpy leaves and the output
@@ -117,13 +126,20 @@ def init(stage: Stage, key: jax.Array, x: Any, party: int | None = None):
 
 
 def apply(stage: Stage, variables: Any, x: Any, train: bool):
-  """The stage's output and its new normalisation statistics."""
+  """The stage's output and its new normalisation statistics.
+
+  Args:
+    stage: the stage.
+    variables: `{"params", "stats"}` of the stage.
+    x: input tree.
+    train: whether to normalise by the batch and update the statistics.
+  """
   module = stage.module(None)
   return _remembering(_applied, module)(module, variables, x, train)
 
 
 def _remembering(function, module):
-  """The function, or as it is without its memory where nothing is a key."""
+  """The cached function, or the plain one if the module is not hashable."""
   try:
     hash(module)
   except TypeError:  # a field of it is a list, say
@@ -131,7 +147,7 @@ def _remembering(function, module):
   return function
 
 
-# traced once for every program that a stage is part of, and inlined there
+# traced once and inlined in every program that contains the stage
 @functools.partial(jax.jit, static_argnums=(0, 3), inline=True)
 def _applied(module, variables, x, train):
   collections = {
@@ -145,7 +161,7 @@ def _applied(module, variables, x, train):
 
 
 def _described(x):
-  """Structure, shapes and types of a tree, which can be a key."""
+  """Structure, shapes and dtypes of a tree, as a hashable key."""
   leaves, structure = jax.tree.flatten(x)
   return structure, tuple(
     jax.ShapeDtypeStruct(np.shape(a), a.dtype) for a in leaves
@@ -154,7 +170,7 @@ def _described(x):
 
 @functools.lru_cache(1024)
 def _shapes(module, structure, leaves):
-  """Output and variables of a module, as shapes."""
+  """Shapes of the output and of the variables of a module."""
 
   def run(x):
     return module.init_with_output(jax.random.key(0), x, train=False)
@@ -179,8 +195,8 @@ def _draw(generator, name: str, leaf) -> np.ndarray:
     values = np.zeros(leaf.shape)
   else:
     raise ValueError(
-      f"no law is known for a parameter called {name!r} of a module that is "
-      "drawn on the host; use kernel, *table, passport, scale, var, bias or "
-      "mean, or derive the module from flax's."
+      f"no distribution is known for a parameter {name!r} of a module that is "
+      "drawn on the host; name it kernel, *table, passport, scale, var, bias "
+      "or mean, or derive the module from flax's."
     )
   return np.asarray(values, leaf.dtype)

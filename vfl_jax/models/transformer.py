@@ -13,8 +13,8 @@ from vfl_jax.models import stages
 class Embed(stages.Drawn):
   """Token plus position embeddings, and the mask of real tokens (id > 0).
 
-  Each party's position table covers its own segment, so that the positions of
-  the merged sequence are as distinct as those of the whole one.
+  Each party's position table covers its own segment, so all positions of the
+  merged sequence are distinct.
   """
 
   vocabulary: int
@@ -80,18 +80,18 @@ def transformer(
   top: Sequence[int] | None = None,
   norm: str = "batch",
 ) -> stages.Model:
-  """Embedding, `depth` encoder layers, mean pooling, the usual tail.
+  """A transformer: embedding, encoder layers, mean pooling, the usual tail.
 
-  Attention between the parties' segments exists only above the cut: a cut
-  after the last layer leaves each party with attention over its own tokens.
+  Attention between the parties' segments exists only above the cut. With a cut
+  after the last layer, each party attends over its own tokens only.
 
   Args:
     num_classes: size of the output.
-    vocabulary: number of token ids, per party (the same tokenizer for all).
-    width: of the token vectors.
-    heads: attention heads; must divide `width`.
-    depth: encoder layers, a stage each.
-    expansion: hidden width of a layer's perceptron over `width`.
+    vocabulary: number of token ids per party (all use the same tokenizer).
+    width: width of the token vectors.
+    heads: number of attention heads; must divide `width`.
+    depth: number of encoder layers, each of which is a stage.
+    expansion: hidden width of a layer's perceptron in multiples of `width`.
     embedding: width of the linear stage that ends the reference bottom; 0
       means `num_classes`.
     top: widths of the top's hidden stages; None is (2C, C, C).

@@ -1,4 +1,4 @@
-"""VGG-style net: pairs of 3x3 convolutions, pooled, then dense."""
+"""A VGG-style net: pairs of 3x3 convolutions with pooling, then dense."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,17 @@ def vgg(
   top: Sequence[int] | None = None,
   norm: str = "batch",
 ) -> stages.Model:
-  """One stage per block of two convolutions and a 2x2 max pooling.
+  """VGG: blocks of two convolutions and a 2x2 max pooling, dense stages, tail.
+
+  Args:
+    num_classes: size of the output.
+    vocabulary: not used.
+    channels: channels of each block, which is one stage.
+    hidden: widths of the dense stages.
+    embedding: width of the linear stage that ends the reference bottom; 0
+      means `num_classes`.
+    top: widths of the top's hidden stages; None is (2C, C, C).
+    norm: "batch", "group" or "none".
 
   Source: Simonyan and Zisserman 2015, scaled to 32x32 images.
   """

@@ -1,4 +1,4 @@
 """Random streams, mapped axes, meshes, hosts and compiled programs.
 
-Nothing here knows what a party is.
+Nothing here depends on parties or models.
 """

@@ -1,11 +1,11 @@
-"""How the seed axis and long row axes are mapped: decided here, once.
+"""Decides how the seed axis and long row axes are mapped.
 
 `vmap` runs all seeds in every operation, which fills an accelerator and costs
-nothing for small dense layers on CPU. A vmapped convolution on CPU, however,
-becomes a grouped one that is several times slower than the seeds in sequence,
-and the critics of all layers together leave the caches that one of them stays
-in (1.3 times slower). There `lax.map` is used: still one program. Calls of one
-program run on a CPU's cores side by side.
+nothing for small dense layers on a CPU. A vmapped convolution on a CPU,
+however, becomes a grouped one, several times slower than the seeds in
+sequence. The critics of all layers together do not fit the caches, which one
+critic does (1.3 times slower). In these cases `lax.map` is used, which is
+still one program. Calls of one program run in parallel on a CPU's cores.
 """
 
 from collections.abc import Callable
@@ -19,11 +19,11 @@ from vfl_jax.runtime import trees
 
 
 def method(heavy: bool) -> str:
-  """How to map an axis on the present backend: "vmap" or "map".
+  """How to map an axis on the current backend: "vmap" or "map".
 
   Args:
-    heavy: what is mapped convolves, or is too large for the caches when all of
-      it runs at once.
+    heavy: whether the mapped function convolves, or exceeds the caches when
+      the whole axis runs at once.
   """
   return "map" if heavy and jax.default_backend() == "cpu" else "vmap"
 
@@ -34,16 +34,16 @@ def over(
   in_axes: tuple | None = None,
   axis_name: str | None = None,
 ) -> Callable:
-  """`fn` mapped over the leading axis of its arguments.
+  """Maps a function over the leading axis of its arguments.
 
   Args:
-    fn: a pure function of positional arguments.
+    fn: pure function of positional arguments.
     how: "vmap" or "map" (in sequence).
-    in_axes: per argument, 0 (mapped) or None (shared); default: all mapped.
-    axis_name: of a mesh, that the mapped axis is split over.
+    in_axes: 0 (mapped) or None (shared) for each argument; None maps all.
+    axis_name: name of the mesh axis over which the mapped axis is split.
 
   Raises:
-    ValueError: another `how`.
+    ValueError: `how` is neither.
   """
   if how not in ("vmap", "map"):
     raise ValueError(f"an axis is mapped by 'vmap' or 'map', not {how!r}.")
@@ -51,8 +51,8 @@ def over(
   def mapped(*args):
     axes = in_axes or (0,) * len(args)
     if axis_name is None and _alone(args, axes):
-      # not as an axis of length one, on which XLA's CPU backend (jaxlib 0.10.2)
-      # takes 20 times as long for a sum of products
+      # without the axis, because XLA's CPU backend (jaxlib 0.10.2) takes 20
+      # times as long for a sum of products with an axis of length one
       out = fn(
         *(
           trees.take(a, 0) if axis == 0 else a
@@ -79,13 +79,17 @@ def over(
 
 
 def _alone(args, axes):
-  """Whether what is mapped has one entry."""
+  """Whether the mapped axis has length one."""
   moving = [a for a, axis in zip(args, axes, strict=True) if axis == 0]
   return {len(leaf) for leaf in jax.tree.leaves(moving)} == {1}
 
 
 def even(count: int, most: int) -> int:
-  """The size of the fewest blocks of at most so many that hold a count.
+  """The smallest block size with which the fewest blocks hold all items.
+
+  Args:
+    count: number of items.
+    most: largest allowed block size.
 
   >>> even(10, 4)
   4
@@ -96,22 +100,34 @@ def even(count: int, most: int) -> int:
 
 
 def blocks(index: jax.Array, size: int) -> jax.Array:
-  """An index in blocks of a size; the last is filled by repeating its end.
+  """Splits an index into blocks; the last is padded by repeating its end.
+
+  Args:
+    index: row numbers, `[n]`.
+    size: number of rows per block.
+
+  Returns:
+    The blocks, `[ceil(n / size), size]`.
 
   >>> blocks(jnp.arange(5), 3)
   Array([[0, 1, 2],
          [3, 4, 4]], dtype=int32)
   """
   count = -(-len(index) // size)
-  every = np.minimum(np.arange(count * size), len(index) - 1)
-  return index[every].reshape(count, size)
+  padded = np.minimum(np.arange(count * size), len(index) - 1)
+  return index[padded].reshape(count, size)
 
 
 def chunked(fn: Callable[[Any], Any], tree: Any, size: int) -> Any:
-  """`fn` applied to blocks of rows in a loop, joined again.
+  """Applies a function to blocks of rows in a loop and joins the results.
 
   The last block is padded by repeating the last row, so `fn` must treat rows
   independently.
+
+  Args:
+    fn: function of a tree of rows.
+    tree: tree of arrays with a common leading axis.
+    size: largest number of rows per block.
 
   >>> chunked(lambda x: 2 * x, jnp.arange(5), 2)
   Array([0, 2, 4, 6, 8], dtype=int32)

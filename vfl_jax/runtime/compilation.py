@@ -1,4 +1,4 @@
-"""Compiled programs: counted, kept between processes, dropped in time."""
+"""Compiled programs: counts them, caches them on disk, drops them in time."""
 
 import os
 import pathlib
@@ -9,18 +9,18 @@ from jax import monitoring
 
 _MAPS = pathlib.Path("/proc/self/maps")
 _LIMIT = pathlib.Path("/proc/sys/vm/max_map_count")
-_FULL = 0.5  # of the maps a process may have
+_FULL = 0.5  # share of the memory maps that a process may have
 _COMPILED = "/jax/core/compile/backend_compile_duration"
 _FOUND = "/jax/compilation_cache/cache_hits"
 
 
 class Ledger(NamedTuple):
-  """What this process has compiled.
+  """Counts of compiled programs.
 
   Attributes:
-    programs: asked for, one per shape and function.
-    found: of them, in the cache that is kept between processes.
-    seconds: of tracing, lowering, compiling and looking up.
+    programs: number of programs requested, one per shape and function.
+    found: number of them found in the cache on disk.
+    seconds: time spent on tracing, lowering, compiling and looking up.
   """
 
   programs: int = 0
@@ -28,11 +28,11 @@ class Ledger(NamedTuple):
   seconds: float = 0.0
 
   def since(self, before: "Ledger") -> "Ledger":
-    """What was added."""
+    """The difference to an earlier ledger."""
     return Ledger(*(now - then for now, then in zip(self, before, strict=True)))
 
   def plus(self, more: "Ledger") -> "Ledger":
-    """Both together."""
+    """The sum of two ledgers."""
     return Ledger(*(a + b for a, b in zip(self, more, strict=True)))
 
   def __str__(self) -> str:
@@ -71,9 +71,9 @@ monitoring.register_event_listener(_happened)
 
 
 def use_cache() -> None:
-  """Keep compiled programs between processes, in the user's cache folder.
+  """Keeps compiled programs between processes, in the user's cache folder.
 
-  JAX_COMPILATION_CACHE_DIR names another folder; empty switches it off.
+  JAX_COMPILATION_CACHE_DIR names another folder; if empty, no cache is used.
   """
   default = pathlib.Path(
     os.environ.get("XDG_CACHE_HOME") or "~/.cache"
@@ -88,17 +88,17 @@ def use_cache() -> None:
 
 
 def make_room(full: float = _FULL) -> bool:
-  """Drop this process's programs where they take much of its memory maps.
+  """Drops this process's programs if they use many of its memory maps.
 
-  XLA maps the code of every program of the CPU some 25 times, and Linux lets
-  a process have 65,530 maps by default: beyond that the process dies without
-  a word. What is needed again is compiled again, or comes from the cache.
+  XLA maps the code of every CPU program about 25 times, and Linux allows a
+  process 65,530 maps by default; beyond that the process dies without a
+  message. Dropped programs are compiled again or read from the cache.
 
   Args:
     full: share of the allowed maps from which on programs are dropped.
 
   Returns:
-    Whether they were; False where the system does not tell.
+    Whether programs were dropped; False if the system does not show its maps.
   """
   try:
     taken = _MAPS.read_bytes().count(b"\n")

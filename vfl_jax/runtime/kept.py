@@ -1,7 +1,7 @@
-"""Results on disk, by the content of what they were computed from.
+"""Caches results on disk, by the content of their inputs.
 
-What does not depend on a federation is computed once for all cells of a study
-and all of its processes.
+Results that do not depend on a federation are computed once for all cells and
+all processes of a study.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ import zipfile
 import filelock
 import numpy as np
 
-_MOST = 2 << 30  # bytes on disk, of all results
+_MOST = 2 << 30  # largest number of bytes of all results on disk
 _PACKAGES = ("numpy", "scipy", "scikit-learn", "jax")
 
 Result = TypeVar("Result")
@@ -29,26 +29,29 @@ def kept(
   content: Sequence[Any],
   sources: Sequence[str],
 ) -> Result:
-  """A result that an earlier process left, or else computed and left.
+  """A result from the cache, or else computed and stored there.
 
-  Where the folder cannot be written, or a file is damaged, it is computed.
+  The result is computed if the folder cannot be written or a file is damaged.
 
   Args:
-    kind: named tuple of arrays that the result is.
-    compute: what computes it.
-    content: arrays, numbers and texts that it depends on.
-    sources: files of code that it depends on: with other code, or other
-      versions of `_PACKAGES`, it is another result.
+    kind: named tuple of arrays; the type of the result.
+    compute: function that computes the result.
+    content: arrays, numbers and texts that the result depends on.
+    sources: source files that the result depends on. A change of their code,
+      or of the version of one of `_PACKAGES`, makes another result.
 
   Returns:
-    The result; its arrays are of numpy.
+    The result with numpy arrays.
+
+  Raises:
+    TypeError: an entry of `content` is of Python objects.
   """
   folder = _folder()
   path = folder / f"{_digest(content, sources)}.npz"
   try:
     folder.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(path.with_suffix(".lock"))
-    lock.acquire()  # whoever is at it already will have it done
+    lock.acquire()  # waits for a process that computes the same result
   except OSError:
     return compute()
   try:
@@ -57,9 +60,9 @@ def kept(
     ):
       with path.open("rb") as opened:
         file = np.load(opened, allow_pickle=False)
-        found = kind(*(file[f"arr_{i}"] for i in range(len(file.files))))
+        stored = kind(*(file[f"arr_{i}"] for i in range(len(file.files))))
       os.utime(path)
-      return found
+      return stored
     result = compute()
     with contextlib.suppress(OSError):
       _write(path, result)
@@ -85,14 +88,17 @@ def _digest(content, sources) -> str:
   for item in content:
     array = np.ascontiguousarray(item)
     if array.dtype.hasobject:
-      raise TypeError(f"{array.dtype} has no content to tell results apart by.")
+      raise TypeError(
+        f"an array of dtype {array.dtype} has no content to tell results apart "
+        "by; give numbers or texts."
+      )
     digest.update(f"{array.dtype} {array.shape};".encode())
     digest.update(array.tobytes())
   return digest.hexdigest()[:32]
 
 
 def _write(path, result) -> None:
-  """All at once: another process never sees half of it."""
+  """Writes atomically: another process never sees half of a file."""
   with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
     try:
       np.savez(file, *map(np.asarray, result))
@@ -103,7 +109,7 @@ def _write(path, result) -> None:
 
 
 def _make_room(folder, latest) -> None:
-  """Remove what was not asked for longest."""
+  """Removes the least recently used results beyond the limit."""
   files = sorted(folder.glob("*.npz"), key=lambda p: p.stat().st_mtime)
   total = sum(p.stat().st_size for p in files)
   for path in files:

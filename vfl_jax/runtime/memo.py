@@ -1,7 +1,7 @@
-"""Results by the content of what they were computed from.
+"""Caches results in memory, by the content of their inputs.
 
-The controls of a study are the same for all defences at one cut: a process that
-has computed one knows it.
+The controls of a study are the same for all defences at one cut, so a process
+computes each once.
 """
 
 import collections
@@ -14,14 +14,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-_BYTES = 256 * 2**20  # of the results of a function
+_BYTES = 256 * 2**20  # largest size of the remembered results of a function
 
 
 def remembered(function: Callable) -> Callable:
-  """A pure function that knows its last results.
+  """Makes a pure function remember its latest results.
 
-  Arguments are pytrees of arrays and of whatever can be hashed; equal contents
-  give the result of the first time.
+  Arguments are pytrees of arrays and hashable values. Arguments with equal
+  contents give the remembered result.
 
   >>> calls = []
   >>> double = remembered(lambda x: calls.append(0) or 2 * x)
@@ -31,17 +31,17 @@ def remembered(function: Callable) -> Callable:
   results: collections.OrderedDict[Any, Any] = collections.OrderedDict()
 
   @functools.wraps(function)
-  def known(*args):
+  def memoised(*args):
     key = _content(args)
     if key in results:
       results.move_to_end(key)
       return results[key]
-    results[key] = found = function(*args)
+    results[key] = result = function(*args)
     while sum(map(_bytes, results.values())) > _BYTES:
       results.popitem(last=False)
-    return found
+    return result
 
-  return known
+  return memoised
 
 
 def _bytes(tree) -> int:
@@ -51,7 +51,7 @@ def _bytes(tree) -> int:
 def _content(args) -> tuple:
   """A key for arguments: arrays by a digest, everything else as it is."""
   leaves, structure = jax.tree.flatten(args)
-  found = []
+  items = []
   for leaf in leaves:
     if jnp.issubdtype(getattr(leaf, "dtype", bool), jax.dtypes.prng_key):
       leaf = jax.random.key_data(leaf)
@@ -62,5 +62,5 @@ def _content(args) -> tuple:
       else:
         content = hashlib.sha256(array.view(np.uint8)).digest()
       leaf = (str(array.dtype), np.shape(leaf), content)
-    found.append(leaf)
-  return structure, tuple(found)
+    items.append(leaf)
+  return structure, tuple(items)

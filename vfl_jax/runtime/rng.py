@@ -1,12 +1,13 @@
 """Named random streams from one root key; never a mutable generator.
 
-A stream is a pure function of (root, name, indices): a run that is resumed, or
-a piece that is called twice, draws the same numbers.
+A stream is a pure function of (root, name, indices): a resumed run, or a
+function that is called twice, draws the same numbers.
 
-Compiled programs draw with what is here: `jax.random` has the same generator,
-but on CPU compiles its rounds as loops over arrays, a second for each draw in a
-program, and uses half of what it computes. `fold_in`, `bits`, `split` and
-`permutation` give the very numbers of `jax.random`.
+Compiled programs draw with these functions. `jax.random` has the same
+generator, but on a CPU it compiles the rounds as loops over arrays, which takes
+a second for each draw in a program, and it uses half of the computed bits.
+`fold_in`, `bits`, `split` and `permutation` give the same numbers as
+`jax.random`.
 """
 
 import functools
@@ -19,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import special
 
-_IMPL = "threefry2x32"  # whatever the user's default is
+_IMPL = "threefry2x32"  # regardless of the user's default
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 
 
@@ -29,12 +30,17 @@ def root(seed: int) -> jax.Array:
 
 
 def from_data(words: jax.Array) -> jax.Array:
-  """The key of raw words, as `jax.random.key_data` gives them."""
+  """The key that consists of raw words, as from `jax.random.key_data`."""
   return jax.random.wrap_key_data(words, impl=_IMPL)
 
 
 def stream(key: jax.Array, name: str, *indices) -> jax.Array:
   """The key of a named stream, e.g. `stream(key, "shuffle", epoch)`.
+
+  Args:
+    key: random key.
+    name: name of the stream.
+    *indices: integers that select a part of the stream.
 
   >>> a = stream(root(0), "shuffle", 1)
   >>> bool(a == stream(root(0), "shuffle", 1))
@@ -49,8 +55,8 @@ def stream(key: jax.Array, name: str, *indices) -> jax.Array:
 
 
 def fold_in(key: jax.Array, number: int | jax.Array) -> jax.Array:
-  """As `jax.random.fold_in`."""
-  # an integer of Python is one of 31 bits to JAX
+  """Like `jax.random.fold_in`."""
+  # JAX would take a Python integer as a 32-bit signed one
   host = not isinstance(number, jax.Array)
   return _folded(key, np.uint32(number) if host else number)
 
@@ -63,61 +69,61 @@ def _folded(key, number):
 
 
 def generator(key: jax.Array) -> np.random.Generator:
-  """A numpy generator that is a pure function of the key, for host-side work.
+  """A numpy generator seeded by a key, for work on the host.
 
-  Drawing parameters on the host costs nothing to compile, where one threefry
-  program per tensor costs seconds.
+  Drawing parameters on the host needs no compilation, while one threefry
+  program per tensor takes seconds to compile.
   """
   words = np.asarray(jax.random.key_data(key), np.uint32)
   return np.random.Generator(np.random.Philox(np.random.SeedSequence(words)))
 
 
 def bits(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-  """As `jax.random.bits`: uint32."""
+  """Like `jax.random.bits`: uint32 of a shape."""
   first, second = words(key, shape)
   return first ^ second
 
 
 def split(key: jax.Array, count: int = 2) -> jax.Array:
-  """As `jax.random.split`: keys `[count]`."""
+  """Like `jax.random.split`: keys, `[count]`."""
   return from_data(jnp.stack(words(key, (count,)), -1))
 
 
 def permutation(key: jax.Array, count: int) -> jax.Array:
-  """As `jax.random.permutation`: the numbers below the count."""
+  """Like `jax.random.permutation`: the numbers below `count`, permuted."""
   order = jnp.arange(count)
-  # sorted again and again, until two equal words are no matter
+  # sorted in several rounds, so that ties of equal words do not matter
   for _ in range(math.ceil(3 * math.log(max(1, count)) / math.log(2**32 - 1))):
-    key, own = split(key)
-    order = lax.sort_key_val(bits(own, (count,)), order)[1]
+    key, round_key = split(key)
+    order = lax.sort_key_val(bits(round_key, (count,)), order)[1]
   return order
 
 
 def orders(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-  """A permutation of few places along the last axis for each of the others."""
+  """Permutations along the last axis, which must be short."""
   return jnp.argsort(bits(key, shape), axis=-1)
 
 
 def uniform(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-  """Of [0, 1), float32, multiples of 2^-24."""
+  """Uniform draws from [0, 1), float32, multiples of 2^-24."""
   return (bits(key, shape) >> 8).astype(jnp.float32) * jnp.float32(2.0**-24)
 
 
 def integers(
   key: jax.Array, shape: tuple[int, ...], below: int | jax.Array
 ) -> jax.Array:
-  """From 0 on, int32.
+  """Uniform integers from 0 to `below` - 1, int32.
 
-  None is preferred by more than `below` 2^-32 of its share.
+  The probability of each deviates by at most a share of `below` 2^-32.
   """
   below = jnp.asarray(below).astype(jnp.uint32)
   return (bits(key, shape) % below).astype(jnp.int32)
 
 
 def beta(key: jax.Array, alpha: float, shape: tuple[int, ...]) -> jax.Array:
-  """Draws of Beta(alpha, alpha), float32, as one of 4,096 of its quantiles.
+  """Draws from Beta(alpha, alpha), float32, rounded to 4,096 quantiles.
 
-  `jax.random.beta` is two loops of rejections.
+  `jax.random.beta` would run two rejection loops.
   """
   return jnp.asarray(_quantiles(alpha))[bits(key, shape) >> 20]
 
@@ -131,15 +137,15 @@ def _quantiles(alpha):
 def normal(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
   """Standard normal draws, float32, in one pass over memory.
 
-  The same for a key alone as for it among vmapped ones; other numbers than
+  A key gives the same numbers alone and under vmap. The numbers differ from
   those of `jax.random.normal`.
 
-  Source: Box and Muller 1958, of which the sine is left out.
+  Source: Box and Muller 1958, without the sine of each pair.
   """
   first, second = words(key, shape)
   turn = lax.bitcast_convert_type(second, jnp.int32).astype(jnp.float32)
-  # the cosine of a full circle is the sine of what is left of a quarter, whose
-  # series ends at 6e-8
+  # the cosine of a turn t is the sine of a quarter turn minus |t|; the series
+  # of that sine is exact to 6e-8
   x = 0.25 - jnp.abs(turn * 2.0**-32)
   square, series = x * x, jnp.zeros_like(x)
   for k in (11, 9, 7, 5, 3, 1):
@@ -149,7 +155,7 @@ def normal(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
 
 
 def laplace(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-  """Standard Laplace draws, float32, as `normal` draws its own."""
+  """Standard Laplace draws, float32, from the same words as `normal`."""
   first, second = words(key, shape)
   size = -jnp.log(_open(first))
   return jnp.where(second >> 31, size, -size)
@@ -158,9 +164,10 @@ def laplace(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
 def words(
   key: jax.Array, shape: tuple[int, ...]
 ) -> tuple[jax.Array, jax.Array]:
-  """Two independent uint32 for each place: Threefry-2x32 of a counter.
+  """Two independent uint32 per entry: Threefry-2x32 of a counter.
 
-  Twenty rounds, as in `jax.random`, whose bits are their exclusive or.
+  There are twenty rounds, as in `jax.random`, whose bits are the exclusive or
+  of the two.
 
   Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3".
   """
@@ -172,13 +179,13 @@ def words(
 
 @functools.partial(jax.jit, inline=True)
 def _threefry(key, first, second):
-  # twenty rounds are traced once and copied into each program: the programs are
-  # the same, and a draw in them takes a third of the time to trace
+  # the rounds are traced once and inlined into each program; the program is the
+  # same, and tracing a draw in it takes a third of the time
   data = jax.random.key_data(key)
   if data.shape != (2,):
     raise ValueError(
-      f"a key must be a single one of {_IMPL}, two words, and this one holds "
-      f"{data.shape}; take rng.root(seed)."
+      f"a key must be a single {_IMPL} key of two words, and this one has the "
+      f"shape {data.shape}; take rng.root(seed)."
     )
   a, b = data
   keys = (a, b, a ^ b ^ jnp.uint32(0x1BD11BDA))
@@ -194,5 +201,5 @@ def _threefry(key, first, second):
 
 
 def _open(word: jax.Array) -> jax.Array:
-  """A uint32 as a number above 0 and at most 1."""
+  """Maps a uint32 to a number above 0 and at most 1."""
   return (word.astype(jnp.float32) + 0.5) * 2.0**-32

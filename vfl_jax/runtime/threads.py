@@ -1,4 +1,4 @@
-"""Calls of one program on the cores of a CPU, side by side."""
+"""Runs calls of one program in parallel on the cores of a CPU."""
 
 from collections.abc import Callable, Sequence
 from concurrent import futures
@@ -14,20 +14,23 @@ def concurrently(
   items: Sequence[Any],
   most: int,
 ) -> list[Any]:
-  """What a jitted program gives for each item, some at a time on CPU.
+  """Calls a jitted program for each item, several at a time on a CPU.
 
-  What is called from one thread XLA's CPU backend runs in turn, and a small
-  program leaves all cores but one idle.
+  XLA's CPU backend runs the calls of one thread one by one, and a small program
+  leaves all cores but one idle.
 
   Args:
-    program: of `jax.jit`.
-    arguments: for an item, those of the program: of one shape, type and device
-      for all.
-    items: what there is to do.
-    most: at a time; never more than there are cores.
+    program: function from `jax.jit`.
+    arguments: function from an item to the program's arguments, which must have
+      the same shapes, dtypes and device for all items.
+    items: the items.
+    most: largest number of calls at a time; the number of cores limits it too.
+
+  Returns:
+    The results, one per item.
   """
 
-  def call(item):  # waited for, or the arguments of all would be held
+  def call(item):  # waits, so that only these arguments are in memory
     return jax.block_until_ready(program(*arguments(item)))
 
   workers = min(most, len(items), cores())
@@ -36,14 +39,14 @@ def concurrently(
     workers = 1
   if workers < 2:
     return [call(item) for item in items]
-  # compiled here, once, and under what `with` has set for this thread
+  # compiled once, here, where the `with` settings of this thread apply
   program = program.lower(*arguments(items[0])).compile()
   with futures.ThreadPoolExecutor(workers) as threads:
     return list(threads.map(call, items))
 
 
 def cores() -> int:
-  """Cores that this process may use."""
+  """Number of cores that this process may use."""
   if hasattr(os, "sched_getaffinity"):
     return len(os.sched_getaffinity(0))
   return os.cpu_count() or 1

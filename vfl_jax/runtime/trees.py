@@ -1,4 +1,4 @@
-"""Trees of arrays that share their leading axis: rows, vectors of them."""
+"""Trees of arrays that share their leading axis, the rows."""
 
 from typing import Any
 
@@ -9,20 +9,24 @@ import numpy as np
 
 
 def vectors(tree: Any, vocabulary: int = 0) -> Float[jax.Array, "rows width"]:
-  """What a layer puts out as one float vector per row, `[n, d]`.
+  """Turns the output of a layer into one float vector per row.
 
-  Float leaves are flattened; integer leaves (ids) are counted per row, a
-  column per id of the vocabulary.
+  Float leaves are flattened. Integer leaves (ids) are counted per row, with one
+  column per id.
+
+  Args:
+    tree: the output of a layer, or inputs.
+    vocabulary: number of ids; needed only for integer leaves.
   """
-  parts = []
+  columns = []
   for leaf in jax.tree.leaves(tree):
     if jnp.issubdtype(leaf.dtype, jnp.floating):
-      parts.append(leaf.reshape(leaf.shape[0], -1))
+      columns.append(leaf.reshape(leaf.shape[0], -1))
     elif leaf.shape[1]:
       rows = np.arange(leaf.shape[0])[:, None]
       counts = jnp.zeros((leaf.shape[0], vocabulary), jnp.float32)
-      parts.append(counts.at[rows, leaf].add(1.0))
-  return jnp.concatenate(parts, axis=1)
+      columns.append(counts.at[rows, leaf].add(1.0))
+  return jnp.concatenate(columns, axis=1)
 
 
 def pooled(tree: Any) -> Float[jax.Array, "rows channels"] | None:
@@ -34,7 +38,7 @@ def pooled(tree: Any) -> Float[jax.Array, "rows channels"] | None:
 
 
 def has_ids(tree: Any) -> bool:
-  """Whether inputs hold ids, which cannot be mixed or perturbed."""
+  """Whether a tree holds ids, which cannot be mixed or perturbed."""
   return any(
     not jnp.issubdtype(leaf.dtype, jnp.floating)
     for leaf in jax.tree.leaves(tree)
