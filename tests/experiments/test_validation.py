@@ -49,7 +49,7 @@ BAD = [
     "train.overrides of top: learning_rate is 'x', a str",
   ),
   ("train.overrides", ({"name": "top"},) * 2, "names 'top' twice"),
-  ("data.parties", 9, "8 columns to distribute; take 1 to 8"),
+  ("data.parties", 9, "8 columns to hand out; take 1 to 8"),
   ("data.name", "digitz", "did you mean 'digits'"),
   ("data.name", "file", "data.path is empty"),
   ("data.path", "nowhere.csv", "'nowhere.csv' is not a file"),
