@@ -132,10 +132,25 @@ def test_equal_values_with_different_labels_are_no_copies():
   generator = np.random.default_rng(0)
   t = np.stack([generator.integers(20, 60, N), generator.integers(0, 2, N)], 1)
   y = (generator.random(N) < np.where(t[:, 1], 0.9, 0.1)).astype(int)
-  groups = preparation.copies(t.astype(float), y)
+  groups = preparation.copies([t.astype(float)], y)
   assert len(np.unique(groups)) == N
   truth = np.log(2) + 0.9 * np.log(0.9) + 0.1 * np.log(0.1)
   assert read(t, y).nats[0] == pytest.approx(truth, abs=0.08)
+
+
+def test_a_layer_that_maps_rows_to_zero_has_no_copies():
+  """Dead ReLUs of one class: equal rows with equal labels are information."""
+  generator = np.random.default_rng(0)
+  y = generator.integers(0, 2, N)
+  x = generator.standard_normal((N, 4)) + 0.8 * y[:, None]
+  dead = generator.random(N) < 0.2
+  collapsed = np.where((dead & (y == 0))[:, None], 0, np.abs(x) + 1)
+  for layers in ([collapsed], [x, collapsed]):
+    assert len(np.unique(preparation.copies(layers, y))) == N
+  # copies of the input are copies in every layer
+  rows = np.repeat(np.arange(200), 5)
+  groups = preparation.copies([x[rows], collapsed[rows]], y[rows])
+  assert len(np.unique(groups)) == 200
 
 
 def test_copies_share_a_block_and_blocks_are_equal():

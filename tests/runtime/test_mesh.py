@@ -174,13 +174,14 @@ def test_two_hosts_train_to_the_numbers_of_one_also_when_killed(tmp_path):
 
 def test_hosts_that_are_not_there_are_refused(tmp_path):
   config = files.load(str(ROOT / "configs" / "default.py"), {})
-  config.mesh.hosts = 2
+  config.mesh.hosts, config.data.resplit = 2, False
   with pytest.raises(
     lifecycle.Refused, match=r"mesh\.hosts is 2 and the others"
   ):
     experiment.run(validate.validate(config), tmp_path)
   study = files.load(str(ROOT / "configs/paper/cut_sweep.py"), {})
   study.bases.digits.mesh.hosts = 2
+  study.bases.digits.data.resplit = False
   with pytest.raises(ValueError, match="a study runs on one host"):
     validate.validate(study)
 

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from vfl_jax import models
 from vfl_jax.attacks import base
 from vfl_jax.evaluation import cases
 from vfl_jax.evaluation import controls
@@ -34,22 +35,27 @@ _SOURCES = sorted(
     "attacks/semi_supervised.py",
     "evaluation/alone.py",
     "evaluation/controls.py",
-    "runtime/rng.py",
+    "evaluation/trials.py",
+    "federation/split.py",
+    "runtime/*.py",
   )
   for path in _PACKAGE.glob(pattern)
 )
 
 
 class Scratch(NamedTuple):
-  """A learner that trains a party's whole bottom model from scratch.
+  """A learner that trains the whole architecture of a party from scratch.
 
   Attributes:
-    attack: attack that trains a given bottom model with few labels.
-    model: the architecture and its options as text, which identify it.
+    attack: trains a bottom that it is given, with few labels.
+    model: the architecture, as it is without any defence.
+    content: its name, options and precision as text, by which scores are kept
+      on disk; empty where that does not tell models apart.
   """
 
   attack: base.Attack
-  model: str
+  model: models.Model
+  content: str
 
 
 class Scores(NamedTuple):
@@ -94,7 +100,7 @@ def pool(
 
 def _from_scratch(case, members, view, scratch) -> Scores:
   """Scores of the bottom at the reference cut, trained from random weights."""
-  f, model = case.f, case.f.net.model
+  f, model = case.f, scratch.model
   net = split.at(model, model.reference_cut, f.net.parties)
 
   def compute():
@@ -117,10 +123,12 @@ def _from_scratch(case, members, view, scratch) -> Scores:
     case.aux_labels,
     jax.random.key_data(f.keys),
     cases.named(members),
-    scratch.model,
+    scratch.content,
     scratch.attack.budget,
     jax.default_backend(),
   ]
+  if not scratch.content:
+    return compute()
   return kept.kept(Scores, compute, content, _SOURCES)
 
 

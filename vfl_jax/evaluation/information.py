@@ -104,7 +104,7 @@ def _copies(f, inputs, labels):
     np.asarray(trees.vectors(x, height))
     for x, height in zip(inputs, f.dataset.vocabulary, strict=True)
   ]
-  return preparation.copies(np.concatenate(vectors, axis=1), labels)
+  return preparation.copies(vectors, labels)
 
 
 def _input_information(config, f, inputs):

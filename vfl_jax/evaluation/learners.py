@@ -25,6 +25,7 @@ COMPONENTS = 50  # principal components, for linear learners of wider rows
 ROWS = 20000  # largest number of rows in the graph of label spreading
 TRAINED = 5000  # largest number of rows that self-training uses
 _SPREADS = (0.2, 0.9)  # share of a row's label that its neighbours decide
+_AT_ONCE = 2**26  # scores held at a time, before they are rounded
 _BLOCK = 2000  # rows predicted at a time
 
 
@@ -65,15 +66,7 @@ def of(
   aux_labels: Integer[np.ndarray, "draws labelled"],
   classes: int,
 ) -> Scores:
-  """Scores of `pool`, computed once for all processes that need the same.
-
-  Args:
-    train: vectors of the training rows.
-    test: vectors of the test rows.
-    aux_rows: labelled training rows of each draw, grouped by class.
-    aux_labels: labels of those rows.
-    classes: number of classes.
-  """
+  """Scores of `pool`, computed once for all processes that need the same."""
   draws = [Labels(*d) for d in zip(aux_rows, aux_labels, strict=True)]
   return kept.kept(
     Scores,
@@ -96,9 +89,14 @@ def joined(
   """
   return scores._replace(
     names=np.append(scores.names, name),
-    train=np.concatenate([scores.train, train[:, None]], axis=1),
-    test=np.concatenate([scores.test, test[:, None]], axis=1),
+    train=_with(scores.train, train),
+    test=_with(scores.test, test),
   )
+
+
+def _with(scores, more):
+  more = _in_order(np.asarray(more), scores.dtype)
+  return np.concatenate([scores, more[:, None]], axis=1)
 
 
 def pool(
@@ -138,8 +136,13 @@ def pool(
       tasks = [*draws, *halves] if name != "self-training" else draws
       with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # e.g. no convergence on few labels
-        whole = learner(prepared, labelled, tasks, classes)
-      answers.append(whole[: len(draws)].astype(kind))
+        whole = np.concatenate(
+          [
+            _in_order(learner(prepared, labelled, part, classes), kind)
+            for part in _parts(tasks, rows.shape[0] * classes)
+          ]
+        )
+      answers.append(whole[: len(draws)])
       right.append(_right(whole[len(draws) :], folds))
   finished = np.stack(answers, axis=1)
   return Scores(
@@ -148,6 +151,17 @@ def pool(
     finished[:, :, len(train) :],
     np.argmax(right, axis=0),
   )
+
+
+def _parts(tasks, numbers):
+  """Tasks, as many at a time as make `_AT_ONCE` numbers of scores."""
+  size = max(1, _AT_ONCE // numbers)
+  return [tasks[i : i + size] for i in range(0, len(tasks), size)]
+
+
+def _in_order(scores, kind):
+  """Scores below the best of their row, where rounding hurts least."""
+  return (scores - scores.max(-1, keepdims=True)).astype(kind)
 
 
 def _seen(count: int, labelled: np.ndarray, most: int) -> np.ndarray:
@@ -159,7 +173,9 @@ def _seen(count: int, labelled: np.ndarray, most: int) -> np.ndarray:
     return np.arange(count)
   others = np.setdiff1d(np.arange(count), labelled)
   drawn = np.random.default_rng(0).permutation(others)
-  return np.sort(np.concatenate([labelled, drawn[: most - len(labelled)]]))
+  return np.sort(
+    np.concatenate([labelled, drawn[: max(0, most - len(labelled))]])
+  )
 
 
 # --- preparations: distances between rows depend on the units ----------------

@@ -111,7 +111,10 @@ def table(
           for name in sorted(names)
         ]
       for name in sorted(names):
-        value, index = best(name, scores, counted, truth)
+        # an attack's choices are its own, a pool is that of all attacks
+        whose = a.what, a.party, a.trial, where
+        whose += () if len(a.names) else (a.attack,)
+        value, index = best(name, scores, counted, truth, whose)
         rows.append(
           {
             **_row(a, where, draws),
@@ -132,10 +135,10 @@ def _remembering():
   """
   values: dict[Any, tuple[float, int]] = {}
 
-  def best(metric, scores, counted, truth):
+  def best(metric, scores, counted, truth, whose):
     if scores.ndim == 2:
       return evaluation_metrics.best(metric, scores[counted], truth)
-    key = metric, id(scores), counted.tobytes()
+    key = metric, whose, counted.tobytes()
     if key not in values:
       chosen = scores[:, counted]
       values[key] = evaluation_metrics.best(metric, chosen, truth)

@@ -40,17 +40,21 @@ def scores(
   """
   from sklearn import neighbors
 
+  # equal rows are one: they would be each other's only neighbours
+  distinct, same = np.unique(rows[seen], axis=0, return_inverse=True)
+  same = same.reshape(-1)
   place = np.full(len(rows), -1)
-  place[seen] = np.arange(len(seen))
-  start = np.zeros((len(seen), len(draws), classes), np.float32)
+  place[seen] = same
+  start = np.zeros((len(distinct), len(draws), classes), np.float32)
   for k, draw in enumerate(draws):
-    start[place[draw.rows], k, draw.labels] = 1
-  step = normalised(graph(rows[seen]))
-  start = start.reshape(len(seen), -1)
+    np.add.at(start, (place[draw.rows], k, draw.labels), 1)
+  start = start.reshape(len(distinct), -1)
   reached = start
-  for _ in range(_ITERATIONS):
-    reached = share * (step @ reached) + (1 - share) * start
-  reached = reached.reshape(len(seen), len(draws), classes)
+  if len(distinct) > 1:
+    step = normalised(graph(distinct))
+    for _ in range(_ITERATIONS):
+      reached = share * (step @ reached) + (1 - share) * start
+  reached = reached.reshape(len(distinct), len(draws), classes)[same]
   total = reached.sum(-1, keepdims=True)
   shares = np.where(total > 0, reached / np.maximum(total, 1e-30), 1 / classes)
   out = np.empty((len(draws), len(rows), classes), np.float32)

@@ -5,6 +5,7 @@ import pathlib
 from typing import Any, NamedTuple
 
 from vfl_jax import attacks as label_attacks
+from vfl_jax import models
 from vfl_jax.attacks import base
 from vfl_jax.attacks import completion
 from vfl_jax.attacks import selection
@@ -205,7 +206,7 @@ def _leakage(bench) -> Tables:
     steps=max(options.attack_steps, options.ceiling_steps),
     metric=options.metric,
     label_prior=options.label_prior,
-    scratch=_scratch(config, chosen.rules),
+    scratch=_scratch(bench, chosen.rules),
     coalitions=coalitions,
     victims=victims,
     advance=progress.advance,
@@ -224,18 +225,30 @@ def _leakage(bench) -> Tables:
   return {"active": victims.rows, **measured} if victims.rows else measured
 
 
-def _scratch(config, rules) -> alone.Scratch | None:
+def _scratch(bench, rules) -> alone.Scratch | None:
   """The control of completion that trains its own bottom from scratch."""
   if not {"passive_completion", "active_completion"} & set(rules.values()):
     return None
+  config, dataset = bench.config, bench.federation.dataset
   attack = label_attacks.build(
     "passive_completion",
     budget=config.evaluate.attack_steps,
     variants=(("finetuned", 1, 1.0),),
     shift=completion.SHIFT,
   )
-  model = {k: v for k, v in config.model.items() if k != "cut"}
-  return alone.Scratch(attack, identity.as_json(model))
+  options = {k: v for k, v in config.model.items() if k not in ("name", "cut")}
+  model = models.build(
+    config.model.name,
+    dataset.num_classes,
+    vocabulary=dataset.vocabulary,
+    **options,
+  )
+  content = ""
+  if ":" not in config.model.name:  # else it is code of the user's
+    content = identity.as_json(
+      [config.model.name, options, dataset.num_classes, config.precision]
+    )
+  return alone.Scratch(attack, model, content)
 
 
 def _silent(attacks, adversaries, rows):

@@ -53,21 +53,22 @@ def work(config: Any, workdir: pathlib.Path, progress: Any) -> None:
     if not status.finished(folder)
   ]
   progress.phase("seeds", config.seeds, config.seeds - len(left))
-  failed: dict[str, str] = {}
+  failed: dict[int, str] = {}
 
   def done(task: pool.Task, reason: str) -> None:
     if reason:
-      failed[task.folder.name] = reason
+      failed[int(task.folder.name)] = reason
     progress.advance(f"seed {task.folder.name}")
 
   workers = min(pool.room(), len(left))
   pool.run(left, workers if workers > 1 else 0, done)
   if failed:
-    seed, reason = min(failed.items())
-    kind = lifecycle.Stopped
-    if reason.startswith(f"{lifecycle.Diverged.__name__}: "):
-      kind = lifecycle.Diverged
-    raise kind(f"seed {seed} of {config.seeds}: {reason.partition(': ')[2]}")
+    mark = f"{lifecycle.Diverged.__name__}: "
+    diverged = [k for k in sorted(failed) if failed[k].startswith(mark)]
+    kind = lifecycle.Diverged if diverged else lifecycle.Stopped
+    seed = (diverged or sorted(failed))[0]
+    reason = failed[seed].removeprefix(mark)
+    raise kind(f"seed {seed} of {config.seeds}: {reason}")
   _join(workdir, folders)
 
 

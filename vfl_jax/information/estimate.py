@@ -147,10 +147,7 @@ def _arranged(key, layers, targets, once):
   """
   if any(isinstance(layer, projection.Prepared) for layer in layers):
     return layers, targets
-  groups = max(
-    (preparation.copies(layer, targets) for layer in layers),
-    key=lambda g: len(np.unique(g)) if len(np.unique(g)) < len(g) else 0,
-  )
+  groups = preparation.copies(layers, targets)
   if once:  # all rows are seen at once: a copy would be its own neighbour
     _, first = np.unique(groups, return_index=True)
     layers, targets = [layer[first] for layer in layers], targets[first]

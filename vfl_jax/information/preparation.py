@@ -7,6 +7,7 @@ knows no outliers and no heavy tails. Constant columns, and columns that repeat
 another one, are dropped.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from jaxtyping import Float
@@ -17,6 +18,7 @@ from scipy import special
 CLIP = 5.0  # deviations; what lies beyond is seen by its rank alone
 _BLOCK = 512  # columns scaled at a time
 _CONTINUOUS = 30  # values of a column from which equal rows are copies
+_LARGEST = 50  # a group of copies has at most this fraction of the rows
 _CONSISTENT = 0.95  # share of equal rows with equal targets
 
 
@@ -85,40 +87,48 @@ def clipped(
   return np.clip(columns, -CLIP, CLIP)
 
 
-def copies(rows: Shaped[np.ndarray, "n columns"], targets: Any) -> np.ndarray:
+def copies(
+  layers: Sequence[Shaped[np.ndarray, "n _"]], targets: Any
+) -> np.ndarray:
   """Which rows are copies of each other, as a number per group, `[n]`.
 
-  Rows are copies if they agree in all of at least two columns, some of which
-  is continuous, and in their target. Where equal rows often differ in their
-  target they are repeated values and no copies: then every row is alone.
+  Rows are copies if they agree in all columns of all layers, of which at least
+  two, and one of them continuous, and in their target. Where equal rows often
+  differ in their target they are repeated values and no copies: then every row
+  is alone. So it is in groups of more than a fiftieth of the rows, such as
+  those that a layer of ReLUs maps to zero.
 
   Args:
-    rows: features, or targets and features.
+    layers: features of the same rows.
     targets: labels `[n]` or values `[n, m]`.
   """
-  n = len(rows)
+  n = len(layers[0])
   alone = np.arange(n)
-  if rows.shape[1] < 2:
+  if sum(layer.shape[1] for layer in layers) < 2:
     return alone
-  rows = np.ascontiguousarray(rows)
-  raw = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1])))
-  _, groups, counts = np.unique(
-    raw.ravel(), return_inverse=True, return_counts=True
-  )
-  groups = groups.reshape(-1)
+  groups = _numbered(np.stack([_numbered(layer) for layer in layers], axis=1))
+  counts = np.bincount(groups)
   if len(counts) == n:
     return alone
-  widest = max(len(np.unique(column)) for column in rows.T[:_BLOCK])
+  widest = max(
+    len(np.unique(column)) for layer in layers for column in layer.T[:_BLOCK]
+  )
   if widest < _CONTINUOUS:
     return alone
-  values = np.asarray(targets).reshape(n, -1)
-  _, kinds = np.unique(values, axis=0, return_inverse=True)
-  pairs = np.unique(np.stack([groups, kinds.reshape(-1)]), axis=1)
+  kinds = _numbered(np.asarray(targets).reshape(n, -1))
+  pairs = np.unique(np.stack([groups, kinds]), axis=1)
   different = np.bincount(pairs[0], minlength=len(counts))
-  repeated = counts > 1
-  if (different[repeated] == 1).mean() < _CONSISTENT:
+  repeated = (counts > 1) & (counts <= max(2, n // _LARGEST))
+  if not repeated.any() or (different[repeated] == 1).mean() < _CONSISTENT:
     return alone
-  return groups
+  return np.where(repeated[groups], groups, n + alone)
+
+
+def _numbered(rows):
+  """Equal rows get equal numbers, from 0 on."""
+  rows = np.ascontiguousarray(rows)
+  raw = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1])))
+  return np.unique(raw.ravel(), return_inverse=True)[1].reshape(-1)
 
 
 def order(

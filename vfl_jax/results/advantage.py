@@ -24,9 +24,15 @@ def gains(group: Any) -> tuple[Any, str, Any]:
     gain: attack minus that control, by seed; auxiliary draws are averaged.
   """
   table = group.pivot(index=["seed", "draw"], columns="what", values="value")
-  strongest = table[[c for c in CONTROLS if c in table]].mean().idxmax()
+  # a control that failed in most trials is none; all that is compared is
+  # compared in the same trials
+  controls = [
+    c for c in CONTROLS if c in table and table[c].isna().mean() <= 0.5
+  ]
+  table = table.dropna(subset=["attack", *controls])
+  strongest = table[controls].mean().idxmax()
   gain = table["attack"] - table[strongest]
-  return table, strongest, gain.dropna().groupby("seed").mean()
+  return table, strongest, gain.groupby("seed").mean()
 
 
 def advantage(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -45,7 +51,8 @@ def advantage(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     primary, attack_score, control, control_score, ceiling_score (NaN where
     there is none), advantage, low, high (95 %, of this row alone), risk,
     risk_low, risk_high (see `risk`), seeds, draws, n, lost (number of trials in
-    which the attack gave no answer; no other number includes them).
+    which the attack or a control gave no answer; no other number includes
+    them).
   """
 
   if not rows:
@@ -56,7 +63,11 @@ def advantage(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
   trials = len(frame.drop_duplicates(["seed", "draw"]))
   groups = frame.groupby(["attack", "party", "rows", "metric"], sort=False)
   for (attack, party, where, metric), group in groups:
+    if "attack" not in set(group["what"]):
+      continue
     table, strongest, seeds = gains(group)
+    if table.empty:
+      continue
     mean, low, high = intervals.interval(seeds.tolist())
     share, share_low, share_high = risk(table, strongest)
     results.append(
@@ -91,8 +102,8 @@ def advantage(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def risk(table: pd.DataFrame, control: str) -> tuple[float, float, float]:
   """The share of what the control leaves open that the attack gains.
 
-  (attack - control) / (1 - control) by seed, with a 95 % interval over seeds;
-  all three are cut to [0, 1].
+  (attack - control) / (1 - control), a ratio of means over seeds. Its interval
+  is that of the deviations from it (95 %); all three are cut to [0, 1].
 
   Args:
     table: scores, with rows (seed, draw) and a column per "what".
@@ -100,12 +111,14 @@ def risk(table: pd.DataFrame, control: str) -> tuple[float, float, float]:
 
   Source: the privacy risk of Anonymeter, Giomi et al. 2023, section 3.
   """
-  means = table[["attack", control]].dropna().groupby("seed").mean()
-  left = 1 - means[control]
-  shares = ((means["attack"] - means[control]) / left.where(left > 0)).fillna(0)
-  mean, low, high = intervals.interval(shares.tolist())
+  means = table[["attack", control]].groupby("seed").mean()
+  gain, left = means["attack"] - means[control], 1 - means[control]
+  if not left.mean() > 0:
+    return 0.0, 0.0, 0.0
+  share = gain.mean() / left.mean()
+  half = intervals.half_width(gain - share * left) / left.mean()
   cut = lambda value: min(max(value, 0.0), 1.0) if value == value else value
-  return cut(mean), cut(low), cut(high)
+  return cut(share), cut(share - half), cut(share + half)
 
 
 def at_once(leakage: pd.DataFrame) -> list[dict[str, Any]]:

@@ -17,8 +17,8 @@ import zipfile
 import filelock
 import numpy as np
 
-_MOST = 2 << 30  # largest number of bytes of all results on disk
-_PACKAGES = ("numpy", "scipy", "scikit-learn", "jax")
+_MOST = 8 << 30  # largest number of bytes of all results on disk
+_PACKAGES = ("numpy", "scipy", "scikit-learn", "jax", "flax", "optax")
 
 Result = TypeVar("Result")
 
