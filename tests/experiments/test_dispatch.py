@@ -123,6 +123,8 @@ with progress.Progress(Board()) as progress:
     "configs/audit.py:step",
   ],
 )
-def test_every_kind_says_what_it_would_do(spec, capsys):
+def test_every_kind_says_what_it_would_do(spec, capsys, request, monkeypatch):
+  if "paper" in spec:
+    monkeypatch.setenv("TFDS_DATA_DIR", request.getfixturevalue("tfds_dir"))
   dispatch.dry_run(validate.validate(vfl_jax.load_config(spec)))
   assert capsys.readouterr().out.strip()

@@ -335,10 +335,10 @@ def test_seeds_are_paired_by_their_numbers():
 
 def test_of_two_that_leak_nothing_neither_is_better():
   base = measured((0.5, 0.9), (-0.1, -0.11))
-  moved = measured((0.5, 0.9), (-0.5, -0.51))
+  moved = measured((0.5, 0.9), (-0.5, -0.501))
   assert verdicts.verdict(moved, base)["verdict"] == "not told apart"
   assert verdicts.verdict(base, moved)["verdict"] == "not told apart"
-  leaks = measured((0.5, 0.9), (0.1, 0.11))
+  leaks = measured((0.5, 0.9), (0.1, 0.101))
   assert verdicts.verdict(moved, leaks)["verdict"] == "dominates"
 
 

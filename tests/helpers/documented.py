@@ -83,14 +83,29 @@ def defenses_alone(name: str = "defenses") -> list[str]:
   ]
 
 
+@functools.cache
+def lucky(name: str) -> dict[tuple[str, str, int], int]:
+  """Wins that chance alone would allow, by question, data and stages."""
+  cells, steps = defended(name)
+  return {
+    (question, data, int(stages)): count
+    for stages, asked in steps.groupby("advance")
+    for (question, data), count in verdicts.by_chance(cells, asked).items()
+  }
+
+
 def defenses_counts(name: str = "defenses") -> list[str]:
   _, steps = defended(name)
+  luck = lucky(name)
   return [
     line(
       row["question"],
       words(row["data"]),
       str(row["advance"]),
       *(str(row[v]) for v in tradeoff.VERDICTS),
+      str(
+        luck[row["question"].split(" of a ")[0], row["data"], row["advance"]]
+      ),
     )
     for row in tradeoff.counts(steps).to_dict("records")
   ]
@@ -315,7 +330,7 @@ STUDIES = {
 
 
 def _wins(question: str) -> str:
-  """By data and model: in how many the cut is better, and by what leaks."""
+  """By data and model: in how many the cut is better, and by chance."""
   said = []
   for study, models in STUDIES.items():
     _, steps = defended(study)
@@ -324,8 +339,8 @@ def _wins(question: str) -> str:
       part = asked[asked["data"] == data]
       better = part[part["verdict"] == "dominates"]
       said.append(
-        f"{words(data)} {model} {len(better)} of {len(part)}"
-        f" ({(better['leakage_high'] < 0).sum()})"
+        f"{words(data)} {model} {len(better)} of {len(part)} "
+        f"({lucky(study)[question, data, 3]})"
       )
   return ", ".join(said)
 
@@ -336,7 +351,7 @@ def _helps() -> str:
     "It is better than other defences, and helps them",
     "three stages, better in one and not worse in the other of main task "
     f"(by {margins['utility']}) and leakage (by {margins['leakage']}), in "
-    "parentheses how many by leaking less, the others are more accurate: "
+    "parentheses how many chance would allow if all were equal: "
     f"instead of a defence {_wins('instead')}; on top of one "
     f"{_wins('on top')}",
     "the others are not told apart, or trade one for the other; on top of "

@@ -282,8 +282,8 @@ def sharpened(
 ) -> Float[jax.Array, "rows classes"]:
   """Probabilities p ** (1 / temperature), scaled to sum to one.
 
-  >>> logits = jnp.log(jnp.array([0.75, 0.25]))
-  >>> bool(abs(sharpened(logits, 0.5)[0] - 0.9) < 1e-6)  # 9 to 1
+  >>> logits = jnp.log(jnp.array([[0.75, 0.25]]))
+  >>> bool(abs(sharpened(logits, 0.5)[0, 0] - 0.9) < 1e-6)  # 9 to 1
   True
   """
   return jax.nn.softmax(logits / temperature)

@@ -37,7 +37,7 @@ def complete(
   progress: Any,
   work: Callable[[Any, pathlib.Path, Any], None],
   stale: Callable[[pathlib.Path], bool] = lambda workdir: False,
-  page: Callable[[pathlib.Path], pathlib.Path] = pages.write,
+  page: Callable[[pathlib.Path], pathlib.Path] | None = None,
 ) -> pathlib.Path:
   """Do the work of a config and write its report, unless both are done.
 
@@ -48,7 +48,8 @@ def complete(
     work: `work(config, workdir, progress)`, which writes tables and does not
       repeat what they already hold.
     stale: `stale(workdir)`, whether a finished run is to be redone.
-    page: `page(workdir)`, which writes the report and returns its path.
+    page: `page(workdir)`, which writes the report and returns its path; by
+      default `pages.write`.
 
   Returns:
     The path of the report. Hosts other than the first return the path at which
@@ -110,7 +111,7 @@ def _complete(config, workdir, progress, work, page):
       devices=str(jax.devices()[0].device_kind),
       cores=os.cpu_count(),
     )
-    path = page(workdir)
+    path = (page or pages.write)(workdir)
     status.set_status(workdir, "done")
     progress.finish()
     return path

@@ -130,15 +130,17 @@ def by_chance(
     comparisons with the cut advanced the farthest.
   """
   values = {}
-  for _, row in cells.iterrows():
-    both = pd.concat([row["utilities"], row["leakages"]], axis=1)
-    values[tuple(row[k] for k in CELL)] = both.to_numpy().T
-  usual = max((v.shape[1] for v in values.values()), default=0)
-  values = {
-    key: v
-    for key, v in values.items()
-    if v.shape[1] == usual and not pd.isna(v).any()
-  }
+  for _, rows in cells.groupby("data"):
+    seen = {}
+    for _, row in rows.iterrows():
+      both = pd.concat([row["utilities"], row["leakages"]], axis=1)
+      seen[tuple(row[k] for k in CELL)] = both.to_numpy().T
+    usual = max(v.shape[1] for v in seen.values())
+    values |= {
+      key: v
+      for key, v in seen.items()
+      if v.shape[1] == usual > 1 and not pd.isna(v).any()
+    }
   expected = {}
   for (question, data), asked in steps.groupby(["question", "data"]):
     pairs = []
@@ -153,7 +155,7 @@ def by_chance(
       )
     pairs = [p for p in pairs if p[0] in values and p[1] in values]
     keys = {key for pair in pairs for key in pair}
-    if usual > 1 and pairs:
+    if pairs:
       expected[question, data] = chance.most(
         pairs,
         {key: values[key] for key in sorted(keys, key=str)},
