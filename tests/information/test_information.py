@@ -519,7 +519,7 @@ def test_many_rows_are_projected_as_few_are(monkeypatch):
     )
     assert found.kept_width[0] == 8
     assert found.kept_variance[0] == layer.kept_variance < 1
-    assert any("of the variance is not seen" in w for w in found.warnings[0])
+    assert any("variance not seen" in w for w in found.warnings[0])
 
 
 def test_the_loss_by_projection_is_measured():
@@ -604,9 +604,9 @@ def test_caveats_name_what_is_wrong():
   assert "above H(Y)" in some(nats=9.2)[0]
   assert "saturated at H(Y)" in some(nats=9.05)
   assert "below zero: -0.30" in some(nats=-0.3)[0]
-  assert some(floor=-0.2) == ("its floor is -0.20, which should be 0",)
-  assert some(clipped=0.03) == ("3% of cells lie far outside",)
-  assert some(kept_variance=0.6) == ("40.0% of the variance is not seen",)
+  assert some(floor=-0.2) == ("floor away from zero: -0.20",)
+  assert some(clipped=0.03) == ("cells far outside: 3%",)
+  assert some(kept_variance=0.6) == ("variance not seen: 40.0%",)
 
 
 def test_what_own_rows_read_and_the_warning_that_comes_of_it():

@@ -71,7 +71,7 @@ def test_heavy_tails_hide_nothing(name):
   truth = np.log(2) + np.log(own / sum(density)).mean()
   found = read(t, y, name)
   assert found.nats[0] == pytest.approx(truth, abs=0.06)
-  assert any("of cells lie far outside" in w for w in found.warnings[0])
+  assert any("cells far outside" in w for w in found.warnings[0])
 
 
 @hypothesis.settings(max_examples=40, deadline=None)
@@ -236,4 +236,4 @@ def test_a_label_in_one_of_many_quiet_columns_is_missed_with_a_word():
   t = generator.standard_normal((N, 512))
   t[:, 7] = 0.1 * (0.2 * t[:, 7] + y)
   found = read(t, y)
-  assert any("of the variance is not seen" in w for w in found.warnings[0])
+  assert any("variance not seen" in w for w in found.warnings[0])

@@ -29,15 +29,15 @@ def of(estimate: base.MIEstimate, reasons) -> tuple[tuple[str, ...], ...]:
   - "above H(Y)" or "below zero", by more than the interval: not possible.
   - "saturated": within its interval, or `NEAR`, of H(Y) or the estimator's cap.
   - "not told from its floor": the interval reaches the permuted labels'.
-  - "its floor is": the estimator reads something into permuted labels.
+  - "floor away from zero": the estimator reads something into permuted labels.
   - "above log n": no Donsker-Varadhan bound from n samples can be trusted
     above log n, and no distribution-free lower bound above a multiple of it
     (McAllester and Stratos 2020).
   - "n too small": a critic fitted to the end reads more on its own rows than
     the one that was stopped does on others. What the estimate lacks of the
     truth is not known: what no critic of the family can see is missing too.
-  - "of cells lie far outside": their value is clipped, and seen by rank alone.
-  - "of the variance is not seen": principal components dropped it; a label in
+  - "cells far outside": their value is clipped, and seen by rank alone.
+  - "variance not seen": principal components dropped it; a label in
     a quiet direction is missed entirely.
 
   Args:
@@ -82,7 +82,7 @@ def _of_floor(estimate, layer):
   if estimate.nats[layer] - estimate.interval[layer] <= floor + interval:
     yield "not told from its floor"
   if abs(floor) > interval + FLOOR:
-    yield f"its floor is {floor:+.2f}, which should be 0"
+    yield f"floor away from zero: {floor:+.2f}"
 
 
 def _of_samples(estimate, layer):
@@ -93,7 +93,7 @@ def _of_samples(estimate, layer):
       "is missing here is not known"
     )
   if estimate.clipped[layer] > CLIPPED:
-    yield f"{estimate.clipped[layer]:.0%} of cells lie far outside"
+    yield f"cells far outside: {estimate.clipped[layer]:.0%}"
   if estimate.kept_variance[layer] < SEEN:
     lost = 1 - estimate.kept_variance[layer]
-    yield f"{lost:.1%} of the variance is not seen"
+    yield f"variance not seen: {lost:.1%}"
