@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 
 from tests.helpers import tiny
+from vfl_jax.experiments import dispatch
 from vfl_jax.experiments import experiment
+from vfl_jax.experiments import lifecycle
 from vfl_jax.experiments import measurements
 from vfl_jax.experiments import resplit
 from vfl_jax.experiments.validation import validate
@@ -112,3 +114,8 @@ def test_a_seed_that_was_lost_is_measured_again_alone(
 def test_a_mesh_over_seeds_is_refused():
   with pytest.raises(ValueError, match="data.resplit trains the seeds one by"):
     config(mesh={"data": 1, "seed": 3, "hosts": 1})
+
+
+def test_curves_of_many_trainings_are_refused_with_the_way_to_them(tmp_path):
+  with pytest.raises(lifecycle.Refused, match=r"results\.tensorboard .*/seeds"):
+    dispatch.board(config(), str(tmp_path), True)

@@ -91,6 +91,12 @@ def board(config: Any, workdir: str, wanted: bool) -> tensorboard.Board | None:
       f"kind is {config.kind!r}; when it is done, run "
       f"python -m vfl_jax.results.tensorboard {workdir}/runs/*."
     )
+  if config.data.resplit:
+    raise lifecycle.Refused(
+      "--tensorboard shows one training, and with data.resplit each seed has "
+      "its own; afterwards take python -m vfl_jax.results.tensorboard "
+      f"{workdir}/seeds/*, or give --config.data.resplit=False."
+    )
   try:
     return tensorboard.Board(workdir)
   except ValueError as error:
