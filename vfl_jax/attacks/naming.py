@@ -58,7 +58,7 @@ def calibrated(
   from scipy import optimize
 
   levelled = np.full(scores.shape, np.nan)
-  answered = np.isfinite(scores).all(1)
+  answered = np.asarray(np.isfinite(scores).all(1))
   classes = scores.shape[1]
   if not answered.any():
     return levelled

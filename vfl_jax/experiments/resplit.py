@@ -28,7 +28,7 @@ def seeds(config: Any) -> list[Any]:
   """The experiment of each seed, with a data split of its own."""
   parts = []
   for k in range(config.seeds):
-    part = ml_collections.ConfigDict(config.to_dict())
+    part: Any = ml_collections.ConfigDict(config.to_dict())
     part.seed, part.seeds, part.data.resplit = config.seed + k, 1, False
     parts.append(part)
   return parts

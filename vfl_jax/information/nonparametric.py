@@ -241,9 +241,9 @@ def _counted(joint, parts, near):
 def _distances(t, fast):
   """Rows, some at a time, with their distances to all; not to themselves."""
   from scipy.spatial import distance
-  from sklearn import metrics
+  from sklearn.metrics import pairwise
 
-  measure = metrics.pairwise.euclidean_distances if fast else distance.cdist
+  measure = pairwise.euclidean_distances if fast else distance.cdist
   for rows in _chunks(len(t)):
     gaps = measure(t[rows], t)
     gaps[np.arange(len(rows)), rows] = np.inf
