@@ -124,8 +124,8 @@ def risk(table: pd.DataFrame, control: str) -> tuple[float, float, float]:
 def at_once(leakage: pd.DataFrame) -> list[dict[str, Any]]:
   """Rows of the table whose intervals hold all at once (95 %, Bonferroni).
 
-  A reader looks for the rows that leak: of twenty intervals that hold alone,
-  one in three tables without any leak has such a row.
+  A reader looks for the rows that leak. Where none does, two in five tables of
+  twenty independent rows have one whose own interval lies above zero.
 
   Args:
     leakage: the table; rows of other than primary metrics and of oracles stay
