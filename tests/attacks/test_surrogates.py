@@ -399,7 +399,7 @@ def test_a_coalition_sees_the_union_and_exposure_is_reported(tmp_path):
     np.testing.assert_array_equal(h[i], own)
   table = tables.read(tmp_path, "attacks")
   assert set(table["party"].astype(str)) == {"0", "1", "2", "0+2"}
-  assert set(table["attack"]) == set(some)
+  assert set(table["attack"]) == {*some, "direction with features"}
   exposed = tables.read(tmp_path, "exposure")
   assert set(exposed["metric"]) >= {"unexplained", "mse", "psnr"}
   html = (tmp_path / "report.html").read_text("utf-8")

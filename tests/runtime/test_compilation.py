@@ -20,6 +20,8 @@ pytestmark = pytest.mark.usefixtures("without_figures")
 def kept(tmp_path, monkeypatch):
   """A cache of this test's own that keeps every program, however small."""
   monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path / "cache"))
+  # a control that is found on disk would compile nothing
+  monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "controls"))
   before = jax.config.jax_compilation_cache_dir
   from jax.experimental.compilation_cache import compilation_cache
 
