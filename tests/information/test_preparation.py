@@ -10,6 +10,7 @@ import pytest
 
 from vfl_jax.information import estimate
 from vfl_jax.information import preparation
+from vfl_jax.information import projection
 
 N = 1000
 
@@ -105,6 +106,19 @@ def test_counting_is_indifferent_to_order_units_and_copied_columns(seed):
   turned = np.exp(t[rows][:, columns]) * 10.0 ** generator.integers(-9, 9, 3)
   more = np.concatenate([turned, turned[:, :1], np.ones((120, 1))], axis=1)
   assert read(more, y[rows], "neighbors").nats[0] == pytest.approx(plain)
+
+
+def test_dropped_columns_leave_the_shape_that_programs_are_compiled_for():
+  generator = np.random.default_rng(0)
+  t = generator.standard_normal((N, 6))
+  fewer = np.where(np.arange(6) < 2, 0, t)
+  stacks = [
+    projection.stacks([projection.reduce(layer, 8)], 4) for layer in (t, fewer)
+  ]
+  (whole,), (rest,) = stacks
+  assert whole.features.shape == rest.features.shape == (1, N, 12)
+  assert (whole.widths.tolist(), rest.widths.tolist()) == ([12], [8])
+  assert not rest.features[0, :, 8:].any()
 
 
 # --- order and copies --------------------------------------------------------

@@ -26,12 +26,15 @@ class Prepared(NamedTuple):
     features: columns, then as many of their ranks: `[n, 2 * kept_width]`, or
       `[folds, n, 2 * kept_width]` where principal components differ by fold.
     kept_width: number of columns, or of components.
+    room: columns it has in a stack, ranks included: as many as if none had been
+      dropped, so that layers of other rows share a compiled program.
     kept_variance: share of the fitting rows' variance that components keep.
     clipped: share of cells that lie far outside, seen by their rank alone.
   """
 
   features: np.ndarray
   kept_width: int
+  room: int
   kept_variance: float
   clipped: float
 
@@ -59,8 +62,7 @@ def stacks(layers: Sequence[Prepared], folds: int) -> list[Stack]:
   """
   groups: dict[tuple[int, int], list[int]] = {}
   for i, layer in enumerate(layers):
-    width = layer.features.shape[-1]
-    step = min((w for w in _STEPS if width <= w), default=width)
+    step = min((w for w in _STEPS if layer.room <= w), default=layer.room)
     groups.setdefault((layer.features.ndim, step), []).append(i)
   stacked = []
   for (dimensions, _), members in sorted(groups.items()):
@@ -68,7 +70,8 @@ def stacks(layers: Sequence[Prepared], folds: int) -> list[Stack]:
     if dimensions == 3:
       arrays = [a[:folds] for a in arrays]
     widths = np.array([a.shape[-1] for a in arrays])
-    features = np.stack([_padded(a, int(widths.max())) for a in arrays])
+    room = max(layers[i].room for i in members)
+    features = np.stack([_padded(a, room) for a in arrays])
     stacked.append(Stack(members, features, widths))
   return stacked
 
@@ -102,12 +105,13 @@ def reduce(
   if isinstance(layer, Prepared):
     return layer
   columns, clipped = preparation.scaled(layer)
-  if columns.shape[1] <= bound:
+  kept, room = columns.shape[1], 2 * max(1, min(layer.shape[1], bound))
+  if kept <= bound:
     features = preparation.with_ranks(columns)
-    return Prepared(features, columns.shape[1], 1.0, clipped)
+    return Prepared(features, kept, room, 1.0, clipped)
   scores, share = project(preparation.clipped(columns), bound, folds)
   features = np.stack([preparation.with_ranks(_even(s)) for s in scores])
-  return Prepared(features, scores.shape[-1], share, clipped)
+  return Prepared(features, scores.shape[-1], room, share, clipped)
 
 
 def _even(scores):
