@@ -26,8 +26,8 @@ def first_step(config, workdir, environment):
     env=environment,
     stdout=subprocess.DEVNULL,
   )
-  metrics = workdir / "metrics.jsonl"
-  while not metrics.is_file() or not metrics.stat().st_size:
+  # of the experiment, or of its first seed with a data split of its own
+  while not any(p.stat().st_size for p in workdir.rglob("metrics.jsonl")):
     assert process.poll() is None, f"exit code {process.returncode}"
     time.sleep(0.01)
   process.kill()
