@@ -58,7 +58,7 @@ import vfl_jax
 _run = vfl_jax.run
 
 def _shorter(config, workdir):
-  config.seeds = 2
+  config.seeds, config.data.resplit = 2, False
   config.train.epochs = min(config.train.epochs, 8)
   config.evaluate.update(attack_steps=20, ceiling_steps=20)
   config.information.update(steps=40, samples=400)
