@@ -10,6 +10,7 @@ from vfl_jax import attacks
 from vfl_jax.config import schema
 from vfl_jax.data import base
 from vfl_jax.data import tasks
+from vfl_jax.evaluation import alignment
 from vfl_jax.evaluation import trials
 from vfl_jax.experiments import experiment
 from vfl_jax.experiments.validation import validate
@@ -125,6 +126,37 @@ def test_crossed_labels_are_sums_that_no_single_party_knows(parties):
       assert stats.chi2_contingency(np.histogram2d(a, b, bins=3)[0])[1] > 1e-4
 
 
+def information_by_the_formula(strength, classes):
+  """Of the class of party 0 and the label, as a share of H(Y)."""
+  rest = np.full(classes, (1 - strength) / classes)
+  rest[0] += strength
+  return 1 - stats.entropy(rest) / np.log(classes)
+
+
+@pytest.mark.parametrize("parties", [2, 3])
+@pytest.mark.parametrize("strength", [0.0, 0.3, 0.7, 1.0])
+def test_a_crossed_label_says_as_much_of_one_class_as_its_strength(
+  parties, strength
+):
+  dataset = planted(rows=20000, parties=parties, shares=[0.7, 0.2, 0.1])
+  found, natural = assigned(dataset, "cross", strength=strength)
+  for name in tasks.SPLITS:
+    labels = getattr(found, name).labels
+    np.testing.assert_array_equal(labels, natural[name].sum(0) % 3)
+    told, *others = [
+      alignment.class_information(held, labels) for held in natural[name]
+    ]
+    wanted = information_by_the_formula(strength, 3)
+    assert told == pytest.approx(wanted, abs=0.02)
+    if parties == 2:  # of three, one completes what the other holds
+      assert others[0] < 1e-3
+
+
+def test_one_party_has_no_others_whose_classes_sum_to_zero():
+  with pytest.raises(ValueError, match="one party holds all features"):
+    assigned(planted(parties=1), "cross", strength=0.5)
+
+
 def test_copies_combine_training_slices_anew():
   dataset = planted(rows=300)
   found, natural = assigned(dataset, "cross", copies=3)
@@ -150,6 +182,7 @@ def test_crossing_needs_every_class_in_every_split():
     ({"name": "merge", "groups": 1}, "groups is 1; take 2 to 10"),
     ({"name": "permute", "order": (1, 1)}, "must permute 0..9"),
     ({"name": "cross", "copies": 0}, "copies is 0; take at least 1"),
+    ({"name": "cross", "strength": 1.2}, "strength is 1.2; take 0 to 1"),
     ({"name": "crss"}, "did you mean 'cross'"),
   ],
 )

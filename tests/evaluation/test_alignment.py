@@ -44,8 +44,8 @@ def measured(name, metric="accuracy", **options):
 @pytest.mark.parametrize("name", ["identity", "permute"])
 def test_a_bijection_leaves_features_aligned(name):
   found = measured(name)
-  assert len(found) == 4
-  assert all(r["value"] == 1 for r in found.values())
+  assert len(found) == 6
+  assert all(r["value"] == pytest.approx(1) for r in found.values())
   assert all(r["chance"] < 0.32 for r in found.values())
 
 
@@ -63,6 +63,25 @@ def test_a_crossed_task_is_known_to_all_and_to_none():
   for party in (0, 1):
     for quantity in ("informativeness", "clusters"):
       assert abs(found[party, quantity]["value"] - 0.25) < chance
+    assert found[party, "class information"]["value"] < 0.02
+  assert found["all", "ceiling"]["value"] > 0.99
+
+
+def test_what_a_class_says_of_the_label_is_counted():
+  classes = np.repeat(np.arange(4), 25)
+  say = alignment.class_information
+  assert say(classes, (classes + 1) % 4) == pytest.approx(1)
+  assert say(classes, classes % 2) == pytest.approx(1)
+  assert say(classes % 2, classes) == pytest.approx(0.5)
+  assert say(classes, np.tile(np.arange(25), 4)) == pytest.approx(0, abs=1e-12)
+  assert np.isnan(say(classes, np.zeros(100, int)))
+
+
+def test_at_full_strength_one_party_knows_all_and_the_other_has_one_class():
+  found = measured("cross", strength=1.0)
+  assert found[0, "class information"]["value"] == pytest.approx(1)
+  assert found[1, "class information"]["value"] == 0
+  assert found[0, "informativeness"]["value"] > 0.99
   assert found["all", "ceiling"]["value"] > 0.99
 
 
@@ -75,8 +94,9 @@ def test_half_of_the_labels_drawn_from_all_lowers_what_can_be_known():
 
 def test_alignment_is_scored_as_attacks_are():
   found = measured("identity", "balanced_accuracy")
-  assert all(r["chance"] == 1 / CLASSES for r in found.values())
-  assert all(r["metric"] == "balanced_accuracy" for r in found.values())
+  scored = [r for (_, q), r in found.items() if q != "class information"]
+  assert all(r["chance"] == 1 / CLASSES for r in scored)
+  assert all(r["metric"] == "balanced_accuracy" for r in scored)
 
 
 def test_a_ceiling_is_learned_from_every_sample_once(monkeypatch):

@@ -141,6 +141,30 @@ def test_rows_beyond_the_graph_are_answered_by_their_neighbours(monkeypatch):
     assert abs(fewer[name] - accuracy) < 0.05, name
 
 
+def test_rows_that_are_repeated_change_no_answer():
+  x, labels = blurred()
+  draws = [drawn(labels[:400], 4, seed) for seed in range(2)]
+  once = learners.pool(x[:400], x[400:], draws, 4)
+  again = np.random.default_rng(1).integers(0, 400, 900)
+  train = np.concatenate([x[:400], x[again]])
+  often = learners.pool(train, x[400:], draws, 4)
+  np.testing.assert_array_equal(often.train[:, :, :400], once.train)
+  np.testing.assert_array_equal(
+    often.train[:, :, 400:], once.train[:, :, again]
+  )
+  np.testing.assert_array_equal(often.test, once.test)
+
+
+def test_equal_rows_may_have_been_given_different_labels():
+  x, labels = blurred()
+  draw = drawn(labels[:400], 4)
+  x[draw.rows[-1]] = x[draw.rows[0]]  # of the last class and of the first
+  scores = learners.pool(x[:400], x[400:], [draw], 4)
+  assert np.isfinite(scores.train).all() and np.isfinite(scores.test).all()
+  right = (scores.test[0].argmax(-1) == labels[400:]).mean(-1)
+  assert right.max() > 0.8
+
+
 def test_clusters_without_a_label_are_still_answered():
   generator = np.random.default_rng(0)
   centres = 1000 * np.arange(100)[:, None] * np.ones(2)

@@ -188,15 +188,37 @@ def test_attacks_are_set_against_what_features_say_by_themselves():
 def test_the_crossed_task_is_learned_or_it_is_said_not_to_be():
   frame = pd.DataFrame(reassignment.measured(**reassigned()))
   crossed, related = reassignment.findings(frame)
-  assert "is learned (test 0.750, 94% of the 0.800" in crossed["text"]
+  # (.75 - .1) / (.8 - .1) of the gain over guessing, in three seeds
+  assert "is learned (test 0.750: 93% [93%, 93%] of the" in crossed["text"]
+  assert "where guessing has 0.100" in crossed["text"]
   assert "1 of 1 attacks on embeddings" in crossed["text"]
   assert "0 of 1 on the natural task" in crossed["text"]
   assert "rank correlation +1.00" in related["text"]
-  frame["utility"] = 0.5
-  assert (
-    "not learned as far as it could be"
-    in (reassignment.findings(frame)[0]["text"])
-  )
+  said = lambda: reassignment.findings(frame)[0]["text"]
+  frame["learned_low"] = 0.85
+  assert "may or may not be learned as far as it could be" in said()
+  frame["learned_high"] = 0.89
+  assert "is not learned as far as it could be" in said()
+  frame["learned"] = np.nan
+  assert "leaves nothing to learn" in said()
+
+
+@pytest.mark.parametrize("splits", [1, 3])
+def test_a_share_of_the_possible_gain_is_a_ratio_of_means(splits):
+  utilities = pd.Series([0.6, 0.7, 0.8])
+  ceilings = np.array([0.8, 0.9, 1.0])[:splits] if splits > 1 else [0.9]
+  found = reassignment._learned(utilities, np.asarray(ceilings), 0.5)
+  assert found["ceiling"] == pytest.approx(0.9)
+  assert found["learned"] == pytest.approx(0.2 / 0.4)
+  # deviations of the gain from half of the room, over what is possible
+  deviations = [-0.05, 0, 0.05] if splits > 1 else [-0.1, 0, 0.1]
+  half = 4.303 * np.std(deviations, ddof=1) / np.sqrt(3) / 0.4
+  assert found["learned_high"] - 0.5 == pytest.approx(half, rel=1e-3)
+
+
+def test_where_guessing_is_all_that_can_be_done_no_share_is_told():
+  found = reassignment._learned(pd.Series([0.51, 0.52]), np.array([0.53]), 0.5)
+  assert found["ceiling"] == 0.53 and np.isnan(found["learned"])
 
 
 def small(question, cells):
@@ -237,6 +259,17 @@ def small(question, cells):
       "the crossed task",
     ),
     (
+      "alignment",
+      [
+        (
+          {"data": "digits", "strength": s},
+          {"task": {"name": "cross", "strength": s}},
+        )
+        for s in (0.0, 1.0)
+      ],
+      "class says 0.0",
+    ),
+    (
       "information",
       [
         (
@@ -267,7 +300,10 @@ def test_a_study_answers_from_end_to_end(tmp_path, question, cells, words):
   path = study.run(small(question, cells), tmp_path)
   assert tables.read(tmp_path, "failed").empty
   table = {"information": "depth", "compensation": "compensated"}
+  table["alignment"] = "aligned"
   frame = tables.read(tmp_path, table.get(question, question))
+  if question == "alignment":
+    frame = frame.drop_duplicates("strength")
   if question == "information":
     assert set(frame["samples"]) == {"held out", "trained on"}
   else:

@@ -163,7 +163,7 @@ def mix(num_classes: int, *, alpha: float = 0.5) -> Task:
   return Task(num_classes, assign)
 
 
-def cross(num_classes: int, *, copies: int = 1) -> Task:
+def cross(num_classes: int, *, copies: int = 1, strength: float = 0.0) -> Task:
   """Combines slices of different samples; the label sums their classes.
 
   In each row, every party holds its slice of a sample whose class is drawn
@@ -172,19 +172,35 @@ def cross(num_classes: int, *, copies: int = 1) -> Task:
   label, and the features of all parties together determine it as far as they
   determine their classes.
 
+  With a strength b, the classes of the other parties sum to zero in a share b
+  of the rows, so that the label is the class that party 0 holds. The mutual
+  information of that class and the label goes from 0 (b = 0) to H(Y) (b = 1).
+  With two parties, that of the other party and the label is 0 at every
+  strength.
+
   Args:
     num_classes: number of natural classes, and of the new ones.
     copies: number of combined rows per training row, because sums take more
       rows to learn than classes do. Validation and test have one per row.
+    strength: share of the rows in which the label is the class of party 0
+      whatever is drawn, 0 to 1.
 
   Raises:
-    ValueError: there are fewer than 1 copies, or (raised by `assign`) a split
-      lacks a class.
+    ValueError: there are fewer than 1 copies, the strength is outside [0, 1],
+      or (raised by `assign`) a split lacks a class, or one party holds all
+      features and the strength is not 0.
   """
   if copies < 1:
     raise ValueError(f"task.copies is {copies}; take at least 1.")
+  if not 0 <= strength <= 1:
+    raise ValueError(f"task.strength is {strength}; take 0 to 1.")
 
   def assign(dataset, generator):
+    if strength and len(dataset.train.inputs) < 2:
+      raise ValueError(
+        f"task.strength is {strength}, and one party holds all features; take "
+        "0, or more parties with features."
+      )
     natural, splits = {}, {}
     for name in SPLITS:
       examples = getattr(dataset, name)
@@ -197,6 +213,8 @@ def cross(num_classes: int, *, copies: int = 1) -> Task:
         )
       count = len(labels) * (copies if name == "train" else 1)
       drawn = generator.integers(0, num_classes, (len(examples.inputs), count))
+      told = generator.random(count) < strength
+      drawn[-1, told] = -drawn[1:-1, told].sum(0) % num_classes
       counts = np.array(list(map(len, members)))[drawn]
       places = (generator.random(drawn.shape) * counts).astype(int)
       held = [

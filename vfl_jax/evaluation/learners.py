@@ -18,6 +18,7 @@ from jaxtyping import Integer
 from jaxtyping import Shaped
 import numpy as np
 
+from vfl_jax.evaluation import rows as rows_of
 from vfl_jax.evaluation import spreading
 from vfl_jax.runtime import kept
 
@@ -72,7 +73,7 @@ def of(
     Scores,
     lambda: pool(train, test, draws, classes),
     (train, test, aux_rows, aux_labels, classes),
-    [__file__, str(spreading.__file__)],
+    [__file__, str(rows_of.__file__), str(spreading.__file__)],
   )
 
 
@@ -107,9 +108,11 @@ def pool(
 ) -> Scores:
   """Trains all learners on each draw of labels and scores all rows.
 
-  Label spreading and self-training use at most `ROWS` and `TRAINED` training
-  and test rows: all labelled ones, and others drawn at random. The remaining
-  rows are answered by their nearest neighbours (spreading) or by the model.
+  Rows without a label that are equal to another are left out and answered as
+  that one is. Of the others label spreading and self-training use at most
+  `ROWS` and `TRAINED`: all labelled ones, and more drawn at random. The
+  remaining rows are answered by their nearest neighbours (spreading) or by the
+  model.
 
   Args:
     train: vectors of the training rows.
@@ -122,6 +125,11 @@ def pool(
   """
   rows = np.concatenate([train, test]).astype(np.float32)
   labelled = np.unique(np.concatenate([draw.rows for draw in draws]))
+  distinct, answer = rows_of.distinct(rows, labelled)
+  rows, labelled = rows[distinct], np.searchsorted(distinct, labelled)
+  draws = [
+    draw._replace(rows=np.searchsorted(distinct, draw.rows)) for draw in draws
+  ]
   folds = [_folds(draw, classes) for draw in draws]
   halves = [fitted for pair in folds for fitted, _ in pair]
   # with many classes only the order of the best few matters
@@ -129,7 +137,7 @@ def pool(
   names: list[str] = []
   answers: list[np.ndarray] = []  # of each learner `[draws, rows, classes]`
   right: list[np.ndarray] = []  # of each learner `[draws]` on held-out labels
-  for preparation, prepare in PREPARATIONS.items():
+  for preparation, prepare in rows_of.PREPARATIONS.items():
     prepared = prepare(rows)
     for name, learner in LEARNERS.items():
       names.append(f"{name}, {preparation}")
@@ -144,7 +152,7 @@ def pool(
         )
       answers.append(whole[: len(draws)])
       right.append(_right(whole[len(draws) :], folds))
-  finished = np.stack(answers, axis=1)
+  finished = np.stack(answers, axis=1)[:, :, answer]
   return Scores(
     np.array(names),
     finished[:, :, : len(train)],
@@ -164,46 +172,12 @@ def _in_order(scores, kind):
   return (scores - scores.max(-1, keepdims=True)).astype(kind)
 
 
-def _seen(count: int, labelled: np.ndarray, most: int) -> np.ndarray:
-  """Numbers of at most `most` rows that a learner of unlabelled rows uses.
-
-  They are all labelled rows, and others drawn at random.
-  """
-  if count <= most:
-    return np.arange(count)
-  others = np.setdiff1d(np.arange(count), labelled)
-  drawn = np.random.default_rng(0).permutation(others)
-  return np.sort(
-    np.concatenate([labelled, drawn[: max(0, most - len(labelled))]])
-  )
-
-
-# --- preparations: distances between rows depend on the units ----------------
-
-
-def _standardised(rows: np.ndarray) -> np.ndarray:
-  deviation = rows.std(0)
-  return (rows - rows.mean(0)) / np.where(deviation > 0, deviation, 1)
-
-
-def _unit(rows: np.ndarray) -> np.ndarray:
-  length = np.linalg.norm(rows, axis=1, keepdims=True)
-  return rows / np.where(length > 0, length, 1)
-
-
-PREPARATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-  "raw": lambda rows: rows,
-  "standardised": _standardised,
-  "rows of length one": _unit,
-}
-
-
 # --- learners: `learner(rows, labelled, tasks, classes) -> scores` ------------
 
 
 def _spreading(share: float):
   def learner(rows, labelled, tasks, classes):
-    seen = _seen(len(rows), labelled, ROWS)
+    seen = rows_of.seen(len(rows), labelled, ROWS)
     return spreading.scores(rows, seen, tasks, classes, share)
 
   return learner
@@ -213,7 +187,9 @@ def _supervised(build: Callable[[int], Any], components: int = 0):
   """A learner that uses labelled rows only; `build(rows per class)`."""
 
   def learner(rows, labelled, tasks, classes):
-    rows = _reduced(rows, components, _seen(len(rows), labelled, TRAINED))
+    rows = _reduced(
+      rows, components, rows_of.seen(len(rows), labelled, TRAINED)
+    )
     return np.stack(
       [
         _predicted(
@@ -233,7 +209,7 @@ def _self_training(rows, labelled, tasks, classes):
   from sklearn import linear_model
   from sklearn import semi_supervised
 
-  seen = _seen(len(rows), labelled, TRAINED)
+  seen = rows_of.seen(len(rows), labelled, TRAINED)
   rows = _reduced(rows, COMPONENTS, seen)
   out = []
   for task in tasks:

@@ -6,14 +6,17 @@ Cells are labelled by data and task.
 import os
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from vfl_jax.results import advantage
 from vfl_jax.results.answers import cells as answer_cells
+from vfl_jax.results import intervals
 from vfl_jax.results import tables
 
 CELL = ["data", "task"]
-LEARNED = 0.9  # share of the ceiling from which a crossed task is learned
+LEARNED = 0.9  # share of the possible gain from which a task is learned
+ROOM = 0.05  # least possible gain over guessing of which a share is told
 
 
 def read(workdir: str | os.PathLike[str]) -> None:
@@ -44,7 +47,8 @@ def measured(
     - metric; utility with its interval, on test rows.
     - prior: score of the best guess without features.
     - ceiling: score that a sum of the parties' classifiers allows; NaN where
-      there is none.
+      there is none. learned, with learned_low and learned_high: the share of
+      (ceiling - prior) that the utility gains over the prior.
     - informative, clusters: scores of a learner with all labels and of a
       clustering, minus the prior; the largest of the passive parties.
     - few_labels: score of the features-only control minus the prior.
@@ -76,13 +80,16 @@ def measured(
     embeddings = leaks[by_embeddings]
     leaks, kind = leaks[~by_embeddings], kind[~by_embeddings]
     task = answer_cells.main_task(utility)
-    del task["utilities"]
+    utilities_by_seed = task.pop("utilities")
+    known = _known(of_cell["attacks"])
+    ceilings = _ceilings(of_cell["alignment"])
     rows.append(
       {
         **dict(zip(CELL, cell, strict=True)),
         **task,
         **_aligned(of_cell["alignment"], set(embeddings["party"])),
-        **_known(of_cell["attacks"]),
+        **known,
+        **_learned(utilities_by_seed, ceilings, known["prior"]),
         **_held(embeddings[embeddings["rows"] == "test"]),
         **_strongest("embeddings", embeddings, "test"),
         **_strongest("train", embeddings, "train"),
@@ -97,18 +104,45 @@ def _aligned(alignment, passive):
   """Scores of learners without a federation, above chance."""
   above = alignment["value"] - alignment["chance"]
   scores = alignment.assign(above=above)
-  theirs = (
-    scores[scores["party"].isin(passive)].groupby("quantity")["above"].max()
-  )
-  ceiling = scores.loc[scores["quantity"] == "ceiling", "value"]
+  means = scores[scores["party"].isin(passive)].groupby(["quantity", "party"])
+  theirs = means["above"].mean().groupby(level=0).max()
   return {
     "informative": theirs.get("informativeness", float("nan")),
     "clusters": theirs.get("clusters", float("nan")),
-    "ceiling": ceiling.iloc[0] if len(ceiling) else float("nan"),
   }
 
 
-def _known(attacks):
+def _ceilings(alignment):
+  """Ceilings, one for each data split; empty where the task has none."""
+  return alignment.loc[alignment["quantity"] == "ceiling", "value"].to_numpy()
+
+
+def _learned(utilities, ceilings, prior) -> dict[str, float]:
+  """The gain over the prior as a share of what is possible: a ratio of means.
+
+  Its interval is that of the deviations from it, over seeds.
+  """
+  names = ("ceiling", "learned", "learned_low", "learned_high")
+  none: dict[str, float] = dict.fromkeys(names, float("nan"))
+  if not len(ceilings):
+    return none
+  if len(ceilings) not in (1, len(utilities)):
+    ceilings = ceilings.mean()
+  room = ceilings - prior
+  none["ceiling"] = float(np.mean(ceilings))
+  if not np.mean(room) >= ROOM:
+    return none
+  gain = utilities.to_numpy() - prior
+  share = float(np.mean(gain) / np.mean(room))
+  half = intervals.half_width(gain - share * room) / float(np.mean(room))
+  return none | {
+    "learned": share,
+    "learned_low": share - half,
+    "learned_high": share + half,
+  }
+
+
+def _known(attacks) -> dict[str, float]:
   """Scores of guessing and of few labels on test rows, without a federation."""
   scores = attacks[attacks["primary"] & (attacks["rows"] == "test")]
   means = scores.groupby(["what", "party"])["value"].mean()
@@ -168,17 +202,8 @@ def findings(cells: pd.DataFrame) -> list[dict[str, str]]:
 
 
 def _crossed(name, natural, crossed):
-  share = crossed["utility"] / crossed["ceiling"]
-  learned = (
-    f"is learned (test {crossed['utility']:.3f}, {share:.0%} of the "
-    f"{crossed['ceiling']:.3f} that the parties' own classifiers allow)"
-    if share >= LEARNED
-    else f"is not learned as far as it could be (test "
-    f"{crossed['utility']:.3f}, {share:.0%} of the {crossed['ceiling']:.3f} "
-    "that the parties' own classifiers allow)"
-  )
   return {
-    "text": f"On {name}, the crossed task {learned}; "
+    "text": f"On {name}, the crossed task {_how_far(crossed)}; "
     f"{crossed['held']} of {crossed['attacks']} attacks on embeddings (test "
     "rows, by party) are shown to be at or below their control there, "
     f"{natural['held']} of {natural['attacks']} on the natural task",
@@ -188,6 +213,30 @@ def _crossed(name, natural, crossed):
     f"{_between(crossed)}; on the natural task "
     f"{natural['embeddings_score']:.3f}, advantage {_between(natural)}",
   }
+
+
+def _how_far(crossed):
+  """How far a task is learned, in words."""
+  allowed = (
+    f"{crossed['ceiling']:.3f} that the parties' own classifiers allow, where "
+    f"guessing has {crossed['prior']:.3f}"
+  )
+  if crossed["learned"] != crossed["learned"]:
+    utility = f"test {crossed['utility']:.3f}"
+    return f"leaves nothing to learn ({utility} of the {allowed})"
+  low, high = crossed["learned_low"], crossed["learned_high"]
+  share = f"{crossed['learned']:.0%}"
+  if low == low:
+    share += f" [{low:.0%}, {high:.0%}]"
+  told = "may or may not be learned as far as it could be"
+  if low >= LEARNED:
+    told = "is learned"
+  elif high < LEARNED:
+    told = "is not learned as far as it could be"
+  return (
+    f"{told} (test {crossed['utility']:.3f}: {share} of the gain up to the "
+    f"{allowed})"
+  )
 
 
 def _named(what, names):

@@ -5,6 +5,7 @@ import pathlib
 
 import matplotlib
 
+from vfl_jax.results.figures import alignment
 from vfl_jax.results.figures import attacks
 from vfl_jax.results.figures import audit
 from vfl_jax.results.figures import calibration
@@ -41,6 +42,7 @@ FIGURES = {
   "depth": ("curves", information.depth),
   "compensated": ("compensated", compensation.compensated),
   "reassignment": ("reassignment", reassignment.reassignment),
+  "alignment": ("aligned", alignment.alignment),
 }
 
 

@@ -4,6 +4,7 @@ import json
 import pathlib
 from typing import Any
 
+from vfl_jax.results.pages import alignment
 from vfl_jax.results.pages import compensation
 from vfl_jax.results.pages import cuts
 from vfl_jax.results.pages import information
@@ -13,6 +14,7 @@ from vfl_jax.results import tables
 
 # sections by question; questions in OWN have their own template
 SECTIONS = {
+  "alignment": alignment.contents,
   "reassignment": reassignment.contents,
   "cuts": cuts.contents,
   "information": information.contents,
