@@ -10,6 +10,7 @@ import sys
 import pandas as pd
 
 from vfl_jax.results.answers import cells as answer_cells
+from vfl_jax.results.answers.cuts import NO_COST
 from vfl_jax.results.answers import information as answer_information
 from vfl_jax.results.answers import verdicts
 from vfl_jax.results.pages import tradeoff
@@ -285,7 +286,7 @@ def _reassigned() -> str:
 
 def _free() -> str:
   frame = results("cuts")
-  holds, still, gradients, paid = [], [], [], []
+  holds, still, gradients, paid, none = [], [], [], [], []
   for data, part in frame.groupby("data", sort=False):
     by, name = part.set_index("advance"), words(data)
     usual, early = by.loc[0], by.loc[3]
@@ -294,6 +295,12 @@ def _free() -> str:
       f"completion {usual['completion']:+.3f} to {early['completion']:+.3f}"
       + (" (not shown before either)" if usual["completion_low"] <= 0 else "")
     )
+    # the widths of both intervals together bound that of the difference
+    wide = sum(
+      row["utility_high"] - row["utility_low"] for row in (usual, early)
+    )
+    if early["utility"] - usual["utility"] - wide / 2 >= -NO_COST:
+      none.append(name)
     if early["completion_low"] > 0:
       still.append(f"{name} {signed(early, 'completion')}")
     if early["gradient_low"] > 0:
@@ -308,6 +315,7 @@ def _free() -> str:
   return _claim(
     "Moving the cut forward defends at no cost",
     "against completion, three stages: " + "; ".join(holds),
+    f"no cost (within {NO_COST}) is shown on {', '.join(none)} only; "
     f"completion still leaks: {'; '.join(still)}; gradients do: "
     f"{'; '.join(gradients)}; paid in features exposed and in traffic: "
     + "; ".join(paid),

@@ -129,11 +129,30 @@ def test_a_cut_is_priced_and_its_attacks_are_told_apart():
 def test_what_is_free_is_said_and_what_is_not():
   gained, paid = cuts.findings(cuts.measured(**swept()))
   assert "by 3 changes test accuracy by +0.020" in gained["text"]
+  assert "no cost (a loss of more than 0.01 is ruled out)" in gained["text"]
   assert "completion +0.301 to +0.001" in gained["detail"]
   assert "by 3 makes 160 bytes a sample of 40 and 1.00 times" in paid["text"]
   assert "from 0.60 to 0.90" in paid["text"]
   assert "all computation 1.00 times" in paid["detail"]
   assert "of a passive party 200 to 50, of the active" in paid["detail"]
+
+
+@pytest.mark.parametrize(
+  "utility, spread, said",
+  [
+    (0.9, 0.0, "no cost"),
+    (0.897, 0.001, "no cost"),  # and yet below: within .01
+    (0.87, 0.001, "it costs"),
+    (0.9, 0.02, "is not ruled out"),
+  ],
+)
+def test_no_cost_is_said_only_where_it_is_shown(utility, spread, said):
+  parts = swept()
+  later = parts["main"]["cut"] == 1
+  for seed, away in enumerate((-spread, 0.0, spread)):
+    parts["main"].loc[later, f"seed{seed}"] = utility + away + 0.001 * seed
+  gained, _ = cuts.findings(cuts.measured(**parts))
+  assert said in gained["text"]
 
 
 def reassigned():

@@ -16,6 +16,7 @@ from vfl_jax.attacks import embedding_swap
 from vfl_jax.attacks import enumeration
 from vfl_jax.attacks import feature_inversion
 from vfl_jax.attacks import gradients
+from vfl_jax.attacks import supervised
 from vfl_jax.attacks import surrogates
 from vfl_jax.config import registry
 
@@ -28,6 +29,7 @@ ATTACKS = {
   "norm": gradients.norm,
   "direction": gradients.direction,
   "hint": gradients.hint,
+  "supervised_gradients": supervised.supervised_gradients,
   "spectral": clustering.spectral,
   "gradient_clustering": clustering.gradient_clustering,
   "similarity": clustering.similarity,

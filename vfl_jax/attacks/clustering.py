@@ -63,7 +63,7 @@ def gradient_clustering() -> base.Attack:
   """
 
   def infer(key: jax.Array, view: base.View) -> base.Inference:
-    observed = views.gradients(view)
+    observed = views.directed(views.gradients(view))
     covered = np.asarray(observed.covered)
     directions = np.asarray(views.unit(observed.vectors), np.float64)[covered]
     classes = view.public.num_classes
@@ -146,7 +146,7 @@ def similarity(
       rows = views.known(view, known)
       train, test = (views.unit(h) for h in views.embeddings(view))
       return train, test, train[rows], None, jnp.ones(rows.shape, bool)
-    observed = views.gradients(view)
+    observed = views.directed(views.gradients(view))
     train = views.unit(observed.vectors)
     rows, seen = views.known_gradients(view, observed.covered, known)
     return train, None, train[rows], observed.covered, seen

@@ -2,9 +2,9 @@
 
 What comes down is a function of the label: its size shows how wrong the
 federation was, its direction shows which class it was pushed to. The published
-rules are for two classes and give a ranking. The versions for several classes
-are ours and compare the same quantity with known samples of each class. By
-default they use all known samples, as the controls do.
+rules are for two classes, give a ranking, and compare with known samples of one
+class. By default, and with several classes, the comparison is with all known
+samples of every class (ours), which the controls have too.
 """
 
 from typing import Literal
@@ -24,15 +24,14 @@ _NEEDS = frozenset({"gradients", "auxiliary"})
 def norm(*, known: int = 0) -> base.Attack:
   """Scores by the norm of the gradient, which is larger for a rare class.
 
-  Of two classes, the rarer one has the larger norms where the class shares are
-  public; otherwise it is the class whose known samples have the larger median
-  norm. With several classes, the score is the distance to the nearest norm of
-  a known sample, in logs.
+  Of two classes, the known samples decide which has the larger norms. Where
+  they cannot, it is the rarer class if the class shares are public. With
+  several classes, the score is the distance to the nearest norm of a known
+  sample, in logs.
 
   Args:
     known: known samples per class to compare with where there are several
-      classes; 0 for all of them. Of two classes, all known samples decide
-      which has the larger norms.
+      classes; 0 for all of them. Of two classes all of them are used.
 
   Raises:
     ValueError: `known` is below 0.
@@ -57,12 +56,20 @@ def norm(*, known: int = 0) -> base.Attack:
   return base.Attack(_NEEDS, infer, _budget(known), ranks=True)
 
 
-def direction(*, known: int = 0, unmix: bool = False) -> base.Attack:
+def direction(
+  *,
+  known: int = 0,
+  variant: Literal["all classes", "paper"] = "all classes",
+  unmix: bool = False,
+) -> base.Attack:
   """Scores by the cosine with the gradient of a known sample of a class.
 
+  Rows whose gradient is zero have no direction and are not covered.
+
   Args:
-    known: known samples per class (published: 1); 0 for all of them. Of two
-      classes only the positive samples are used.
+    known: known samples per class (published: 1); 0 for all of them.
+    variant: with two classes, "all classes" takes the largest cosine with a
+      positive minus that with a negative; "paper" only the former.
     unmix: whether to separate mixed samples first, see `unmixing` (ours).
 
   Raises:
@@ -79,7 +86,8 @@ def direction(*, known: int = 0, unmix: bool = False) -> base.Attack:
     rows, seen = views.known_gradients(view, observed.covered, known)
     cosines = jnp.einsum("nd,ckd->nck", directions, directions[rows])
     best = jnp.max(jnp.where(seen, cosines, -_FAR), axis=2)
-    return _answer(view, _hunted(view, best), observed)
+    scores = _ranked(view, best, seen, variant)
+    return _answer(view, scores, views.directed(observed))
 
   return base.Attack(
     _needs(unmix), infer, _budget(known), ranks=True, joins=not unmix
@@ -90,6 +98,7 @@ def hint(
   *,
   known: int = 0,
   rule: Literal["distance", "inner"] = "distance",
+  variant: Literal["all classes", "paper"] = "all classes",
   unmix: bool = False,
 ) -> base.Attack:
   """Scores by how near the gradient is to those of known samples of a class.
@@ -99,6 +108,8 @@ def hint(
       of them.
     rule: "distance" (minus the smallest squared distance), or "inner" (the
       largest inner product).
+    variant: with two classes, "all classes" takes the score by the positives
+      minus that by the negatives; "paper" only the former.
     unmix: whether to separate mixed samples first, see `unmixing` (ours).
 
   Raises:
@@ -119,7 +130,7 @@ def hint(
       gaps = squares[:, None, None] + squares[rows] - 2 * near
       near = -jnp.maximum(gaps, 0.0)
     best = jnp.max(jnp.where(seen, near, -_FAR), axis=2)
-    return _answer(view, _hunted(view, best), observed)
+    return _answer(view, _ranked(view, best, seen, variant), observed)
 
   return base.Attack(
     _needs(unmix), infer, _budget(known), ranks=True, joins=not unmix
@@ -192,24 +203,29 @@ def _budget(per_class):
 
 def _larger(view, observed):
   """Which of two classes has the larger gradients, by what the party knows."""
-  if view.public.label_prior is not None:
-    return views.positive(view)
   rows, seen = views.known_gradients(view, observed.covered, 0)
-  medians = jnp.nanmedian(
-    jnp.where(seen, observed.norms[rows], jnp.nan), axis=1
-  )
-  return jnp.where(medians[0] > medians[1], 0, 1)
+  first, second = observed.norms[rows]
+  pairs = seen[0][:, None] & seen[1][None]
+  larger = jnp.sign(second[None] - first[:, None])
+  wins = jnp.sum(jnp.where(pairs, larger, 0))
+  return jnp.where(wins == 0, views.positive(view), jnp.where(wins > 0, 1, 0))
 
 
-def _hunted(view, best):
-  """With two classes, scores by the known samples of one class only.
+def _ranked(view, best, seen, variant):
+  """Scores of two classes as one score and its negative.
 
-  This is the published rule.
+  Args:
+    view: what the adversary saw.
+    best: score of each row by the known samples of each class, `[n, c]`.
+    seen: which known samples have a gradient, `[c, k]`.
+    variant: see `direction`.
   """
   if view.public.num_classes > 2:
     return best
   hunted = views.positive(view)
-  return views.ranking(best[:, hunted], hunted)
+  best = jnp.where(seen.any(1), best, 0.0)  # a class without one says nothing
+  other = 0.0 if variant == "paper" else best[:, 1 - hunted]
+  return views.ranking(best[:, hunted] - other, hunted)
 
 
 def _answer(view, scores, observed) -> base.Inference:

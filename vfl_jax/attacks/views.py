@@ -60,6 +60,11 @@ def gradients(view: base.View) -> Gradients:
   )
 
 
+def directed(observed: Gradients) -> Gradients:
+  """The same without rows whose gradient is zero: they have no direction."""
+  return observed._replace(covered=observed.covered & (observed.norms > 0))
+
+
 def embeddings(
   view: base.View,
 ) -> tuple[Float[jax.Array, "rows width"], Float[jax.Array, "others width"]]:
@@ -102,10 +107,13 @@ def known_gradients(
     The rows, and whether the gradient of each was seen.
   """
   rows = recorded(view, known(view, 0))
-  order = jnp.argsort(~covered[rows], axis=1, stable=True)
-  rows = jnp.take_along_axis(rows, order, axis=1)
-  rows = rows[:, : per_class or rows.shape[1]]
-  return rows, covered[rows]
+  seen = covered[rows]
+  order = jnp.argsort(~seen, axis=1, stable=True)
+  order = order[:, : per_class or rows.shape[1]]
+  return (
+    jnp.take_along_axis(rows, order, axis=1),
+    jnp.take_along_axis(seen, order, axis=1),
+  )
 
 
 def recorded(

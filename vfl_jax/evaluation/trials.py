@@ -21,9 +21,21 @@ def infer(
     views: view whose `trial` has a trial axis first.
     how: "vmap" or "map", see `axes.over`.
 
+  Raises:
+    ValueError: an attack on gradients knows labels of rows that were not
+      recorded.
+
   Returns:
     The inference of all trials as numpy arrays, a trial axis first.
   """
+  if "gradients" in attack.needs:
+    missing = np.setdiff1d(views.trial.aux_rows, views.shared.recorded_rows)
+    if len(missing):
+      raise ValueError(
+        f"the labels of training rows {missing[:5].tolist()} are known, and "
+        "their gradients were not recorded; record them, or draw the known "
+        "rows from those that are."
+      )
   if attack.compiled:
     program = _compiled(attack.infer, views.public, how)
     return jax.tree.map(np.asarray, program(keys, views.shared, views.trial))

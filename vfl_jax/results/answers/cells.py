@@ -11,7 +11,7 @@ from vfl_jax.results import tables
 
 FAMILIES = {
   "completion": ("passive_completion", "active_completion"),
-  "gradient": ("norm", "direction", "hint", "direct"),
+  "gradient": ("norm", "direction", "hint", "direct", "supervised_gradients"),
   "clustering": ("gradient_clustering", "similarity", "spectral"),
 }
 ROWS = "train"  # the rows that gradient attacks can score too

@@ -15,6 +15,7 @@ from vfl_jax.results import tables
 
 CELL = ["data", "cut", "advance"]
 ADAPTIVE = "adaptive completion"
+NO_COST = 0.01  # largest loss of the main task that is called none
 KINDS = ("completion", "adaptive", "gradient", "clustering")
 
 
@@ -44,7 +45,8 @@ def measured(
 
   Returns:
     Rows with these columns:
-    - metric; utility with its interval, on test rows.
+    - metric; utility with its interval, on test rows; change, change_low and
+      change_high: its paired difference from the cell with advance 0.
     - for each of `KINDS` the largest leakage advantage over attacks and parties
       on training rows, with its interval and the attack.
     - exposed: share of the features rebuilt.
@@ -66,7 +68,18 @@ def measured(
         **price(cost[(cost[CELL] == list(cell)).all(axis=1)]),
       }
     )
+  usual = {r["data"]: r["utilities"] for r in rows if r["advance"] == 0}
+  for row in rows:
+    changes = row["utilities"] - usual.get(row["data"], float("nan"))
+    ends = _changed(changes)
+    row |= dict(zip(("change", "change_low", "change_high"), ends, strict=True))
   return pd.DataFrame(rows).sort_values(["data", "cut"], ignore_index=True)
+
+
+def _changed(changes):
+  """Mean and interval of differences by seed; NaN where there are none."""
+  changes = changes.dropna().tolist()
+  return intervals.interval(changes) if changes else (float("nan"),) * 3
 
 
 def _kind(leak) -> str:
@@ -147,9 +160,20 @@ def _gained(name, before, after, far):
   return {
     "text": f"On {name}, advancing the cut by {far} changes test "
     f"{before['metric'].replace('_', ' ')} by "
-    f"{_change(before['utilities'], after['utilities'])}",
+    f"{_change(before['utilities'], after['utilities'])}: {_cost(after)}",
     "detail": f"leakage advantages: {'; '.join(kinds)}",
   }
+
+
+def _cost(row):
+  """Whether a loss of more than `NO_COST` is ruled out, in words."""
+  if row["change_low"] != row["change_low"]:
+    return "one seed, no claim"
+  if row["change_low"] >= -NO_COST:
+    return f"no cost (a loss of more than {NO_COST} is ruled out)"
+  if row["change_high"] < 0:
+    return "it costs"
+  return f"a loss of more than {NO_COST} is not ruled out"
 
 
 def _paid(name, before, after, far):
@@ -185,7 +209,7 @@ def _paid(name, before, after, far):
 
 def _change(before, after):
   """The mean paired difference over seeds with its interval, as text."""
-  mean, low, high = intervals.interval((after - before).dropna().tolist())
+  mean, low, high = _changed(after - before)
   if low != low:
     return f"{mean:+.3f} (one seed)"
   return f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]"
