@@ -30,6 +30,7 @@ ATTACKS = {
   "direction": gradients.direction,
   "hint": gradients.hint,
   "supervised_gradients": supervised.supervised_gradients,
+  "supervised_embeddings": supervised.supervised_embeddings,
   "spectral": clustering.spectral,
   "gradient_clustering": clustering.gradient_clustering,
   "similarity": clustering.similarity,

@@ -20,8 +20,9 @@ class Gradients(NamedTuple):
   """Recorded cut gradients, one row per sample.
 
   Attributes:
-    vectors: gradients of all recorded epochs side by side, each epoch in units
-      of its mean norm; zeros where a row was in no batch of the epoch.
+    vectors: gradients of all recorded epochs and of all members of a coalition
+      side by side, each in units of their mean norm; zeros where a row was in
+      no batch of the epoch.
     norms: mean norm over the epochs that have the row, in the same units.
     covered: whether the row was in any recorded batch.
   """
@@ -44,13 +45,12 @@ def gradients(view: base.View) -> Gradients:
   """
   scaled, norms, seen = [], [], []
   for epoch in epochs(view):
-    g = trees.vectors(epoch.gradients)
-    there = jnp.isfinite(g).all(1)
-    g = jnp.where(there[:, None], g, 0.0)
-    norm = jnp.linalg.norm(g, axis=1)
-    unit = norm.sum() / jnp.maximum(there.sum(), 1) + 1e-30
-    scaled.append(g / unit)
-    norms.append(norm / unit)
+    parts = [trees.vectors(g) for g in _members(epoch.gradients)]
+    there = jnp.stack([jnp.isfinite(g).all(1) for g in parts]).all(0)
+    parts = [_in_unit(jnp.where(there[:, None], g, 0.0), there) for g in parts]
+    g = jnp.concatenate(parts, axis=1)
+    scaled.append(g)
+    norms.append(jnp.linalg.norm(g, axis=1))
     seen.append(there)
   times = jnp.stack(seen).sum(0)
   return Gradients(
@@ -58,6 +58,17 @@ def gradients(view: base.View) -> Gradients:
     jnp.stack(norms).sum(0) / jnp.maximum(times, 1),
     times > 0,
   )
+
+
+def _members(tree) -> list:
+  """What each member of a coalition has; one entry for a single party."""
+  return list(tree) if isinstance(tree, tuple) else [tree]
+
+
+def _in_unit(vectors, there):
+  """Vectors in units of their mean norm over the rows that are there."""
+  norms = jnp.where(there, jnp.linalg.norm(vectors, axis=1), 0.0)
+  return vectors / (norms.sum() / jnp.maximum(there.sum(), 1) + 1e-30)
 
 
 def directed(observed: Gradients) -> Gradients:
@@ -68,16 +79,27 @@ def directed(observed: Gradients) -> Gradients:
 def embeddings(
   view: base.View,
 ) -> tuple[Float[jax.Array, "rows width"], Float[jax.Array, "others width"]]:
-  """Embeddings of training and test rows by the trained bottom, as vectors."""
+  """Embeddings of training and test rows by the trained bottom, as vectors.
+
+  Those of the members of a coalition stand side by side, each in units of the
+  mean distance of its training rows from their centre.
+  """
 
   def encode(x):
-    return trees.vectors(view.public.bottom(view.trial.bottom, x)[0])
+    h = _members(view.public.bottom(view.trial.bottom, x)[0])
+    return [trees.vectors(part) for part in h]
 
   train, test = (
     axes.chunked(encode, jax.tree.map(jnp.asarray, x), ROWS)
     for x in (view.shared.train, view.shared.test)
   )
-  return train, test
+  if len(train) == 1:
+    return train[0], test[0]
+  sizes = [jnp.linalg.norm(h - h.mean(0), axis=1).mean() + 1e-30 for h in train]
+  joined = lambda parts: jnp.concatenate(
+    [h / size for h, size in zip(parts, sizes, strict=True)], axis=1
+  )
+  return joined(train), joined(test)
 
 
 def known(view: base.View, per_class: int) -> Integer[jax.Array, "c k"]:

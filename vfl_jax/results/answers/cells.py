@@ -10,7 +10,11 @@ from vfl_jax.results import intervals
 from vfl_jax.results import tables
 
 FAMILIES = {
-  "completion": ("passive_completion", "active_completion"),
+  "completion": (
+    "passive_completion",
+    "active_completion",
+    "supervised_embeddings",
+  ),
   "gradient": ("norm", "direction", "hint", "direct", "supervised_gradients"),
   "clustering": ("gradient_clustering", "similarity", "spectral"),
 }
