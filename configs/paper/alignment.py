@@ -23,8 +23,9 @@ _EVERY = {
   "attacks": (
     "passive_completion",
     {"name": "similarity", "on": "embeddings", "label": "embedding similarity"},
+    "supervised_embeddings",
     "direction",
-    "similarity",
+    "supervised_gradients",
   ),
   "evaluate.metric": "balanced_accuracy",
   "evaluate.alignment": True,

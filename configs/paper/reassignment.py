@@ -30,7 +30,8 @@ _ATTACKS = (
   "passive_completion",
   "spectral",
   {"name": "similarity", "on": "embeddings", "label": "embedding similarity"},
-  *("norm", "direction", "gradient_clustering", "similarity"),
+  *("norm", "direction", "supervised_gradients"),
+  *("gradient_clustering", "similarity", "supervised_embeddings"),
   "active_completion",  # needs SGD
 )
 _EVERY = {

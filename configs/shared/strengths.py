@@ -48,6 +48,7 @@ _OTHERS = (
   "norm",
   "direction",
   "hint",
+  "supervised_gradients",
   "gradient_clustering",
   "similarity",
   "feature_inversion",

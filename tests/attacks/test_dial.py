@@ -236,7 +236,7 @@ def test_of_two_hundred_studies_without_a_leak_few_show_one(name, prior):
 @pytest.mark.slow
 @pytest.mark.parametrize("on", ["gradients", "embeddings"])
 def test_chosen_classifiers_show_no_leak_where_none_is(on):
-  n, classes = 120, 2
+  n, classes = 80, 2
   generator = np.random.default_rng(3)
   labels = np.arange(n) % classes
   advantages = []

@@ -139,7 +139,18 @@ def test_direction_is_the_auc_of_the_cosine_with_a_known_positive():
   known = np.flatnonzero(labels)[0]
   cosines = g @ g[known] / np.linalg.norm(g, axis=1)
   wanted = metrics.roc_auc_score(labels, cosines)
-  found = run("direction", victim(labels, g), known=1)
+  found = run("direction", victim(labels, g), known=1, variant="paper")
+  assert auc(found, labels) == pytest.approx(wanted, abs=1e-6)
+
+
+def test_direction_compares_with_both_classes():
+  labels, g = binary()
+  unit = g / np.linalg.norm(g, axis=1, keepdims=True)
+  cosines = [
+    (unit @ unit[np.flatnonzero(labels == c)[:5]].T).max(1) for c in (0, 1)
+  ]
+  wanted = metrics.roc_auc_score(labels, cosines[1] - cosines[0])
+  found = run("direction", victim(labels, g, per_class=5))
   assert auc(found, labels) == pytest.approx(wanted, abs=1e-6)
 
 
@@ -153,8 +164,21 @@ def test_hint_is_the_auc_of_the_nearest_known_positive(known, rule):
   else:
     score = (g @ theirs.T).max(1)
   wanted = metrics.roc_auc_score(labels, score)
-  found = run("hint", victim(labels, g, per_class=5), known=known, rule=rule)
+  options = {"known": known, "rule": rule}
+  view = victim(labels, g, per_class=5)
+  found = run("hint", view, variant="paper", **options)
   assert auc(found, labels) == pytest.approx(wanted, abs=1e-6)
+  # and of both classes: the nearest positive less the nearest negative
+  others = g[np.flatnonzero(labels == 0)[:known]]
+  near = lambda known: (
+    -(np.linalg.norm(g[:, None] - known, axis=2) ** 2).min(1)
+    if rule == "distance"
+    else (g @ known.T).max(1)
+  )
+  wanted = metrics.roc_auc_score(labels, near(theirs) - near(others))
+  # a difference of large numbers: some rows change places
+  found = run("hint", view, **options)
+  assert auc(found, labels) == pytest.approx(wanted, abs=1e-3)
 
 
 def test_direct_recovers_every_row_that_is_not_saturated():

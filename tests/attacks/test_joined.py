@@ -60,6 +60,8 @@ def test_weak_halves_are_stronger_together():
 
 def test_which_attacks_join():
   for name in attacks.ATTACKS:
-    assert attacks.build(name, budget=1).joins == (name in JOINING)
+    assert attacks.build(name, budget=1).joins == (
+      name in (*JOINING, "supervised_gradients")
+    )
   assert not attacks.build("hint", unmix=True).joins
   assert not attacks.build("similarity", on="embeddings").joins

@@ -4,6 +4,7 @@ import contextlib
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -97,6 +98,16 @@ def cluster(folder: pathlib.Path, cores: int = 2):
         with contextlib.suppress(subprocess.TimeoutExpired):
           process.wait(10)
         process.kill()
+      _end_steps(folder)
+
+
+def _end_steps(folder):
+  """Kills what the daemons left behind: steps hold logs in the folder open."""
+  for link in pathlib.Path("/proc").glob("[0-9]*/fd/*"):
+    with contextlib.suppress(OSError):
+      pid = int(link.parts[2])
+      if os.readlink(link).startswith(f"{folder}/") and pid != os.getpid():
+        os.kill(pid, signal.SIGKILL)
 
 
 def ask(environment, *command: str) -> str:

@@ -20,7 +20,12 @@ DECODED_AVERAGES = {
   "code": True,
 }
 # several recorded epochs show a label several times: noise averages out
-SEVERAL_LOOKS = ("direction", "hint", "gradient_clustering")
+SEVERAL_LOOKS = (
+  "direction",
+  "hint",
+  "supervised_gradients",
+  "gradient_clustering",
+)
 # an attacker that knows which rows were mixed can separate them
 UNMIXED = (
   {"name": "hint", "label": "unmixing hint", "unmix": True},
