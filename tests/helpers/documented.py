@@ -13,6 +13,7 @@ from vfl_jax.results.answers import cells as answer_cells
 from vfl_jax.results.answers.cuts import NO_COST
 from vfl_jax.results.answers import information as answer_information
 from vfl_jax.results.answers import verdicts
+from vfl_jax.results import intervals
 from vfl_jax.results.pages import tradeoff
 
 DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs" / "results"
@@ -185,6 +186,31 @@ def reassignment() -> list[str]:
   return rows
 
 
+def alignment() -> list[str]:
+  """A row per strength: passive completion by party 0, test and train rows."""
+  frame = results("alignment")
+  frame = frame[
+    (frame["attack"] == "passive_completion") & (frame["party"] == 0)
+  ]
+  rows = []
+  for (data, _), part in frame.groupby(["data", "told"], sort=False):
+    test, train = (
+      part[part["rows"] == where].iloc[0] for where in ("test", "train")
+    )
+    rows.append(
+      line(
+        words(str(data)),
+        f"{test['told']:.2f}",
+        between(test, "utility"),
+        f"{test['score']:.3f}",
+        f"{test['control']:.3f}",
+        signed(test, "advantage"),
+        signed(train, "advantage"),
+      )
+    )
+  return rows
+
+
 def cuts() -> list[str]:
   """The reference cut and up to three stages before it, by data set."""
   frame = results("cuts")
@@ -263,24 +289,28 @@ def _compensates() -> str:
 
 
 def _reassigned() -> str:
-  frame = results("reassignment")
-  cross = frame[frame["task"] == "cross"]
-  same = frame[frame["task"] == "identity"]
-  share = lambda part: f"{part['held'].sum()} of {part['attacks'].sum()}"
-  room = cross["ceiling"] - cross["prior"]
-  learned = ((cross["utility"] - cross["prior"]) / room)[room >= 0.05]
-  none = ", ".join(words(name) for name in cross["data"][room < 0.05])
-  gradients = (cross["gradients_low"] > 0) | (cross["clustering_low"] > 0)
+  frame = results("alignment").sort_values("told")
+  told = frame[
+    (frame["attack"] == "passive_completion")
+    & (frame["rows"] == "test")
+    & (frame["party"] == 0)
+  ]
+  first, last = told.iloc[0], told.iloc[-1]
+  nothing = frame[frame["party"] != 0]
+  wider = intervals.at_once(int(first["seeds"]), len(nothing))
+  half = wider * (nothing["advantage"] - nothing["advantage_low"])
+  shown = (nothing["advantage"] - half > 0).sum()
   return _claim(
     "Attacks fail where the task is reassigned",
-    f"crossed tasks: {share(cross)} attacks on embeddings are at or below "
-    f"their control on test rows (the natural task: {share(same)})",
-    f"on rows trained on embeddings are shown to leak in "
-    f"{(cross['train_low'] > 0).sum()} of {len(cross)} data sets, gradients or "
-    f"their clusters in {gradients.sum()}; {(learned >= 0.9).sum()} reach 90 % "
-    "of the gain over guessing that the task allows, the least "
-    f"{learned.min():.0%}, and on {none} there is hardly any to reach",
-    "[reassignment](docs/results/paper.md#reassignment)",
+    f"digits, {first['seeds']} splits: as a party's class says "
+    f"{first['told']:.0%} to {last['told']:.0%} of the label, completion's "
+    f"advantage on test rows goes from {signed(first, 'advantage')} to "
+    f"{signed(last, 'advantage')}; where it says nothing, {shown} of "
+    f"{len(nothing)} attacks are shown to find more than their control",
+    "most of what attacks gain with alignment their controls gain too "
+    f"({first['control']:.2f} to {last['control']:.2f}, completion "
+    f"{first['score']:.2f} to {last['score']:.2f})",
+    "[graded alignment](docs/results/paper.md#graded-alignment)",
   )
 
 
@@ -390,6 +420,7 @@ TABLES = {
   "information": ("docs/results/paper.md", information),
   "compensation": ("docs/results/paper.md", compensation),
   "reassignment": ("docs/results/paper.md", reassignment),
+  "alignment": ("docs/results/paper.md", alignment),
   "cuts": ("docs/results/paper.md", cuts),
   "claims": ("README.md", claims),
 }
