@@ -169,7 +169,8 @@ def _parts(tasks, numbers):
 
 def _in_order(scores, kind):
   """Scores below the best of their row, where rounding hurts least."""
-  return (scores - scores.max(-1, keepdims=True)).astype(kind)
+  below = scores - scores.max(-1, keepdims=True)
+  return np.maximum(below, np.finfo(kind).min).astype(kind)
 
 
 # --- learners: `learner(rows, labelled, tasks, classes) -> scores` ------------

@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from vfl_jax.results import advantage
+from vfl_jax.results.answers import capability
 from vfl_jax.results.answers import verdicts
 from vfl_jax.results import intervals
 from vfl_jax.results import tables
@@ -102,6 +103,7 @@ def measured(
     - exposed: share of the passive parties' test features that an inversion
       explains (0 for their mean, 1 for all).
     - up_bytes and down_bytes per sample.
+    - dcs and dcs_FAMILY: VFLAIR's scores, see `capability`.
     - utilities, leakages: series indexed by seed.
   """
   primary = attacks[attacks["primary"] & (attacks["rows"] == ROWS)]
@@ -113,11 +115,19 @@ def measured(
   wires = wires.groupby(verdicts.CELL)[["up_bytes", "down_bytes"]].sum()
   rows = []
   tested = main[(main["rows"] == "test") & main["primary"]]
+  bare = (tested["defense"] == "none") & (tested["advance"] == 0)
+  usual = tested[bare].groupby("data")["mean"].mean()
   for cell, group in tested.groupby(verdicts.CELL, sort=False):
     cell_leaks = leaking.get(cell)
     if cell_leaks is None:
       continue
     top = strongest(cell_leaks)
+    capable = capability.by_type(
+      primary[(primary[verdicts.CELL] == list(cell)).all(axis=1)],
+      group["mean"].iloc[0],
+      usual.get(cell[0], float("nan")),
+      family,
+    )
     of_family = dict.fromkeys(FAMILIES, float("nan"))
     for name in FAMILIES:
       family_leaks = [
@@ -139,6 +149,8 @@ def measured(
         "exposed": exposed.get(cell, float("nan")),
         "up_bytes": int(wires.loc[cell, "up_bytes"]),
         "down_bytes": int(wires.loc[cell, "down_bytes"]),
+        "dcs": capable["all"],
+        **{f"dcs_{k}": capable.get(k, float("nan")) for k in FAMILIES},
         "leakages": top["seeds"],
       }
     )
