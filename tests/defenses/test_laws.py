@@ -431,6 +431,35 @@ def test_lcd_trains_bottoms_on_merged_labels_and_then_no_more():
   assert np.isfinite(metrics["loss"]).all()
 
 
+def test_a_silent_party_sends_what_it_sends_for_a_prediction():
+  built, inputs = examples.build("mlp", 2, "batch", 4, defended.N)
+  net = split.at(built, 2, 2)
+  variables = net.init(rng.root(0), inputs)
+  moved = jax.tree.map(
+    lambda a: a + 0.5, variables["bottoms"]
+  )  # statistics too
+  variables = {**variables, "bottoms": moved}
+  labels = jnp.arange(defended.N) % 4
+  sent = {
+    quiet: protocol.exchange(
+      net,
+      variables,
+      inputs,
+      labels,
+      quiet=None if quiet is None else jnp.bool_(quiet),
+    ).messages.embeddings
+    for quiet in (None, False, True)
+  }
+  for k, x in enumerate(inputs):
+    training, predicting = (
+      net.bottom(moved[k], x, train=train)[0] for train in (True, False)
+    )
+    assert not np.allclose(training, predicting, atol=1e-2)
+    np.testing.assert_allclose(sent[None][k], training, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(sent[False][k], training, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(sent[True][k], predicting, rtol=1e-5, atol=1e-6)
+
+
 def test_distance_correlation_is_zero_for_independent_and_one_for_affine():
   x = defended.normal((1500, 3))
   y = defended.normal((1500, 2), seed=1)

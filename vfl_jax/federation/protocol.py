@@ -15,6 +15,7 @@ from jaxtyping import Int
 import optax
 
 from vfl_jax.defenses import base
+from vfl_jax.federation import defended
 from vfl_jax.federation import grouping
 from vfl_jax.federation import messages as federation_messages
 from vfl_jax.federation import optimizers
@@ -58,12 +59,15 @@ def step(
   """
   variables = state["variables"]
   together = together or grouping.none(net.parties)
-  inputs, targets = _disguised(net, defense, variables, inputs, targets, moment)
-  release = _release(net, defense, targets, moment, passive)
-  done = exchange(
-    net, variables, inputs, targets, transmit, moment, release, together
+  inputs, targets = defended.disguised(
+    net, defense, variables, inputs, targets, moment
   )
-  down, defense_state = _defended(
+  release = defended.release(net, defense, targets, moment, passive)
+  quiet = defended.quiet(defense, moment)
+  done = exchange(
+    net, variables, inputs, targets, transmit, moment, release, together, quiet
+  )
+  down, defense_state = defended.gradients(
     net, defense, state["defense"], done, targets, moment, passive
   )
   if net.cut:
@@ -73,9 +77,7 @@ def step(
   else:  # nothing came down, and the bottoms have no parameters to train
     gradients = tuple(v["params"] for v in variables["bottoms"])
   bottoms, top = _updated(rules, state, gradients, done, together)
-  if defense.silent:
-    assert moment is not None
-    quiet = defense.silent(moment.progress)
+  if quiet is not None:
     before = zip(
       variables["bottoms"], state["optimizer"]["bottoms"], strict=True
     )
@@ -96,7 +98,7 @@ def step(
         strict=True,
       )
     ),
-    announced=_announced(defense, moment, len(targets)),
+    announced=defended.announced(defense, moment, len(targets)),
   )
   state = {
     "variables": {"bottoms": tuple(b[0] for b in bottoms), "top": top[0]},
@@ -106,41 +108,6 @@ def step(
   hard = targets if targets.ndim == 1 else jnp.argmax(targets, -1)
   correct = jnp.mean(jnp.argmax(done.logits, -1) == hard)
   return state, {"loss": done.loss, "accuracy": correct}, sent
-
-
-def _disguised(net, defense, variables, inputs, targets, moment):
-  """Inputs and targets of a batch as the defence changes them."""
-  if defense.targets:
-    codes = variables["top"]["stats"]["codes"]
-    targets = defense.targets(codes, moment, targets)
-  if defense.inputs:
-    shares = split.one_hot(targets, net.model.num_classes)
-    inputs, targets = defense.inputs(moment, inputs, shares)
-  return inputs, targets
-
-
-def _release(net, defense, targets, moment, passive):
-  """The class weights under which gradients go down; None if unchanged."""
-  if not (defense.release and net.cut):
-    return None
-  assert moment is not None
-  shares = split.one_hot(targets, net.model.num_classes)
-  weights = defense.release(moment, shares)
-  return federation_messages.Release(weights, passive)
-
-
-def _defended(net, defense, state, done, targets, moment, passive):
-  """The defended gradients that go down, and the defence's new state."""
-  down = done.messages.gradients
-  if defense.gradient is None or not net.cut:
-    return down, state
-  theirs, state = defense.gradient.update(
-    down[:passive],
-    state,
-    labels=split.one_hot(targets, net.model.num_classes),
-    rows=None if moment is None else moment.rows,
-  )
-  return (*theirs, *down[len(theirs) :]), state
 
 
 def _updated(rules, state, gradients, done, together):
@@ -169,15 +136,6 @@ def _updated(rules, state, gradients, done, together):
     done.stats["top"],
   )
   return bottoms, top
-
-
-def _announced(defense, moment, size):
-  """What all parties are told about the rows of a batch."""
-  if not defense.pairs:
-    return {}
-  assert moment is not None
-  pairs = defense.pairs(moment, size)
-  return {"pairs": pairs._replace(partner=moment.rows[pairs.partner])}
 
 
 def _unless(quiet, new, old):
@@ -215,6 +173,7 @@ def exchange(
   moment: base.Moment | None = None,
   release: federation_messages.Release | None = None,
   together: grouping.Alike | None = None,
+  quiet: jax.Array | None = None,
 ) -> Round:
   """Runs one round of the protocol, up to the gradients coming down.
 
@@ -228,11 +187,12 @@ def exchange(
     moment: where in the training the step is; for defences that draw.
     release: see `messages.Release`; None sends the gradients of the targets.
     together: groups of parties that run together.
+    quiet: see `party_forward`.
   """
   together = together or grouping.none(len(inputs))
   embeddings, pulls, bottom_stats = zip(
     *(
-      party_forward(net, variables, x, together=len(group) > 1)
+      party_forward(net, variables, x, together=len(group) > 1, quiet=quiet)
       for group, variables, x in zip(
         together.groups,
         variables["bottoms"],
@@ -259,7 +219,11 @@ def exchange(
 
 
 def party_forward(
-  net: split.Net, variables: models.Variables, x: PyTree, together: bool = False
+  net: split.Net,
+  variables: models.Variables,
+  x: PyTree,
+  together: bool = False,
+  quiet: jax.Array | None = None,
 ) -> tuple[PyTree, Callable[[PyTree], PyTree], PyTree]:
   """A passive party's half of a round.
 
@@ -269,6 +233,8 @@ def party_forward(
     x: features of the batch.
     together: whether variables and features are those of several parties,
       stacked along a leading axis.
+    quiet: whether the party does not train in this round: it then uses its
+      running statistics, as in a prediction. None if it always trains.
 
   Returns:
     `(h, pull, stats)`: the embeddings, which alone leave the party; the
@@ -277,13 +243,15 @@ def party_forward(
   """
 
   def forward(params):
-    party_variables = {**variables, "params": params}
-    bottom = functools.partial(net.bottom, train=True)
-    return (
-      jax.vmap(bottom)(party_variables, x)
-      if together
-      else bottom(party_variables, x)
-    )
+    def run(train):
+      bottom = functools.partial(net.bottom, train=train)
+      bottom = jax.vmap(bottom) if together else bottom
+      return bottom({**variables, "params": params}, x)
+
+    h, stats = run(train=True)
+    if quiet is not None:
+      h = _unless(quiet, h, run(train=False)[0])
+    return h, stats
 
   h, pull, stats = jax.vjp(forward, variables["params"], has_aux=True)
   return h, lambda gradient: pull(gradient)[0], stats
