@@ -13,6 +13,8 @@ import pytest
 from tests.helpers import seen
 from vfl_jax import attacks
 from vfl_jax.attacks import base
+from vfl_jax.attacks import recipes
+from vfl_jax.attacks import supervised
 from vfl_jax.evaluation import metrics
 from vfl_jax.evaluation import trials
 from vfl_jax.results import intervals
@@ -198,6 +200,25 @@ def test_a_quiet_column_is_found_by_who_looks_at_each_in_its_units():
   view = victim(labels, gradients=gradients)
   assert right("supervised_gradients", view, labels) > 0.97
   assert right("direction", view, labels) < 0.6
+
+
+@pytest.mark.parametrize("of", ["gradients", "embeddings"])
+def test_a_recipe_is_chosen_on_samples_that_it_was_not_given(of):
+  """Of noise no recipe predicts more of them than chance allows."""
+  generator = np.random.default_rng(0)
+  columns = generator.standard_normal((200, 8))
+  labels = np.arange(60) % 2
+  known = recipes.Known(np.arange(60), labels)
+  choices = {
+    "gradients": supervised.OF_GRADIENTS,
+    "embeddings": supervised.OF_EMBEDDINGS,
+  }[of]
+  readings = {r.reading: columns for r in choices}
+  choice = recipes.choose(readings, known, choices, 5, 0)
+  assert choice.validation < 0.72  # the best of seven; all would be one
+  columns[:60, 0] += 6 * labels
+  choice = recipes.choose(readings, known, choices, 5, 0)
+  assert choice.validation > 0.95
 
 
 RUNS, SEEDS = 200, 5

