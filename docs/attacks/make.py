@@ -13,6 +13,8 @@ import sys
 from matplotlib import pyplot
 import pandas as pd
 
+from vfl_jax import attacks
+from vfl_jax.results import intervals
 from vfl_jax.results.figures import style
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -101,7 +103,7 @@ def draw(frame, attack):
       lines.items(), (style.COLOURS[1], style.COLOURS[0]), strict=False
     ):
       groups = values.groupby("cut")["value"]
-      mean, half = groups.mean(), groups.apply(style.spread)
+      mean, half = groups.mean(), groups.apply(intervals.half_width)
       axis.plot(mean.index, mean, color=colour, marker="o", label=what)
       axis.fill_between(
         mean.index, mean - half, mean + half, color=colour, alpha=0.2, lw=0
@@ -123,9 +125,8 @@ def main(folder):
     frame = collect(pathlib.Path(folder).resolve())
     frame = frame[frame["metric"] != "macro_f1"]
     frame.to_csv(ROOT / "docs/results/attacks.csv", index=False)
-    for attack in frame["attack"].unique():
-      if ":" not in attack and "," not in attack:
-        draw(frame, attack)
+    for attack in set(frame["attack"]) & set(attacks.ATTACKS):
+      draw(frame, attack)
 
 
 if __name__ == "__main__":
