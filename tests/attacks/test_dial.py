@@ -276,6 +276,17 @@ def _few_show_a_leak(advantages):
   assert abs(advantages.mean()) < 3.5 * error
 
 
+@pytest.mark.parametrize("per_class", [1, 2])
+@pytest.mark.parametrize("on", ["gradients", "embeddings"])
+def test_a_known_sample_or_two_of_each_class_are_enough(on, per_class):
+  labels = np.random.default_rng(1).integers(0, 5, N)
+  view = victim(labels, **{on: planted(labels, direction, 1.0)})
+  rows = np.asarray(view.trial.aux_rows).reshape(5, -1)[:, :per_class].ravel()
+  trial = view.trial._replace(aux_rows=rows, aux_labels=labels[rows])
+  view = view._replace(trial=trial)
+  assert right(f"supervised_{on}", view, labels) > 0.95
+
+
 @pytest.mark.parametrize("name", ["direction", "supervised_gradients"])
 def test_a_loud_member_does_not_drown_what_another_knows(name):
   """A coalition of one who is told and one of thirty times the noise."""

@@ -168,12 +168,16 @@ def _chances(model):
   return predict
 
 
-def _discriminant():
+def _discriminants(columns, known):
+  """Regression where each class has one row, which tells nothing of spreads."""
   from sklearn import discriminant_analysis
 
-  return discriminant_analysis.LinearDiscriminantAnalysis(
+  if len(known.rows) <= len(np.unique(known.labels)):
+    return _supervised(_regression)(columns, known)
+  build = lambda: discriminant_analysis.LinearDiscriminantAnalysis(
     solver="lsqr", shrinkage="auto"
   )
+  return _supervised(build)(columns, known)
 
 
 def _regression():
@@ -207,7 +211,7 @@ def _spreading(count):
 
 # each `fit(columns, known) -> predict`
 CLASSIFIERS: dict[str, Callable[[Rows, Known], Callable[[Rows], Rows]]] = {
-  "shrunken discriminants": _supervised(_discriminant),
+  "shrunken discriminants": _discriminants,
   "logistic regression": _supervised(_regression),
   "support vectors": _supervised(_machine),
   "self-training": _transductive(_self_training),
