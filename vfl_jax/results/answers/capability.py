@@ -57,11 +57,13 @@ def by_type(
     return {"all": float("nan")}
   table = table.dropna(subset=["attack", "prior"])
   worst: dict[tuple[str, str], float] = {}
-  for (rule, attack, _), row in table.iterrows():
-    here = score(row["attack"], row["prior"], utility, usual)
-    key = family(rule), attack
+  guesses = table.rename(columns={"attack": "found"}).reset_index()
+  for row in guesses.to_dict("records"):
+    here = score(row["found"], row["prior"], utility, usual)
+    key = family(row["rule"]), row["attack"]
     worst[key] = min(here, worst.get(key, 1.0))
   if not worst:
     return {"all": float("nan")}
   types = pd.Series(worst).groupby(level=0).mean()
-  return {**types.to_dict(), "all": float(types.mean())}
+  named = {str(name): float(value) for name, value in types.items()}
+  return {**named, "all": float(types.mean())}
