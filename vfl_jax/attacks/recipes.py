@@ -100,10 +100,8 @@ def choose(
     for number, recipe in enumerate(recipes):
       columns = readings[recipe.reading]
       chances = fitted(columns, some, recipe)(columns[known.rows[held]])
-      truth = known.labels[held]
-      hits = chances.argmax(1) == np.searchsorted(np.unique(some.labels), truth)
-      column = np.searchsorted(np.unique(some.labels), truth)
-      right[number] += hits.sum()
+      column = np.searchsorted(np.unique(some.labels), known.labels[held])
+      right[number] += (chances.argmax(1) == column).sum()
       # probability breaks ties
       score[number] += 1e-3 * chances[np.arange(len(held)), column].sum()
   best = int(np.argmax(right + score))
