@@ -1,5 +1,9 @@
 """What is compiled, and that nothing is compiled twice."""
 
+from concurrent import futures
+import multiprocessing
+import sys
+
 import jax
 import jax.numpy as jnp
 import pytest
@@ -14,21 +18,6 @@ from vfl_jax.federation import loop
 from vfl_jax.runtime import compilation
 
 pytestmark = pytest.mark.usefixtures("without_figures")
-
-
-@pytest.fixture
-def kept(tmp_path, monkeypatch):
-  """A cache of this test's own that keeps every program, however small."""
-  monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path / "cache"))
-  # a control that is found on disk would compile nothing
-  monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "controls"))
-  before = jax.config.jax_compilation_cache_dir
-  from jax.experimental.compilation_cache import compilation_cache
-
-  compilation_cache.reset_cache()
-  yield
-  jax.config.update("jax_compilation_cache_dir", before)
-  compilation_cache.reset_cache()
 
 
 def config(**keys):
@@ -63,6 +52,23 @@ def test_the_ledger_counts_programs():
   double(x)
   assert compilation.ledger().since(start) == spent
   assert str(spent).startswith("1 program in ")
+
+
+def test_no_count_is_lost_between_threads():
+  before = compilation.ledger()
+
+  def count(_):
+    for _ in range(2000):
+      compilation._happened("/jax/compilation_cache/cache_hits")
+
+  interval = sys.getswitchinterval()
+  sys.setswitchinterval(1e-6)
+  try:
+    with futures.ThreadPoolExecutor(4) as threads:
+      list(threads.map(count, range(4)))
+  finally:
+    sys.setswitchinterval(interval)
+  assert compilation.ledger().since(before).found == 8000
 
 
 def test_nothing_is_compiled_between_epochs(tmp_path):
@@ -126,11 +132,26 @@ def test_a_dry_run_compiles_what_the_training_begins_with(
   assert reported.value.args == begun.value.args == (expected,)
 
 
+def counts(folder):
+  """New programs of a first run, of other seeds, of an attack named twice."""
+  twice = ("passive_completion", {"name": "passive_completion", "label": "b"})
+  made = [config(), config(seed=7), config(attacks=twice)]
+  for one in made:
+    # which columns of a layer vary, and so its width, depends on the training
+    one.information.estimators = ()
+  names = ("first", "other seeds", "twice")
+  return [anew(one, folder / name) for one, name in zip(made, names)]
+
+
 @pytest.mark.slow
 def test_nothing_is_compiled_for_other_seeds_or_an_attack_of_one_shape(
-  tmp_path, kept
+  tmp_path, monkeypatch
 ):
-  assert anew(config(), tmp_path / "first") > 5
-  assert anew(config(seed=7), tmp_path / "other seeds") == 0
-  twice = ("passive_completion", {"name": "passive_completion", "label": "b"})
-  assert anew(config(attacks=twice), tmp_path / "twice") == 0
+  """In a process of its own, which remembers nothing of other tests."""
+  monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path / "cache"))
+  # a control that is found on disk would compile nothing
+  monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "controls"))
+  context = multiprocessing.get_context("spawn")
+  with futures.ProcessPoolExecutor(1, context) as process:
+    first, *others = process.submit(counts, tmp_path).result()
+  assert first > 5 and others == [0, 0]

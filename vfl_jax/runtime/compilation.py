@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import threading
 from typing import NamedTuple
 
 import jax
@@ -44,6 +45,7 @@ class Ledger(NamedTuple):
 
 
 _ledger = Ledger()
+_writing = threading.Lock()  # several threads may compile
 
 
 def ledger() -> Ledger:
@@ -51,19 +53,20 @@ def ledger() -> Ledger:
   return _ledger
 
 
-def _took(event: str, seconds: float, **_) -> None:
+def _add(more: Ledger) -> None:
   global _ledger
+  with _writing:
+    _ledger = _ledger.plus(more)
+
+
+def _took(event: str, seconds: float, **_) -> None:
   if event.startswith("/jax/core/compile/"):
-    _ledger = _ledger._replace(
-      programs=_ledger.programs + (event == _COMPILED),
-      seconds=_ledger.seconds + seconds,
-    )
+    _add(Ledger(programs=int(event == _COMPILED), seconds=seconds))
 
 
 def _happened(event: str, **_) -> None:
-  global _ledger
   if event == _FOUND:
-    _ledger = _ledger._replace(found=_ledger.found + 1)
+    _add(Ledger(found=1))
 
 
 monitoring.register_event_duration_secs_listener(_took)
