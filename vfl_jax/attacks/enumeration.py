@@ -10,6 +10,7 @@ import numpy as np
 
 from vfl_jax.attacks import base
 from vfl_jax.attacks import clustering
+from vfl_jax.attacks import recipes
 from vfl_jax.attacks import views
 from vfl_jax.runtime import trees
 
@@ -55,10 +56,9 @@ def enumeration(
         np.asarray(trees.vectors(x, view.public.vocabulary))
         for x in (view.shared.train, view.shared.test)
       )
-    mean, scale = train.mean(0), train.std(0)
-    scale = scale + 0.05 * np.sqrt((scale**2).mean()) + 1e-12
+    scaled = recipes.units(np.concatenate([train, test]))
     distances, of_test = clustering.clusters(
-      key, classes, *((x - mean) / scale for x in (train, test))
+      key, classes, *np.split(scaled, [len(train)])
     )
     g, h = _first_round(view)
     covered = np.isfinite(g).all(1)

@@ -1,7 +1,9 @@
 """Fit a surrogate top and labels that reproduce the received gradients.
 
 Both attacks search for a top and for labels that would have sent the gradients
-that came down. Another order of the classes gives the same gradients, so
+that came down, up to one factor, because a defence may have scaled all of them.
+No loss squares the distance of a row, so that a few loud rows do not decide.
+Another order of the classes gives the same gradients, so
 auxiliary samples name the classes and calibrate their scores.
 """
 
@@ -52,8 +54,8 @@ class Fit(NamedTuple):
 
   Attributes:
     scores: `[rows, classes]`, higher where the class fits better.
-    misfit: mean squared distance of its gradients from those that came down,
-      in units of their mean norm.
+    misfit: mean of log(1 + d^2) over the rows, where d is the distance of its
+      gradient from the one that came down, in units of their median norm.
   """
 
   scores: jax.Array
@@ -72,8 +74,9 @@ def unsplit(
 ) -> base.Attack:
   """Picks the label whose gradient through a clone of the top is nearest.
 
-  The clone is trained to reproduce what came down, with each sample under the
-  label that currently fits it best. The best fit of several starts is kept.
+  The clone and its factor are trained to reproduce what came down, with each
+  sample under the label that currently fits it best. The best fit of several
+  starts is kept.
 
   Args:
     steps: number of Adam steps per start.
@@ -88,22 +91,26 @@ def unsplit(
   Raises:
     ValueError: a value is out of its range.
 
-  Source: Erdogan et al., "UnSplit", WPES 2022, section 3.3. Several starts,
-  starts at clusters, and naming classes by auxiliary samples are ours.
+  Source: Erdogan et al., "UnSplit", WPES 2022, section 3.3. The factor, the
+  logarithm, several starts, starts at clusters, and naming classes by auxiliary
+  samples are ours.
   """
   plan = Plan(steps, depth, batch, learning_rate, restarts, epoch, starts)
   bounds.at_least("unsplit", _LOWEST, plan._asdict())
 
-  def loss(apply, params, labels, h, g, unit, prior, rows, held):
-    del prior
-    gaps = _gaps(apply, params, h, g) / unit**2
-    first = jnp.take_along_axis(gaps, jnp.argmax(labels[rows], 1)[:, None], 1)
-    return jnp.mean(jnp.where(held, first[:, 0], jnp.min(gaps, 1)))
+  def gaps(apply, top, h, g):
+    return jnp.log1p(_squares(apply, top, h, g))
 
-  def read(apply, params, labels, h, g, unit):
+  def loss(apply, top, labels, h, g, prior, rows, held):
+    del prior
+    found = gaps(apply, top, h, g)
+    first = jnp.take_along_axis(found, jnp.argmax(labels[rows], 1)[:, None], 1)
+    return jnp.mean(jnp.where(held, first[:, 0], jnp.min(found, 1)))
+
+  def read(apply, top, labels, h, g):
     del labels
-    gaps = _gaps(apply, params, h, g) / unit**2
-    return Fit(-gaps, jnp.mean(jnp.min(gaps, 1)))
+    found = gaps(apply, top, h, g)
+    return Fit(-found, jnp.mean(jnp.min(found, 1)))
 
   return _attack(_NEEDS, loss, read, plan)
 
@@ -133,10 +140,10 @@ def exploit(
     restarts: number of starts; the start whose gradients fit best is kept.
     epoch: index of the recorded epoch; -1 is the last one.
     starts: see `unsplit`.
-    variant: "paper" uses the L1 distance and weights it and the divergence by
-      0.001. "ours" uses the Euclidean distance in units of the mean gradient
-      and weights the cross entropy by 0.1, because the distance must dominate
-      where other parties influence the predictions too.
+    variant: "paper" uses the L1 distance, no factor, and weights the distance
+      and the divergence by 0.001. "ours" uses the Euclidean distance and
+      weights the cross entropy by 0.1, because the distance must dominate where
+      other parties influence the predictions too.
 
   Raises:
     ValueError: a value is out of its range.
@@ -149,44 +156,60 @@ def exploit(
   published = variant == "paper"
   gradient, prior, entropy = (1e-3, 1e-3, 1.0) if published else (1.0, 1.0, 0.1)
 
-  def loss(apply, params, labels, h, g, unit, shares, rows, held):
+  def loss(apply, top, labels, h, g, shares, rows, held):
     del held
+    if published:
+      top = top._replace(log_factor=jax.lax.stop_gradient(top.log_factor))
     y = jax.nn.softmax(labels[rows])
 
     def cross_entropy(h):
-      log_q = jax.nn.log_softmax(apply(params, h))
+      log_q = jax.nn.log_softmax(apply(top.params, h))
       return -jnp.sum(y * log_q, -1)
 
-    sent = jax.grad(lambda h: cross_entropy(h).sum())(h)
+    gap = _sent(cross_entropy, top, h) - g
     mean = jnp.mean(y, 0)
     divergence = jnp.sum(shares * (jnp.log(shares) - jnp.log(mean + 1e-12)))
     certainty = -jnp.sum(shares * jnp.log(shares))
-    gap = (sent - g) / unit + 1e-12
-    length = jnp.linalg.norm(gap, ord=1 if published else 2, axis=1)
+    length = jnp.linalg.norm(gap + 1e-12, ord=1 if published else 2, axis=1)
     return (
       gradient * jnp.mean(length)
       + entropy * jnp.mean(cross_entropy(h)) / certainty
       + prior * divergence
     )
 
-  def read(apply, params, labels, h, g, unit):
+  def read(apply, top, labels, h, g):
     log_y = jax.nn.log_softmax(labels)
 
-    def loss(h):
-      return -jnp.sum(jnp.exp(log_y) * jax.nn.log_softmax(apply(params, h)))
+    def cross_entropy(h):
+      log_q = jax.nn.log_softmax(apply(top.params, h))
+      return -jnp.sum(jnp.exp(log_y) * log_q, -1)
 
-    gap = (jax.grad(loss)(h) - g) / unit
-    return Fit(log_y, jnp.mean(jnp.sum(gap**2, 1)))
+    gap = _sent(cross_entropy, top, h) - g
+    return Fit(log_y, jnp.mean(jnp.log1p(jnp.sum(gap**2, 1))))
 
   return _attack(_NEEDS | {"label_prior"}, loss, read, plan)
 
 
-def _gaps(apply, params, h, g):
+class _Top(NamedTuple):
+  """A surrogate top, and the logarithm of the factor of its gradients."""
+
+  params: Any
+  log_factor: jax.Array
+
+
+def _sent(cross_entropy, top, h):
+  """Gradient that the top sends for each row, `[rows, width]`."""
+  sent = jax.grad(lambda h: cross_entropy(h).sum())(h)
+  return jnp.exp(top.log_factor) * sent
+
+
+def _squares(apply, top, h, g):
   """Squared distance from the gradient under every class, `[rows, classes]`."""
-  logits, pull = jax.vjp(lambda h: apply(params, h), h)
+  logits, pull = jax.vjp(lambda h: apply(top.params, h), h)
   classes = logits.shape[1]
   wrong = jax.nn.softmax(logits)[None] - jnp.eye(classes)[:, None]
   sent = jax.vmap(lambda error: pull(error)[0])(wrong)  # [classes, rows, d]
+  sent = jnp.exp(top.log_factor) * sent
   return jnp.sum((sent - g) ** 2, -1).T
 
 
@@ -207,9 +230,9 @@ def _attack(needs, loss, read, plan: Plan) -> base.Attack:
     fits = _fits(
       rng.split(key, plan.restarts),
       _starts(key, seen.g, classes, plan.restarts, plan.starts == "both"),
+      _factors(seen.unit, plan.restarts),
       seen.h,
-      seen.g,
-      np.float32(seen.unit),
+      (seen.g / seen.unit).astype(np.float32),
       np.maximum(shares, 1e-6),
       loss=loss,
       read=read,
@@ -257,18 +280,33 @@ def _starts(key, g, classes, restarts, clustered):
   return starts
 
 
+def _factors(unit, restarts):
+  """First factors, as logarithms: two starts of each four are not told."""
+  honest = np.full(restarts, -np.log(unit), np.float32)
+  return np.where(np.arange(restarts) // 2 % 2, np.float32(np.nan), honest)
+
+
 @functools.partial(
   jax.jit, static_argnames=("loss", "read", "steps", "hidden", "batch", "rate")
 )
 def _fits(
-  keys, labels, h, g, unit, shares, *, loss, read, steps, hidden, batch, rate
+  keys, labels, factors, h, g, shares, *, loss, read, steps, hidden, batch, rate
 ):
-  """Fits a surrogate from every start and reads its scores."""
+  """Fits a surrogate from every start and reads its scores.
+
+  Gradients are in units of their median norm. `factors` are logarithms; where
+  one is NaN, the first top sends gradients of the same median norm.
+  """
   init, apply = perceptron.perceptron(len(shares), hidden)
   optimizer = optax.adam(optax.cosine_decay_schedule(rate, steps))
 
-  def one(key, labels):
-    variables = init(rng.stream(key, "top"), h[:2]), labels
+  def one(key, labels, factor):
+    params = init(rng.stream(key, "top"), h[:2])
+    nothing = jnp.zeros_like(g)
+    sent = _squares(apply, _Top(params, jnp.float32(0.0)), h, nothing)
+    alike = -0.5 * jnp.log(jnp.median(sent) + 1e-30)
+    factor = jnp.where(jnp.isnan(factor), alike, factor)
+    variables = _Top(params, factor), labels
 
     def step(carry: Any, inputs) -> tuple[Any, None]:
       (variables, state), (rows, i) = carry, inputs
@@ -279,7 +317,6 @@ def _fits(
           *variables,
           h[rows],
           g[rows],
-          unit,
           shares,
           rows,
           i < _HELD * steps,
@@ -292,6 +329,6 @@ def _fits(
     drawn = rng.integers(rng.stream(key, "steps"), (steps, batch), len(h))
     start = (variables, optimizer.init(variables))
     (variables, _), _ = jax.lax.scan(step, start, (drawn, jnp.arange(steps)))
-    return read(apply, *variables, h, g, unit)
+    return read(apply, *variables, h, g)
 
-  return axes.over(one, "map")(keys, labels)
+  return axes.over(one, "map")(keys, labels, factors)

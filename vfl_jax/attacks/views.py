@@ -177,7 +177,7 @@ class Replayed(NamedTuple):
   Attributes:
     h: embeddings as they were sent, as standardised vectors.
     g: gradients of each row's own loss with respect to `h`.
-    unit: mean norm of these gradients.
+    unit: median norm of these gradients.
     covered: which of the recorded rows these are.
   """
 
@@ -201,8 +201,11 @@ def replayed(view: base.View, epoch: int) -> Replayed:
   h, g = h[covered], g[covered]
   if not len(h):
     return Replayed(h, g, 1.0, covered)
-  scale = h.std(0) + 0.05 * np.sqrt((h.std(0) ** 2).mean()) + 1e-12
-  h, g = (h - h.mean(0)) / scale, g * scale  # by the chain rule
+  centre, scale = h.mean(0), h.std(0)
+  # what does not vary beyond rounding stays as it is
+  scale = np.where(scale > 1e-6 * np.abs(centre), scale, 1.0)
+  h, g = (h - centre) / scale, g * scale  # by the chain rule
   g = g * view.public.batch_size  # what comes down is of the mean loss
-  unit = float(np.linalg.norm(g, axis=1).mean()) + 1e-30
+  norms = np.linalg.norm(g, axis=1)
+  unit = float(np.median(norms) or norms.mean()) + 1e-30
   return Replayed(h, g, unit, covered)
