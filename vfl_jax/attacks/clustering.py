@@ -4,7 +4,7 @@ Clusters have no names. The auxiliary samples decide which class a cluster is
 (by the assignment that gets most of them right); the true labels never do.
 """
 
-from typing import Literal
+from typing import Literal, NamedTuple
 import warnings
 
 import jax
@@ -135,77 +135,89 @@ def similarity(
     raise ValueError(
       f"attack 'similarity': known is {known}; take at least 1, or 0 for all."
     )
-  needs = {"auxiliary", "gradients" if on == "gradients" else "bottom"}
+  compared = _nearest if rule == "nearest" else _clustered
 
-  def read(view):
-    """Unit vectors of training rows, test rows and known samples.
-
-    Also returns masks of the training rows and known samples that were seen.
-    """
-    if on == "embeddings":
-      rows = views.known(view, known)
-      train, test = (views.unit(h) for h in views.embeddings(view))
-      return train, test, train[rows], None, jnp.ones(rows.shape, bool)
-    observed = views.directed(views.gradients(view))
-    train = views.unit(observed.vectors)
-    rows, seen = views.known_gradients(view, observed.covered, known)
-    return train, None, train[rows], observed.covered, seen
-
-  def scores(view, compare):
-    """Applies `compare(vectors) -> scores` to the rows that were seen."""
-    train, test, _, covered, _ = read(view)
-    answer = compare(train)
-    if covered is None:
-      return base.Inference(answer, compare(test))
-    answer = jnp.where(covered[:, None], answer, jnp.nan)
-    return base.Inference(
-      answer, None, rows=jnp.asarray(view.shared.recorded_rows)
-    )
-
-  def nearest(key: jax.Array, view: base.View) -> base.Inference:
+  def infer(key: jax.Array, view: base.View) -> base.Inference:
     del key
-    _, _, known_vectors, _, seen = read(view)
-
-    def compare(vectors):
-      cosines = jnp.einsum("nd,ckd->nck", vectors, known_vectors)
-      return jnp.max(jnp.where(seen, cosines, -2.0), 2)
-
-    return scores(view, compare)
-
-  def kmeans(key: jax.Array, view: base.View) -> base.Inference:
-    from scipy import optimize
-    from scipy.spatial import distance
-    from sklearn import cluster
-
-    train, _, known_vectors, covered, seen = read(view)
-    usable = np.asarray(train, np.float64)
-    if covered is not None:
-      usable = usable[np.asarray(covered)]
-    if len(usable) < len(known_vectors):
-      return scores(
-        view,
-        lambda vectors: np.full((len(vectors), len(known_vectors)), np.nan),
-      )
-    weights = np.asarray(seen, np.float64)[:, :, None]
-    means = (np.asarray(known_vectors, np.float64) * weights).sum(1)
-    means /= np.maximum(weights.sum(1), 1)
-    model = cluster.KMeans(len(means), init=means, n_init=1).fit(usable)
-    gaps = distance.cdist(means, model.cluster_centers_)
-    _, order = optimize.linear_sum_assignment(gaps)
-    centres = model.cluster_centers_[order]
-    return scores(
-      view, lambda vectors: -distance.cdist(np.asarray(vectors), centres)
-    )
+    seen = _seen(view, on, known)
+    compare = compared(seen)
+    if seen.covered is None:
+      return base.Inference(compare(seen.train), compare(seen.test))
+    scores = jnp.where(seen.covered[:, None], compare(seen.train), jnp.nan)
+    rows = jnp.asarray(view.shared.recorded_rows)
+    return base.Inference(scores, None, rows=rows)
 
   return base.Attack(
-    frozenset(needs),
-    nearest if rule == "nearest" else kmeans,
+    frozenset({"auxiliary", "gradients" if on == "gradients" else "bottom"}),
+    infer,
     f"at most {known} known sample{'s' * (known > 1)} of a class"
     if known
     else "all known samples",
     compiled=rule == "nearest",
     joins=on == "gradients",
   )
+
+
+class _Seen(NamedTuple):
+  """Unit vectors that `similarity` compares.
+
+  Attributes:
+    train: of the training rows, `[rows, width]`; the recorded ones if they are
+      gradients.
+    test: of the test rows; None for gradients.
+    known: of the known samples, `[classes, k, width]`.
+    there: which of the known samples were seen, `[classes, k]`.
+    covered: which of the training rows were seen; None for all.
+  """
+
+  train: jax.Array
+  test: jax.Array | None
+  known: jax.Array
+  there: jax.Array
+  covered: jax.Array | None
+
+
+def _seen(view, on, known) -> _Seen:
+  if on == "embeddings":
+    rows = views.known(view, known)
+    train, test = (views.unit(h) for h in views.embeddings(view))
+    return _Seen(train, test, train[rows], jnp.ones(rows.shape, bool), None)
+  observed = views.directed(views.gradients(view))
+  train = views.unit(observed.vectors)
+  rows, there = views.known_gradients(view, observed.covered, known)
+  return _Seen(train, None, train[rows], there, observed.covered)
+
+
+def _nearest(seen: _Seen):
+  """Cosine with the most similar known sample of each class."""
+
+  def compare(vectors):
+    cosines = jnp.einsum("nd,ckd->nck", vectors, seen.known)
+    return jnp.max(jnp.where(seen.there, cosines, -2.0), 2)
+
+  return compare
+
+
+def _clustered(seen: _Seen):
+  """Closeness to the clusters that k-means finds from the known samples on."""
+  from scipy import optimize
+  from scipy.spatial import distance
+  from sklearn import cluster
+
+  usable = np.asarray(seen.train, np.float64)
+  if seen.covered is not None:
+    usable = usable[np.asarray(seen.covered)]
+  classes = len(seen.known)
+  if len(usable) < classes:
+    return lambda vectors: np.full((len(vectors), classes), np.nan)
+  weights = np.asarray(seen.there, np.float64)[:, :, None]
+  means = (np.asarray(seen.known, np.float64) * weights).sum(1)
+  means /= np.maximum(weights.sum(1), 1)
+  model = cluster.KMeans(classes, init=means, n_init=1).fit(usable)
+  gaps = distance.cdist(means, model.cluster_centers_)
+  _, order = optimize.linear_sum_assignment(gaps)
+  centres = model.cluster_centers_[order]
+  return lambda vectors: -distance.cdist(np.asarray(vectors), centres)
 
 
 def _number(key) -> int:

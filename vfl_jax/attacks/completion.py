@@ -104,37 +104,14 @@ def passive_completion(
     {"steps": 1, "batch": 1, "learning_rate": 0, "folds": 2, "shift": 0},
     locals(),
   )
-  if not variants:
-    raise ValueError(
-      "attack 'passive_completion': variants is empty; give at least one."
-    )
-  variants = tuple(Variant(*v) for v in variants)
+  variants = _checked(variants)
   if not learning_rate:
     scale = max(1.0, PUBLISHED_STEPS / steps) ** 0.5
     learning_rate = min(LEARNING_RATE * scale, 2e-2)
-  for variant in variants:
-    if (
-      variant.bottom not in ("frozen", "finetuned")
-      or variant.depth < -1
-      or variant.unlabelled < 0
-    ):
-      raise ValueError(
-        f"variant {tuple(variant)} is not (frozen|finetuned, depth >= -1, "
-        "unlabelled weight >= 0)."
-      )
 
   def infer(key: jax.Array, view: base.View) -> base.Inference:
-    tuned = completion_network.tunable(view)
-    possible = [
-      i for i, v in enumerate(variants) if tuned or v.bottom != _TUNED
-    ]
-    possible = possible or [*range(len(variants))]
-    text = all(
-      np.issubdtype(a.dtype, np.integer) for a in _leaves(view.shared.train)
-    )
-    rule = semi_supervised.MIXMATCH
-    if mixing == "mixtext" or (not mixing and text):
-      rule = semi_supervised.MIXTEXT
+    possible = _possible(variants, view)
+    rule = _rule(mixing, view)
     draws = semi_supervised.draw(
       rng.stream(key, "mixing"),
       rule,
@@ -188,6 +165,43 @@ def passive_completion(
     ),
     names={"variant": [v.name for v in variants]},
   )
+
+
+def _checked(variants) -> tuple[Variant, ...]:
+  """The variants, or a ValueError if there is none or one does not exist."""
+  if not variants:
+    raise ValueError(
+      "attack 'passive_completion': variants is empty; give at least one."
+    )
+  variants = tuple(Variant(*v) for v in variants)
+  for variant in variants:
+    if (
+      variant.bottom not in ("frozen", _TUNED)
+      or variant.depth < -1
+      or variant.unlabelled < 0
+    ):
+      raise ValueError(
+        f"variant {tuple(variant)} is not (frozen|finetuned, depth >= -1, "
+        "unlabelled weight >= 0)."
+      )
+  return variants
+
+
+def _possible(variants, view) -> list[int]:
+  """Numbers of the variants that the bottom allows; all if there are none."""
+  tuned = completion_network.tunable(view)
+  possible = [i for i, v in enumerate(variants) if tuned or v.bottom != _TUNED]
+  return possible or [*range(len(variants))]
+
+
+def _rule(mixing, view) -> semi_supervised.Rule:
+  """The rule that is asked for, or the one that fits the data."""
+  text = all(
+    np.issubdtype(a.dtype, np.integer) for a in _leaves(view.shared.train)
+  )
+  if mixing == "mixtext" or (not mixing and text):
+    return semi_supervised.MIXTEXT
+  return semi_supervised.MIXMATCH
 
 
 class _Run(NamedTuple):

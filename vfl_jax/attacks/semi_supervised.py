@@ -152,56 +152,32 @@ def train(
     `(parameters, stats)`, each `[looks, size]`, see `vectors`.
   """
   steps, batch = draws.other.shape
-  classes = view.public.num_classes
   optimizer = optax.adam(learning_rate)
   start, trees = vectors(network)
   keep = max(0.0, 1.0 - EMA_SHARE / steps)
   unlabelled = unknown(view)
   aux_rows = jnp.asarray(view.trial.aux_rows)
-  targets = jax.nn.one_hot(view.trial.aux_labels, classes)
-  picks = picked(draws, mask)
-  places = len(network.lower)
+  targets = jax.nn.one_hot(view.trial.aux_labels, view.public.num_classes)
 
   def step(carry, inputs):
     variables, optimizer_state, average = carry
     parameters, stats = trees(variables)
-    i, pick, other, order, share, place, offset = inputs
+    i, pick, drawn = inputs
     x = jax.tree.map(
-      lambda a: a[jnp.concatenate([aux_rows[pick], unlabelled[other]])], rows
+      lambda a: a[jnp.concatenate([aux_rows[pick], unlabelled[drawn.other]])],
+      rows,
     )
-    x = shifted(x, offset, shift)
-    weight = rule.weight * (i / steps if rule.ramp else 1.0)
-
+    x = shifted(x, drawn.offset, shift)
     guess, _ = network.predict(
       (parameters, stats), runtime_trees.take(x, slice(batch, None)), True
     )
     guess = sharpened(guess, rule.sharpen)  # not differentiated
     wanted = jnp.concatenate([targets[pick], guess])
-    wanted = share * wanted + (1 - share) * wanted[order]
-
-    def mixed_at(lower, upper):
-      def run(parameters):
-        hidden = lower(parameters, stats, x, True)
-        mixed = jax.tree.map(
-          lambda a: share * a + (1 - share) * a[order], hidden
-        )
-        return upper(parameters, stats, mixed, True)
-
-      return run
-
-    runs = [
-      mixed_at(*halves)
-      for halves in zip(network.lower, network.upper, strict=True)
-    ]
+    wanted = drawn.share * wanted + (1 - drawn.share) * wanted[drawn.order]
+    weight = rule.weight * (i / steps if rule.ramp else 1.0)
 
     def loss(parameters):
-      if places == 1:
-        logits, new_stats = runs[0](parameters)
-      else:
-        chosen = place % jnp.uint32(places)
-        logits, new_stats = jax.lax.switch(
-          chosen.astype(jnp.int32), runs, parameters
-        )
+      logits, new_stats = _mixed(network, parameters, stats, x, drawn)
       log_q = jax.nn.log_softmax(logits)
       crossed = -jnp.sum(wanted * log_q, -1)
       apart = crossed[batch:]
@@ -218,20 +194,41 @@ def train(
     average = jax.tree.map(lambda a, b: a + rate * (b - a), average, variables)
     return (variables, optimizer_state, average), None
 
+  carry: Any = (start, optimizer.init(start[0]), start)
+  inputs = (jnp.arange(steps), picked(draws, mask), draws)
+  return _looked(step, carry, inputs, looks)
+
+
+def _mixed(network, parameters, stats, x, drawn):
+  """`(logits, stats)` of samples that are mixed at the place that was drawn."""
+
+  def at(lower, upper):
+    def run(parameters):
+      mixed = jax.tree.map(
+        lambda a: drawn.share * a + (1 - drawn.share) * a[drawn.order],
+        lower(parameters, stats, x, True),
+      )
+      return upper(parameters, stats, mixed, True)
+
+    return run
+
+  runs = [
+    at(*halves) for halves in zip(network.lower, network.upper, strict=True)
+  ]
+  if len(runs) == 1:
+    return runs[0](parameters)
+  place = drawn.place % jnp.uint32(len(runs))
+  return jax.lax.switch(place.astype(jnp.int32), runs, parameters)
+
+
+def _looked(step, carry, inputs, looks):
+  """Runs all steps; the averages at `looks` equally spaced steps."""
+
   def look(carry, inputs):
     carry, _ = jax.lax.scan(step, carry, inputs)
     return carry, carry[2]
 
-  carry: Any = (start, optimizer.init(start[0]), start)
-  inputs = (
-    jnp.arange(steps),
-    picks,
-    draws.other,
-    draws.order,
-    draws.share,
-    draws.place,
-    draws.offset,
-  )
+  steps = len(inputs[0])
   per_look = max(1, steps // looks)
   rest = max(0, steps - looks * per_look)
   if rest:

@@ -35,11 +35,8 @@ def encode(
   Raises:
     ValueError: the encoding is unknown.
   """
-  from sklearn import compose
-  from sklearn import impute
-  from sklearn import pipeline
-  from sklearn import preprocessing
-
+  if encoding not in ENCODINGS:
+    raise ValueError(f"data.encoding is {encoding!r}; take {ENCODINGS}.")
   train = splits[0]
   numeric = [c for c in train if pd.api.types.is_numeric_dtype(train[c])]
   numeric = [c for c in numeric if train[c].dtype != bool]
@@ -49,63 +46,79 @@ def encode(
     for s in splits
   ]
   splits = [s.where(s.notna(), np.nan) for s in splits]
-  numbers = pipeline.make_pipeline(
-    impute.SimpleImputer(
-      strategy="median",
-      add_indicator=encoding != "hash",
-      keep_empty_features=True,
-    ),
-    preprocessing.StandardScaler(),
-  )
-  names = impute.SimpleImputer(strategy="constant", fill_value="missing")
   if encoding == "hash":
     return 0, _hashed(splits, numeric, category, hash_size)
   if encoding == "onehot":
-    onehot = preprocessing.OneHotEncoder(
-      handle_unknown="infrequent_if_exist",
-      max_categories=max_categories,
-      sparse_output=False,
-      dtype=np.float32,
-    )
-    transformer = compose.ColumnTransformer(
-      [
-        ("numeric", numbers, numeric),
-        ("category", pipeline.make_pipeline(names, onehot), category),
-      ]
-    ).fit(splits[0])
-    return 0, [_dense(transformer, s) for s in splits]
-  if encoding != "fields":
-    raise ValueError(f"data.encoding is {encoding!r}; take {ENCODINGS}.")
-  arrays: list[dict[str, np.ndarray]] = [{} for _ in splits]
+    return 0, _onehot(splits, numeric, category, max_categories)
+  numbers = [s[numeric] for s in splits]
+  size, ids = _ids([s[category] for s in splits], max_categories)
   if numeric:
-    numbers.fit(splits[0][numeric])
-  for out, s in zip(arrays, splits, strict=True):
-    out["numeric"] = (
-      np.asarray(numbers.transform(s[numeric]), np.float32)
-      if numeric
-      else np.zeros((len(s), 0), np.float32)
-    )
-  if not category:
-    for out, s in zip(arrays, splits, strict=True):
-      out["category"] = np.zeros((len(s), 0), np.int32)
-    return 0, arrays
+    scaler = _numbers().fit(numbers[0])
+    numbers = [scaler.transform(n) for n in numbers]
+  return size, [
+    {"numeric": np.asarray(n, np.float32), "category": c}
+    for n, c in zip(numbers, ids, strict=True)
+  ]
+
+
+def _numbers():
+  """Standardised numbers, and indicators of missing ones."""
+  from sklearn import impute
+  from sklearn import pipeline
+  from sklearn import preprocessing
+
+  medians = impute.SimpleImputer(
+    strategy="median", add_indicator=True, keep_empty_features=True
+  )
+  return pipeline.make_pipeline(medians, preprocessing.StandardScaler())
+
+
+def _categories(encoder):
+  """Categories by an encoder; a missing one is a category of its own."""
+  from sklearn import impute
+  from sklearn import pipeline
+
+  names = impute.SimpleImputer(strategy="constant", fill_value="missing")
+  return pipeline.make_pipeline(names, encoder)
+
+
+def _onehot(splits, numeric, category, max_categories):
+  """Numbers beside one column per category, one array per split."""
+  from sklearn import compose
+  from sklearn import preprocessing
+
+  onehot = preprocessing.OneHotEncoder(
+    handle_unknown="infrequent_if_exist",
+    max_categories=max_categories,
+    sparse_output=False,
+    dtype=np.float32,
+  )
+  transformer = compose.ColumnTransformer(
+    [
+      ("numeric", _numbers(), numeric),
+      ("category", _categories(onehot), category),
+    ]
+  ).fit(splits[0])
+  return [np.asarray(transformer.transform(s), np.float32) for s in splits]
+
+
+def _ids(splits, max_categories):
+  """`(number of ids, ids by split)`; ids are unique over the columns."""
+  from sklearn import preprocessing
+
+  if not splits[0].shape[1]:
+    return 0, [np.zeros((len(s), 0), np.int32) for s in splits]
   ordinal = preprocessing.OrdinalEncoder(
     handle_unknown="use_encoded_value",
     unknown_value=-1,
     max_categories=max_categories,
     dtype=np.int32,
   )
-  ids = pipeline.make_pipeline(names, ordinal).fit(splits[0][category])
-  codes = [ids.transform(s[category]) + 1 for s in splits]  # 0: never seen
+  encoder = _categories(ordinal).fit(splits[0])
+  codes = [encoder.transform(s) + 1 for s in splits]  # 0: never seen
   sizes = np.asarray(codes[0]).max(0) + 1
   offsets = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-  for out, code in zip(arrays, codes, strict=True):
-    out["category"] = np.asarray(code + offsets, np.int32)
-  return int(sizes.sum()), arrays
-
-
-def _dense(transformer, frame):
-  return np.asarray(transformer.transform(frame), np.float32)
+  return int(sizes.sum()), [np.asarray(c + offsets, np.int32) for c in codes]
 
 
 def _hashed(splits, numeric, category, size):
