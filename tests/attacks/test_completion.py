@@ -25,7 +25,7 @@ def test_without_a_bottom_nothing_is_fine_tuned():
   attack = completion.passive_completion(
     steps=20, variants=(("finetuned", 1, 1.0), ("frozen", 0, 1.0))
   )
-  found = planted.infer(attack, jax.random.key(0), view)
+  found = planted.infer(attack, view)
   assert found.details["variant"] == 1
 
 
@@ -65,9 +65,7 @@ def test_one_auxiliary_label_per_class_takes_the_first_variant():
     aux_rows=view.trial.aux_rows[first],
     aux_labels=view.trial.aux_labels[first],
   )
-  found = planted.infer(
-    planted.build("passive_completion", steps=100), jax.random.key(0), view
-  )
+  found = planted.infer(planted.build("passive_completion", steps=100), view)
   assert int(found.details["variant"]) == 0
 
 
@@ -166,7 +164,7 @@ def test_texts_are_mixed_as_hidden_states(method):
       variants=((bottom, 1, 1.0),),
       mixing=method,
     )
-    answer = planted.infer(attack, jax.random.key(0), view)
+    answer = planted.infer(attack, view)
     found[bottom] = metrics.score(
       "accuracy", np.array(answer.test), test_labels
     )
@@ -236,7 +234,7 @@ def test_only_texts_are_mixed_as_texts(leaves, rule, monkeypatch):
   attack = completion.passive_completion(
     steps=2, variants=(("frozen", 0, 1.0),)
   )
-  planted.infer(attack, jax.random.key(0), view)
+  planted.infer(attack, view)
   assert met == [rule]
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
+from tests.helpers import planted
 from tests.helpers import seen
 from vfl_jax import attacks
 from vfl_jax.attacks import base
@@ -20,41 +21,8 @@ from vfl_jax.experiments.validation import validate
 KEY = jax.random.key(0)
 
 
-def identity(variables, x, train=False, start=0, stop=None):
-  """A bottom that passes its features on."""
-  del train, start, stop
-  return x, variables["stats"]
-
-
-def victim(labels, gradients=None, train=None, per_class=2, prior=None):
-  """A view of one epoch's gradients, or of several as a dict by epoch."""
-  classes = int(labels.max()) + 1
-  known = [np.flatnonzero(labels == c)[:per_class] for c in range(classes)]
-  if gradients is None:
-    gradients = {}
-  elif not isinstance(gradients, dict):
-    gradients = {0: gradients}
-  n = len(labels)
-  train = np.zeros((n, 1)) if train is None else train
-  rows = np.concatenate(known)
-  return seen.view(
-    train=jnp.asarray(train, jnp.float32),
-    test=jnp.asarray(train[: n // 2], jnp.float32),
-    train_ids=np.arange(n),
-    test_ids=np.arange(n // 2),
-    bottom={"params": {}, "stats": {}},
-    gradients={e: jnp.asarray(g, jnp.float32) for e, g in gradients.items()},
-    recorded_rows=np.arange(n),
-    aux_rows=rows,
-    aux_labels=labels[rows],
-    public=base.Public(
-      classes, 32, 1, ("planted",), identity, label_prior=prior
-    ),
-  )
-
-
 def run(name, view, **options):
-  return attacks.build(name, budget=1, **options).infer(KEY, view)
+  return planted.infer(attacks.build(name, budget=1, **options), view)
 
 
 def auc(found, labels):
@@ -74,10 +42,10 @@ def test_norm_is_the_auc_of_the_norms():
   wanted = metrics.roc_auc_score(labels, np.linalg.norm(g, axis=1))
   assert 0.6 < wanted < 0.95
   for truth in (labels, 1 - labels):  # the known samples say which is larger
-    found = run("norm", victim(truth, g, per_class=20))
+    found = run("norm", planted.victim(truth, g, per_class=20))
     assert auc(found, truth) == pytest.approx(wanted)
   # or a public prior that says which is the rarer
-  view = victim(1 - labels, g, prior=(0.2, 0.8))
+  view = planted.victim(1 - labels, g, prior=(0.2, 0.8))
   assert auc(run("norm", view), 1 - labels) == pytest.approx(wanted)
 
 
@@ -100,7 +68,7 @@ def test_known_samples_without_a_gradient_are_passed_over(name, options):
   g = centres[labels] + 0.02 * generator.standard_normal((400, 12))
   g *= 2.0 ** labels[:, None]
   g[:4] = np.nan
-  found = run(name, victim(labels, g, per_class=3), **options)
+  found = run(name, planted.victim(labels, g, per_class=3), **options)
   scores = np.asarray(found.train)
   assert np.isnan(scores[:4]).all()
   assert evaluation_metrics.score("accuracy", scores[4:], labels[4:]) == 1
@@ -110,7 +78,7 @@ def test_too_few_gradients_for_clusters_say_nothing():
   labels = np.arange(40) % 4
   g = np.full((40, 3), np.nan)
   g[:3] = 1.0
-  found = run("gradient_clustering", victim(labels, g))
+  found = run("gradient_clustering", planted.victim(labels, g))
   assert np.isnan(np.asarray(found.train)).all()
 
 
@@ -127,7 +95,7 @@ def test_too_few_gradients_for_clusters_say_nothing():
 )
 def test_where_nothing_came_down_nothing_is_said(name, options):
   labels, g = binary()
-  view = victim(labels, np.full_like(g, np.nan))
+  view = planted.victim(labels, np.full_like(g, np.nan))
   view = seen.replaced(view, embeddings={0: np.zeros_like(g[:, :2])})
   if name == "enumeration":
     view = seen.replaced(view, gradients={0: np.full_like(g[:, :2], np.nan)})
@@ -139,7 +107,7 @@ def test_direction_is_the_auc_of_the_cosine_with_a_known_positive():
   known = np.flatnonzero(labels)[0]
   cosines = g @ g[known] / np.linalg.norm(g, axis=1)
   wanted = metrics.roc_auc_score(labels, cosines)
-  found = run("direction", victim(labels, g), known=1, variant="paper")
+  found = run("direction", planted.victim(labels, g), known=1, variant="paper")
   assert auc(found, labels) == pytest.approx(wanted, abs=1e-6)
 
 
@@ -150,7 +118,7 @@ def test_direction_compares_with_both_classes():
     (unit @ unit[np.flatnonzero(labels == c)[:5]].T).max(1) for c in (0, 1)
   ]
   wanted = metrics.roc_auc_score(labels, cosines[1] - cosines[0])
-  found = run("direction", victim(labels, g, per_class=5))
+  found = run("direction", planted.victim(labels, g, per_class=5))
   # a difference of almost equal numbers: some rows change places
   assert auc(found, labels) == pytest.approx(wanted, abs=1e-3)
 
@@ -166,7 +134,7 @@ def test_hint_is_the_auc_of_the_nearest_known_positive(known, rule):
     score = (g @ theirs.T).max(1)
   wanted = metrics.roc_auc_score(labels, score)
   options = {"known": known, "rule": rule}
-  view = victim(labels, g, per_class=5)
+  view = planted.victim(labels, g, per_class=5)
   found = run("hint", view, variant="paper", **options)
   assert auc(found, labels) == pytest.approx(wanted, abs=1e-6)
   # and of both classes: the nearest positive less the nearest negative
@@ -192,7 +160,7 @@ def test_direct_recovers_every_row_that_is_not_saturated():
   g = np.array(jax.vmap(jax.grad(loss))(logits, labels)) / 400
   silent = g[np.arange(400), labels] == 0
   assert 10 < silent.sum() < 200
-  found = run("direct", victim(labels, g))
+  found = run("direct", planted.victim(labels, g))
   scores = np.asarray(found.train)
   assert (np.argmax(scores, 1) == labels)[~silent].all()
   assert np.isnan(scores[silent]).all()
@@ -203,7 +171,7 @@ def test_rows_in_no_batch_are_left_out_and_epochs_complete_each_other():
   labels, g = binary()
   first, second = g.copy(), 5 * g
   first[:30], second[20:40] = np.nan, np.nan
-  found = views.gradients(victim(labels, {0: first, 3: second}))
+  found = views.gradients(planted.victim(labels, {0: first, 3: second}))
   assert np.asarray(found.covered).tolist() == [
     not 20 <= i < 30 for i in range(300)
   ]
@@ -212,7 +180,9 @@ def test_rows_in_no_batch_are_left_out_and_epochs_complete_each_other():
   np.testing.assert_allclose(
     found.vectors[50:, :6], found.vectors[50:, 6:], rtol=0.1
   )
-  scores = np.asarray(run("norm", victim(labels, {0: first, 3: second})).train)
+  scores = np.asarray(
+    run("norm", planted.victim(labels, {0: first, 3: second})).train
+  )
   assert np.isnan(scores[20:30]).all() and np.isfinite(scores[30:]).all()
 
 
@@ -222,10 +192,10 @@ def test_similarity_finds_planted_clusters(on, rule):
   generator = np.random.default_rng(0)
   labels = generator.integers(0, 6, 500)
   centres = generator.standard_normal((6, 12))
-  planted = centres[labels] + 0.1 * generator.standard_normal((500, 12))
-  planted *= generator.uniform(0.1, 10, (500, 1))  # cosines do not mind
-  view = victim(
-    labels, **{"gradients" if on == "gradients" else "train": planted}
+  vectors = centres[labels] + 0.1 * generator.standard_normal((500, 12))
+  vectors *= generator.uniform(0.1, 10, (500, 1))  # cosines do not mind
+  view = planted.victim(
+    labels, **{"gradients" if on == "gradients" else "train": vectors}
   )
   found = run("similarity", view, on=on, rule=rule)
   assert (
@@ -245,7 +215,7 @@ def test_gradient_clustering_finds_planted_directions(classes):
   labels = generator.integers(0, classes, 500)
   centres = np.linalg.qr(generator.standard_normal((12, 12)))[0][:classes]
   g = centres[labels] + 0.1 * generator.standard_normal((500, 12))
-  found = run("gradient_clustering", victim(labels, g))
+  found = run("gradient_clustering", planted.victim(labels, g))
   assert (
     evaluation_metrics.score("accuracy", np.asarray(found.train), labels) == 1
   )
@@ -271,7 +241,7 @@ def test_spectral_finds_clusters_along_the_leading_vectors(classes):
   labels = generator.integers(0, classes, 400)
   centres = 6 * np.eye(10)[:classes]
   h = centres[labels] + generator.standard_normal((400, 10))
-  found = run("spectral", victim(labels, train=h))
+  found = run("spectral", planted.victim(labels, train=h))
   assert (
     evaluation_metrics.score("accuracy", np.asarray(found.train), labels) > 0.98
   )
@@ -295,7 +265,7 @@ def test_mixtures_are_taken_apart_where_the_pairs_are_known():
     pairs[epoch] = defense_base.Pairs(
       jnp.asarray(partner), jnp.asarray(share[:, 0], jnp.float32)
     )
-  view = seen.replaced(victim(labels, sent), pairs=pairs)
+  view = seen.replaced(planted.victim(labels, sent), pairs=pairs)
   for name in ("hint", "direction"):
     usual, apart = (
       evaluation_metrics.score(
@@ -377,7 +347,7 @@ def test_a_known_code_is_read_through():
   logits = 6 * generator.standard_normal((rows, classes))
   softmax = np.asarray(jax.nn.softmax(logits))
   g = (softmax - code[labels]) / 8
-  view = victim(labels, g.astype(np.float32))
+  view = planted.victim(labels, g.astype(np.float32))
   view = seen.replaced(
     view, code=jnp.asarray(code), public=view.public._replace(batch_size=8)
   )

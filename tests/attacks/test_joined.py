@@ -1,6 +1,5 @@
 """Features beside gradients: what either holds is found, and who gave it."""
 
-import jax
 import numpy as np
 import pytest
 
@@ -32,7 +31,7 @@ def measured(name, in_features, in_gradients):
   both = joined.with_features(plain)
   found = []
   for infer in (both.infer, both.alone, plain.infer):
-    answer = planted.infer(plain._replace(infer=infer), jax.random.key(0), view)
+    answer = planted.infer(plain._replace(infer=infer), view)
     scores = np.asarray(answer.train)
     rows = np.asarray(answer.rows)
     known = np.isin(rows, np.asarray(view.trial.aux_rows))

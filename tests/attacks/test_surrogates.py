@@ -9,6 +9,7 @@ import pytest
 from sklearn import metrics
 
 from configs.shared import common
+from tests.helpers import planted
 from tests.helpers import seen
 from vfl_jax import attacks
 from vfl_jax.attacks import base
@@ -75,9 +76,21 @@ def linear_top(n=400, d=6, classes=4, seed=0):
 def test_a_linear_top_is_replayed_and_its_labels_read(name):
   labels, h, g = linear_top()
   view = victim(labels, h, g, prior=tuple(np.bincount(labels) / len(labels)))
-  found = attacks.build(name, budget=1500).infer(KEY, view)
+  found = planted.infer(attacks.build(name, budget=1500), view)
   assert evaluation_metrics.score("accuracy", found.train, labels) > 0.97
   assert float(found.details["misfit"]) < 0.2
+
+
+@pytest.mark.parametrize("name", ["unsplit", "exploit"])
+@pytest.mark.parametrize("factor", [10, 0.1])
+def test_neither_the_unit_nor_a_few_loud_rows_matter_to_a_replay(name, factor):
+  labels, h, g = linear_top()
+  g[::80] *= 200
+  view = victim(
+    labels, h, factor * g, prior=tuple(np.bincount(labels) / len(labels))
+  )
+  found = planted.infer(attacks.build(name, budget=1500), view)
+  assert evaluation_metrics.score("accuracy", found.train, labels) > 0.95
 
 
 @pytest.mark.parametrize("prior", [None, (0.8, 0.2)])
@@ -102,7 +115,7 @@ def test_rows_without_a_gradient_are_not_replayed():
   labels, h, g = linear_top(n=100)
   g[:7] = np.nan
   view = victim(labels, h, g, per_class=8)
-  found = attacks.build("unsplit", budget=50).infer(KEY, view)
+  found = planted.infer(attacks.build("unsplit", budget=50), view)
   assert np.isnan(found.train[:7]).all() and np.isfinite(found.train[7:]).all()
 
 
@@ -135,10 +148,17 @@ def averaged(batch, classes=3, d=4, steps=30, seed=0, code=None):
 
 def test_batch_inversion_recovers_batches_of_one():
   view, labels = averaged(1)
-  found = attacks.build("batch_inversion", budget=200).infer(KEY, view)
+  found = planted.infer(attacks.build("batch_inversion", budget=200), view)
   assert (
     evaluation_metrics.score("accuracy", np.asarray(found.train), labels) == 1
   )
+
+
+def test_batches_that_a_ridge_regression_solves_start_there():
+  view, labels = averaged(8, d=16)
+  found = planted.infer(attacks.build("batch_inversion", budget=1), view)
+  scores = np.asarray(found.train)
+  assert evaluation_metrics.score("accuracy", scores, labels) > 0.98
 
 
 def test_batch_inversion_through_a_code_that_it_knows():
@@ -146,7 +166,9 @@ def test_batch_inversion_through_a_code_that_it_knows():
   view, labels = averaged(1, code=code)
   view = seen.replaced(view, code=jnp.asarray(code))
   blind, told = (
-    attacks.build("batch_inversion", budget=200, code=known).infer(KEY, view)
+    planted.infer(
+      attacks.build("batch_inversion", budget=200, code=known), view
+    )
     for known in (False, True)
   )
   blind, told = (
@@ -161,7 +183,7 @@ def test_batch_inversion_reads_a_few_rows_and_says_nothing_of_others():
   first = view.trial.recorded[0].averages
   half = jax.tree.map(lambda a: a[:15], first)
   view = seen.replaced(view, averages={0: half})
-  found = attacks.build("batch_inversion", budget=300).infer(KEY, view)
+  found = planted.infer(attacks.build("batch_inversion", budget=300), view)
   scores = np.asarray(found.train)
   assert np.isnan(scores[30:]).all()
   assert evaluation_metrics.score("accuracy", scores[:30], labels[:30]) > 0.8
@@ -218,7 +240,7 @@ def test_enumeration_needs_no_auxiliary_sample():
   h = generator.standard_normal((200, 4))
   view = victim(labels, h, softmax(h) - np.eye(4)[labels], train=x)
   view = seen.replaced(view, aux_rows=np.arange(0), aux_labels=np.arange(0))
-  found = attacks.build("enumeration", budget=1).infer(KEY, view)
+  found = planted.infer(attacks.build("enumeration", budget=1), view)
   assert evaluation_metrics.score("accuracy", found.train, labels) > 0.98
 
 
@@ -254,7 +276,7 @@ def test_swaps_are_read_under_a_top_that_moves(drift):
     norm = np.where(sent < 0, 1.0, np.where(sent == labels, 0.3, 1.5))
     turns[turn] = (norm * drift**turn)[:, None].astype(np.float32)
   view = victim(labels, np.zeros((80, 1)), np.ones((80, 1)))
-  found = attack.infer(KEY, seen.replaced(view, gradients=turns))
+  found = planted.infer(attack, seen.replaced(view, gradients=turns))
   assert (np.asarray(found.train).argmax(1) == labels).all()
 
 
@@ -268,7 +290,7 @@ def test_a_threshold_leaves_out_rows_whose_norm_never_falls():
     norm = np.where(np.asarray(sent) == labels, 0.1, 2.0)
     norm[:3] = 0.9  # of these nothing can be said
     turns[turn] = norm[:, None].astype(np.float32)
-  found = attack.infer(KEY, seen.replaced(view, gradients=turns))
+  found = planted.infer(attack, seen.replaced(view, gradients=turns))
   scores = np.asarray(found.train)
   assert np.isnan(scores[:3]).all()
   assert (scores[3:].argmax(1) == labels[3:]).all()

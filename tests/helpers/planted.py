@@ -1,5 +1,7 @@
 """Planted victims of attacks, whose leak is known."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +11,7 @@ from vfl_jax.attacks import base
 
 
 C, N, PER_CLASS, BATCH = 5, 600, 4, 32
+KEY = jax.random.key(0)
 
 
 def identity(variables, x, train=False, start=0, stop=None):
@@ -54,6 +57,37 @@ def view_of(train, test, labels, seed=0, gradients=None, name=""):
   if name == "embedding_swap":
     return swapped(view, labels, gradients)
   return seen.replaced(view, embeddings={0: view.shared.train[:, :C]})
+
+
+def victim(labels, gradients=None, train=None, per_class=2, prior=None):
+  """A view in which the first samples of each class are known.
+
+  Gradients are those of one epoch, or a dict by epoch.
+  """
+  classes, n = int(labels.max()) + 1, len(labels)
+  rows = np.concatenate(
+    [np.flatnonzero(labels == c)[:per_class] for c in range(classes)]
+  )
+  by_epoch = gradients if isinstance(gradients, dict) else {0: gradients}
+  train = np.zeros((n, 1)) if train is None else train
+  return seen.view(
+    train=np.asarray(train, np.float32),
+    test=np.asarray(train[: n // 2], np.float32),
+    train_ids=np.arange(n),
+    test_ids=np.arange(n // 2),
+    bottom={"params": {}, "stats": {}},
+    gradients={
+      epoch: jax.tree.map(lambda a: np.asarray(a, np.float32), g)
+      for epoch, g in by_epoch.items()
+      if g is not None
+    },
+    recorded_rows=np.arange(n),
+    aux_rows=rows,
+    aux_labels=labels[rows],
+    public=base.Public(
+      classes, 32, 1, ("planted",), identity, label_prior=prior
+    ),
+  )
 
 
 def averaged(view, gradients):
@@ -107,10 +141,16 @@ def told(labels):
   return wrong * (1 + labels[:, None]) / BATCH
 
 
-def infer(attack, key, view):
+def infer(attack, view, key=KEY):
+  """What the attack answers, compiled where it can be."""
   if not attack.compiled:
     halves = jax.tree.map(np.asarray, view[1:])
     return attack.infer(key, base.View(view.public, *halves))
+  return _program(attack.infer, view.public)(key, *view[1:])
+
+
+@functools.lru_cache
+def _program(infer, public):
   return jax.jit(
-    lambda key, halves: attack.infer(key, base.View(view.public, *halves))
-  )(key, view[1:])
+    lambda key, shared, trial: infer(key, base.View(public, shared, trial))
+  )
