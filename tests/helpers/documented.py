@@ -46,6 +46,23 @@ def signed(row, name: str, ends: str = "") -> str:
   return between(row, name, "{:+.3f}", ends)
 
 
+# --- attacks ----------------------------------------------------------------
+
+
+def planted() -> list[str]:
+  """Leak, strongest attack, and at every strength its AUC and the best's."""
+  means = results("planted").groupby(["on", "kind", "attack", "strength"])
+  means = means["auc"].mean().unstack()
+  rows = []
+  for (on, kind), found in means.groupby(["on", "kind"], sort=False):
+    found = found.droplevel(["on", "kind"])
+    most = found.drop("best classifier").mean(axis=1).idxmax()
+    best = found.loc["best classifier"]
+    cells = [f"{a:.2f} / {b:.2f}" for a, b in zip(found.loc[most], best)]
+    rows.append(line(on, kind, f"`{most}`", *cells))
+  return rows
+
+
 # --- defences ---------------------------------------------------------------
 
 
@@ -423,6 +440,7 @@ TABLES = {
   "alignment": ("docs/results/paper.md", alignment),
   "cuts": ("docs/results/paper.md", cuts),
   "claims": ("README.md", claims),
+  "planted": ("docs/attacks/README.md", planted),
 }
 
 

@@ -19,9 +19,13 @@ COLUMNS = 512  # largest number of columns that classifiers are given
 _FLOOR = 1e-6  # probability of a class without a known sample
 _LINEAR = ("shrunken discriminants", "logistic regression", "self-training")
 OF_GRADIENTS = [
-  recipes.Recipe(reading, name)
-  for reading in ("units", "signs")
-  for name in _LINEAR
+  *(
+    recipes.Recipe(reading, name)
+    for reading in ("units", "signs")
+    for name in _LINEAR
+  ),
+  recipes.Recipe("units", "support vectors"),
+  recipes.Recipe("units", "label spreading"),
 ]
 OF_EMBEDDINGS = [
   recipes.Recipe("units", "shrunken discriminants"),
@@ -36,8 +40,9 @@ OF_EMBEDDINGS = [
 def supervised_gradients(*, folds: int = 5) -> base.Attack:
   """Classifies gradients by known samples, in units of each column or by signs.
 
-  Shrunken linear discriminants, logistic regression and self-training; the one
-  that predicts held-out known samples best is used.
+  Shrunken linear discriminants, logistic regression, self-training, support
+  vectors and label spreading; the one that predicts held-out known samples best
+  is used.
 
   Args:
     folds: folds of the cross-validation on the known samples; fewer where a
