@@ -39,7 +39,7 @@ def test_labels_stay_sealed_while_attacks_run(finished, monkeypatch):
 
   monkeypatch.setattr(federation_views.Federation, "views", curious)
   attack = the_attacks.build("passive_completion", budget=1)
-  rows = leakage.measure(
+  rows, *_ = leakage.measure(
     run.federation,
     {"attack": attack},
     aux_per_class=1,
@@ -87,7 +87,7 @@ def test_no_vfl_is_a_bottom_that_never_took_part(tmp_path):
         draws=1,
         steps=1,
         metric="accuracy",
-      )
+      ).rows
     )
     found = found[found["primary"] & (found["party"] == 0)]
     return found.groupby("what")["value"].mean()

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 import functools
 import itertools
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,11 @@ import numpy as np
 from vfl_jax.attacks import base
 from vfl_jax.evaluation import alone
 from vfl_jax.evaluation import cases
+from vfl_jax.evaluation import classes
+from vfl_jax.evaluation import coalitions
 from vfl_jax.evaluation import controls
+from vfl_jax.evaluation import curves
+from vfl_jax.evaluation import learners
 from vfl_jax.evaluation import scoring
 from vfl_jax.evaluation import seal
 from vfl_jax.evaluation import trials
@@ -23,6 +27,23 @@ from vfl_jax.runtime import compilation
 from vfl_jax.runtime import memo
 from vfl_jax.runtime import rng
 from vfl_jax.runtime import trees
+
+
+class Measured(NamedTuple):
+  """Scores of attacks and controls.
+
+  Attributes:
+    rows: tidy rows with the columns attack, what (attack, prior, no-VFL,
+      features only, chosen features only, ceiling), party (or "0+1"), seed,
+      draw, rows (train without auxiliary samples, test), metric, primary
+      (whether the attack is judged by this metric), value, n, detail.
+    by_class: tidy rows by class, see `classes.table`.
+    curves: tidy rows of what is found at few errors, see `curves.table`.
+  """
+
+  rows: list[dict[str, Any]]
+  by_class: list[dict[str, Any]]
+  curves: list[dict[str, Any]]
 
 
 def measure(
@@ -38,7 +59,7 @@ def measure(
   coalitions: Sequence[Sequence[int]] = (),
   victims: cases.Victims | None = None,
   advance: Callable[[str], None] = lambda what: None,
-) -> list[dict[str, Any]]:
+) -> Measured:
   """Scores every attack of every adversary, with its controls and ceiling.
 
   A trial is one seed of the federation with one draw of auxiliary samples.
@@ -62,12 +83,8 @@ def measure(
     advance: function called with a few words before each piece of work.
 
   Returns:
-    Tidy rows with the columns attack, what (attack, prior, no-VFL, features
-    only, chosen features only, ceiling), party (or "0+1"), seed, draw, rows
-    (train without auxiliary samples, test), metric, primary (whether the attack
-    is judged by this metric), value, n, detail. An attack that offers choices
-    (`Inference.choices`) has further rows as "NAME (oracle)", the best choice
-    by the true labels.
+    The scores. An attack that offers choices (`Inference.choices`) has further
+    rows as "NAME (oracle)", the best choice by the true labels.
   """
   closed = seal.close(federation, attacks)
   f = seal.under(closed, federation)
@@ -97,12 +114,16 @@ def measure(
     compilation.make_room()
     seen[members] = case.seen(members)
     view = cases.tried(case, seen[members])
-    answers += _features_only(case, members, view, scratch)
+    # a coalition, then what each of its members saw
+    views_of = {members: view}
+    if len(members) > 1:
+      views_of |= {(k,): cases.tried(case, seen[k,]) for k in members}
+    answers += _features_only(case, views_of, scratch)
     fresh = functools.cache(
-      functools.partial(alone.untrained, f, f.net, members, draws)
+      functools.partial(alone.untrained, f, f.net, draws=draws)
     )
     for name in attacks:
-      answers += _attacked(case, members, view, fresh, name)
+      answers += _attacked(case, views_of, fresh, name)
   for name in attacks:
     closed.returned(name)
 
@@ -110,7 +131,7 @@ def measure(
   for members, view in seen.items():
     answers += _ceilings(case, members, view, labels["train"], steps)
   marked = {name + tables.ORACLE: a for name, a in attacks.items()}
-  return scoring.table(
+  rows = scoring.table(
     answers,
     {**attacks, **marked},
     labels,
@@ -120,18 +141,30 @@ def measure(
     metric,
     among,
   )
+  by_class = classes.table(
+    answers, {**attacks, **marked}, labels, aux_rows, draws, metric
+  )
+  return Measured(
+    rows, by_class, curves.table(answers, labels, aux_rows, draws)
+  )
 
 
-def _features_only(case, members, view, scratch) -> list[scoring.Answer]:
+def _features_only(case, views_of, scratch) -> list[scoring.Answer]:
   """Answers of the control that needs no federation, for every attack.
 
   The control is the best learner of a pool *on the rows that are scored*.
-  Nobody could choose it without the labels, so it errs high. "Chosen features
-  only" is the learner that the known labels choose.
+  Nobody could choose it without the labels, so it errs high. A coalition's pool
+  has the learners of all its members too. "Chosen features only" is the learner
+  that the known labels choose.
   """
+  members = next(iter(views_of))
   party = cases.named(members)
   case.advance(f"party {party}: features only")
-  pool = alone.pool(case, members, view, scratch)
+  pools = {
+    cases.named(m): alone.pool(case, m, view, scratch)
+    for m, view in views_of.items()
+  }
+  pool = learners.together(pools)
   inference = base.Inference(pool.train, pool.test)
   chosen = np.arange(len(pool.chosen)), pool.chosen
   honest = base.Inference(pool.train[chosen], pool.test[chosen])
@@ -148,30 +181,46 @@ def _features_only(case, members, view, scratch) -> list[scoring.Answer]:
   ]
 
 
-def _attacked(case, members, view, fresh, name) -> list[scoring.Answer]:
-  """Answers of one attack of one adversary, and of its no-VFL control."""
+def _attacked(case, views_of, fresh, name) -> list[scoring.Answer]:
+  """Answers of one attack of one adversary, and of its no-VFL control.
+
+  `views_of` has the adversary first and then, of a coalition, its members;
+  `fresh(members)` is an untrained bottom. A coalition that was active has
+  trained as one, and answers so.
+  """
+  members = next(iter(views_of))
   f, attack, party = case.f, case.attacks[name], cases.named(members)
   whose = (name, party) if len(members) == 1 else (f"{name} by {party}",)
   keys = cases.streams(f, case.draws, *whose)
-  victim = cases.under(case, members, name) if cases.is_active(attack) else view
+  victims = views_of
+  if cases.is_active(attack):
+    victims = {members: cases.under(case, members, name)}
   if "code" not in attack.needs:
-    victim = victim._replace(trial=victim.trial._replace(code=None))
-  faced = {"attack": victim}
+    victims = {
+      m: v._replace(trial=v.trial._replace(code=None))
+      for m, v in victims.items()
+    }
+  faced = {"attack": victims}
   if attack.alone is not None:
-    faced["no-VFL"] = victim
+    faced["no-VFL"] = victims
   elif not cases.reads_messages(attack):
     # the attack reads only the bottom, which a random one replaces
-    faced["no-VFL"] = view._replace(
-      trial=victim.trial._replace(bottom=fresh(), recorded={})
-    )
+    faced["no-VFL"] = {
+      m: views_of[m]._replace(
+        trial=v.trial._replace(bottom=fresh(m), recorded={})
+      )
+      for m, v in victims.items()
+    }
   answers = []
   for what, seen in faced.items():
     case.advance(f"party {party}: {name}, {what}")
     infer, rule = trials.infer, attack
     if what == "no-VFL":
       infer, rule = _infer, attack._replace(infer=attack.alone or attack.infer)
-    inference = infer(rule, keys, seen, _how(f.net))
-    details = _details(attack, inference, len(keys))
+    run = lambda *args, infer=infer: infer(*args, _how(f.net))
+    inference = coalitions.infer(rule, keys, [*seen.values()], run)
+    rule = coalitions.named(rule, members)
+    details = _details(rule, inference, len(keys))
     answers += _answers(f, name, what, party, inference, details)
   return answers
 

@@ -9,7 +9,7 @@ training or test.
 All learners are scikit-learn's except label spreading (see `spreading`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 import warnings
 
@@ -93,6 +93,27 @@ def joined(
     train=_with(scores.train, train),
     test=_with(scores.test, test),
   )
+
+
+def together(pools: Mapping[int | str, Scores]) -> Scores:
+  """The pools of an adversary and of its members as one.
+
+  Args:
+    pools: pools by the name of the party or coalition, the adversary's first;
+      it says which learner is the chosen one.
+  """
+  first, *others = pools.values()
+  if not others:
+    return first
+  names = [
+    [f"{learner} by {name}" for learner in pool.names]
+    for name, pool in list(pools.items())[1:]
+  ]
+  train, test = (
+    np.concatenate([getattr(p, rows) for p in pools.values()], axis=1)
+    for rows in ("train", "test")
+  )
+  return Scores(np.append(first.names, names), train, test, first.chosen)
 
 
 def _with(scores, more):

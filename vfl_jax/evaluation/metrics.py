@@ -39,7 +39,7 @@ def score(
       return float("nan")
     return float(metrics.roc_auc_score(labels, scores[:, 1] - scores[:, 0]))
   if metric in _FALSE:
-    return _found(scores[:, 1] - scores[:, 0], labels, _FALSE[metric])
+    return found(scores[:, 1] - scores[:, 0], labels, _FALSE[metric])
   if metric == "exposed":
     return exposed(scores, labels)
   if metric == "top5":
@@ -82,8 +82,21 @@ def exposed(scores: np.ndarray, labels: np.ndarray) -> float:
   return float(counts.max(initial=0) / len(labels))
 
 
-def _found(score, labels, share) -> float:
-  """True positives where at most this share of negatives lies above."""
+def found(
+  score: Shaped[np.ndarray, " rows"],
+  labels: Integer[np.ndarray, " rows"],
+  share: float,
+) -> float:
+  """Share of the second class that is found at few false positives.
+
+  Args:
+    score: higher is more likely the second class.
+    labels: the truth, of two classes.
+    share: largest share of the first class that may be taken for the second.
+
+  >>> found(np.array([0.1, 0.2, 0.3, 0.4]), np.array([0, 1, 0, 1]), 0.0)
+  0.5
+  """
   negatives, positives = (np.sort(score[labels == c]) for c in (0, 1))
   if not len(negatives) or not len(positives):
     return float("nan")
@@ -122,6 +135,39 @@ def metrics(classes: int) -> tuple[str, ...]:
   """
   more = RANKING if classes == 2 else ("top5",) * (classes >= MANY)
   return ("accuracy", "macro_f1", "exposed", *more)
+
+
+def primary(asked: str, labels: Integer[np.ndarray, " rows"]) -> str:
+  """The metric by which a measurement is judged.
+
+  Accuracy hides a leak where one class is frequent: an attacker who finds half
+  of a class of 5 % is right on 97.5 % of the rows, and who always says the
+  other class on 95 %.
+
+  Args:
+    asked: the metric of the config; empty to choose one.
+    labels: labels of the training rows.
+
+  Returns:
+    `asked`, or the AUC of two classes, the balanced accuracy where the most
+    frequent class has half again as many rows as a class has on average, and
+    otherwise the accuracy.
+
+  >>> primary("", np.array([0, 1, 2]))
+  'accuracy'
+  >>> primary("", np.array([0, 0, 0, 1, 2]))
+  'balanced_accuracy'
+  >>> primary("", np.array([0, 1, 1])), primary("accuracy", np.array([0, 1, 1]))
+  ('auc', 'accuracy')
+  """
+  counts = np.bincount(labels)
+  counts = counts[counts > 0]
+  if asked:
+    return asked
+  if len(counts) == 2:
+    return "auc"
+  uneven = counts.max() >= 1.5 * counts.mean()
+  return "balanced_accuracy" if uneven else "accuracy"
 
 
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "auc")

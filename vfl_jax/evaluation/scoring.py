@@ -1,6 +1,6 @@
 """Scores of attacks and controls: metrics, intervals, leakage advantage."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,7 +37,7 @@ class Answer(NamedTuple):
 
 
 def table(
-  answers: Iterable[Answer],
+  answers: Sequence[Answer],
   attacks: Mapping[str, base.Attack],
   labels: Mapping[str, np.ndarray],
   aux_rows: np.ndarray,
@@ -63,27 +63,17 @@ def table(
     recorded: training rows whose messages were recorded; None for all.
 
   Returns:
-    Rows with the columns of `leakage.measure`.
+    Rows with the columns of `leakage.Measured`.
   """
   asked = np.arange(len(labels["train"])) if recorded is None else recorded
-  covered: dict[Any, np.ndarray] = {}
-  for a in answers:
-    if a.what != "attack":
-      continue
-    for where, scores in (("train", a.train), ("test", a.test)):
-      if scores is not None:
-        finite = np.isfinite(scores.reshape(-1, *scores.shape[-2:]))
-        rows = np.flatnonzero(finite.all((0, 2)))
-        if where == "train":
-          rows = np.setdiff1d(rows, aux_rows[a.trial])
-        covered[a.attack, a.party, a.trial, where] = rows
+  scored = covered(answers, aux_rows)
   rows = []
   best = _remembering()
   for a in answers:
     ranks = attacks[a.attack].ranks and len(shares) == 2
     primary = "auc" if ranks else metric
     for where, scores in (("train", a.train), ("test", a.test)):
-      counted = covered.get((a.attack, a.party, a.trial, where))
+      counted = scored.get((a.attack, a.party, a.trial, where))
       if scores is None or counted is None:
         continue
       if a.what == "attack" and attacks[a.attack].abstains and where == "train":
@@ -126,6 +116,33 @@ def table(
           }
         )
   return rows
+
+
+def covered(
+  answers: Sequence[Answer], aux_rows: np.ndarray
+) -> dict[tuple, np.ndarray]:
+  """The rows that an attack answers and does not know, which are scored.
+
+  Args:
+    answers: answers of attacks; those of controls are passed over.
+    aux_rows: training rows whose labels the attacker knows, `[trials, m]`.
+
+  Returns:
+    Row numbers by attack, party, trial and "train" or "test".
+  """
+  found = {}
+  for a in answers:
+    if a.what != "attack":
+      continue
+    for where, scores in (("train", a.train), ("test", a.test)):
+      if scores is None:
+        continue
+      finite = np.isfinite(scores.reshape(-1, *scores.shape[-2:]))
+      rows = np.flatnonzero(finite.all((0, 2)))
+      if where == "train":
+        rows = np.setdiff1d(rows, aux_rows[a.trial])
+      found[a.attack, a.party, a.trial, where] = rows
+  return found
 
 
 def _remembering():

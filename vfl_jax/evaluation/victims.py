@@ -18,8 +18,9 @@ class Victims:
     rows: tidy rows on what each attack costs the main task.
   """
 
-  def __init__(self, config, setup, f, state, active, advance):
+  def __init__(self, config, setup, f, state, active, advance, *, metric):
     self._config, self._setup, self._f = config, setup, f
+    self._metric = metric
     self._state, self._active, self._advance = state, active, advance
     self._known = {}
     self.rows = []
@@ -96,7 +97,7 @@ class Victims:
         )
       self._honest[turns] = np.asarray(predict(variables, self._inputs))
     theirs = np.asarray(predict(victim.variables, self._inputs))
-    metric = self._config.evaluate.metric
+    metric = self._metric
     for seed, both in enumerate(zip(theirs, self._honest[turns], strict=True)):
       value, honest = (metrics.score(metric, s, self._labels) for s in both)
       self.rows.append(

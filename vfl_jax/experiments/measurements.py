@@ -18,6 +18,7 @@ from vfl_jax.evaluation import exposure
 from vfl_jax.evaluation import information
 from vfl_jax.evaluation import leakage
 from vfl_jax.evaluation import main_task
+from vfl_jax.evaluation import metrics
 from vfl_jax.evaluation import privacy
 from vfl_jax.evaluation import victims as evaluation_victims
 from vfl_jax.experiments import setting
@@ -49,6 +50,12 @@ class Bench(NamedTuple):
   federation: views.Federation
   state: Any
   progress: Any
+
+  @property
+  def metric(self) -> str:
+    """The metric by which the measurements are judged."""
+    labels = self.setup.dataset.train.labels
+    return metrics.primary(self.config.evaluate.metric, labels)
 
   def note(self, **facts: Any) -> None:
     """Write facts to status.json, which the report reads."""
@@ -93,13 +100,12 @@ def _privacy(bench) -> Tables:
 
 
 def _alignment(bench) -> Tables:
-  metric = bench.config.evaluate.metric
-  return {"alignment": alignment.measure(bench.setup, metric)}
+  return {"alignment": alignment.measure(bench.setup, bench.metric)}
 
 
 def _main(bench) -> Tables:
-  predict, metric = bench.setup.learner.predict, bench.config.evaluate.metric
-  return {"main": main_task.measure(bench.federation, predict, metric)}
+  predict = bench.setup.learner.predict
+  return {"main": main_task.measure(bench.federation, predict, bench.metric)}
 
 
 def _cost(bench) -> Tables:
@@ -191,20 +197,26 @@ def _leakage(bench) -> Tables:
   count = len(adversaries) * (2 + 2 * len(attacks) + len(active))
   progress.phase("attack", count)
   victims = evaluation_victims.Victims(
-    config, bench.setup, f, bench.state, active, progress.advance
+    config,
+    bench.setup,
+    f,
+    bench.state,
+    active,
+    progress.advance,
+    metric=bench.metric,
   )
   skipped |= victims.train(adversaries)
   attacks = {n: a for n, a in attacks.items() if n not in skipped}
   bench.note(skipped=skipped)
   if not attacks:
     return {}
-  rows = leakage.measure(
+  rows, by_class, curves = leakage.measure(
     f,
     attacks,
     aux_per_class=options.aux_per_class,
     draws=options.aux_draws,
     steps=max(options.attack_steps, options.ceiling_steps),
-    metric=options.metric,
+    metric=bench.metric,
     label_prior=options.label_prior,
     scratch=_scratch(bench, chosen.rules),
     coalitions=coalitions,
@@ -222,6 +234,7 @@ def _leakage(bench) -> Tables:
     for r in rows
   ]
   measured = {"attacks": rows, "leakage": advantage.advantage(rows)}
+  measured |= {"classes": by_class, **({"roc": curves} if curves else {})}
   return {"active": victims.rows, **measured} if victims.rows else measured
 
 

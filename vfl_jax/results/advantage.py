@@ -148,6 +148,46 @@ def at_once(leakage: pd.DataFrame) -> list[dict[str, Any]]:
   return rows
 
 
+def by_class(
+  classes: pd.DataFrame, row: dict[str, Any]
+) -> list[dict[str, Any]]:
+  """Leakage of each class by one attack of one party, the largest first.
+
+  Args:
+    classes: table of F1 by class and seed, see `evaluation.classes`.
+    row: row of the table of advantages: attack, party and rows count.
+
+  Returns:
+    Rows: class, n, attack_score, control_score, advantage, low, high; the
+    intervals hold for all classes at once (95 %).
+  """
+  if classes.empty:
+    return []
+  same = classes["party"].astype(str) == str(row["party"])
+  for key in ("attack", "rows"):
+    same &= classes[key] == row[key]
+  found = []
+  groups = classes[same].groupby("class")
+  for number, group in groups:
+    gain = (group["attack_score"] - group["control_score"]).tolist()
+    mean, low, high = intervals.interval(gain)
+    if len(gain) > 1:
+      half = intervals.at_once(len(gain), len(groups)) * (high - low) / 2
+      low, high = mean - half, mean + half
+    found.append(
+      {
+        "class": int(number),
+        "n": group["n"].mean(),
+        "attack_score": group["attack_score"].mean(),
+        "control_score": group["control_score"].mean(),
+        "advantage": mean,
+        "low": low,
+        "high": high,
+      }
+    )
+  return sorted(found, key=lambda r: -r["advantage"])
+
+
 MARGIN = 0.02  # an interval within plus or minus this is "at its control"
 
 

@@ -91,7 +91,7 @@ def ranges(config):
       f"evaluate.exposure is {asked!r}; take a tuple of 'test', 'validation'."
     )
   choices = (
-    ("evaluate.metric", config.evaluate.metric, metrics.METRICS),
+    ("evaluate.metric", config.evaluate.metric, ("", *metrics.METRICS)),
     ("data.encoding", config.data.encoding, ("onehot", "hash", "fields")),
     (
       "record.messages",

@@ -16,6 +16,7 @@ from vfl_jax.results.figures import interventions
 from vfl_jax.results.figures import layers
 from vfl_jax.results.figures.layers import final
 from vfl_jax.results.figures import reassignment
+from vfl_jax.results.figures import roc
 from vfl_jax.results.figures import style
 from vfl_jax.results.figures import tradeoff
 from vfl_jax.results.figures import training
@@ -32,6 +33,7 @@ FIGURES = {
   "compensation": ("compensation", interventions.compensation),
   "probes": ("probes", interventions.probes),
   "attacks": ("attacks", attacks.attacks),
+  "roc": ("roc", roc.roc),
   "calibration": ("calibration", calibration.calibration),
   "calibration_errors": ("calibration", calibration.calibration_errors),
   "cut_alone": ("tradeoff", tradeoff.cut_alone),

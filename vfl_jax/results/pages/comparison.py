@@ -86,7 +86,7 @@ def contents(
         "state": status.get("state", "waiting"),
         "reason": status.get("reason", ""),
         "values": [values.get(key, "") for key in keys],
-        "main": _main(folder, config["evaluate"]["metric"]),
+        "main": _main(folder),
         "leak": _leak(folder),
         "exposed": _exposed(folder),
       }
@@ -94,12 +94,12 @@ def contents(
   return {"keys": keys, "rows": rows}
 
 
-def _main(folder, metric):
+def _main(folder):
   """The score of the main task on test rows; None without one."""
   frame = tables.read(folder, "main")
   if frame.empty:
     return None
-  frame = frame[(frame["rows"] == "test") & (frame["metric"] == metric)]
+  frame = frame[(frame["rows"] == "test") & frame["primary"]]
   return frame.iloc[0].to_dict() if len(frame) else None
 
 

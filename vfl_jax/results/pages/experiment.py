@@ -24,11 +24,12 @@ def contents(workdir: pathlib.Path, config: Any) -> dict[str, Any]:
   probes = tables.read(workdir, "probes")
   leakage = tables.read(workdir, "leakage")
   attacks = tables.read(workdir, "attacks")
-  test = main[(main["rows"] == "test")].set_index("metric")
-  metric = config["evaluate"]["metric"]
+  (headline,) = main[(main["rows"] == "test") & main["primary"]].to_dict(
+    "records"
+  )
   return {
-    "metric": metric,
-    "headline": test.loc[metric].to_dict(),
+    "metric": headline["metric"],
+    "headline": headline,
     "main": main.to_dict("records"),
     "trends": trends(information),
     "information": _layers(information),
@@ -42,6 +43,7 @@ def contents(workdir: pathlib.Path, config: Any) -> dict[str, Any]:
     + compensation_findings(compensation, probes),
     "leakage": page_leakage.judged(leakage),
     "strongest": page_leakage.strongest(leakage),
+    "by_class": page_leakage.classes(leakage, tables.read(workdir, "classes")),
     "variants": page_leakage.variants(attacks),
     "exposure": page_leakage.exposure(tables.read(workdir, "exposure")),
     "oracle": bool(config["evaluate"]["oracle"]),

@@ -105,6 +105,24 @@ def strongest(leakage: pd.DataFrame) -> list[dict[str, Any]]:
   return list(largest.values())
 
 
+def classes(leakage: pd.DataFrame, frame: pd.DataFrame) -> dict[str, Any]:
+  """The classes of the largest advantage that has a table by class.
+
+  Args:
+    leakage: table of advantages.
+    frame: table of F1 by class.
+
+  Returns:
+    Its row, and the ten "classes" that leak most; empty without any.
+  """
+  rows = sorted(_decisive(leakage), key=lambda r: -r["advantage"])
+  for row in rows:
+    found = advantage.by_class(frame, row)
+    if found:
+      return {**row, "classes": found[:10], "all": len(found)}
+  return {}
+
+
 def active(frame: pd.DataFrame) -> list[Any]:
   """Scores of the main task under active attacks and without them."""
   if frame.empty:
