@@ -8,7 +8,7 @@ import jaxtyping
 import pytest
 import threadpoolctl
 
-from tests.helpers import unoptimised
+from tests.helpers import checked, unoptimised
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "data"
@@ -44,7 +44,7 @@ jaxtyping.install_import_hook(
     "vfl_jax.evaluation.scoring",
     "vfl_jax.evaluation.controls",
   ],
-  "beartype.beartype",
+  f"{checked.__name__}.outermost",
 )
 
 from vfl_jax.results import figures  # noqa: E402

@@ -25,7 +25,6 @@ _TASKS = {
   **{f"mix {alpha}": {"alpha": alpha} for alpha in (0.75, 0.5, 0.25, 0.0)},
   "cross": {"copies": 10},
 }
-_BINARY = "breast_cancer", "credit_default"
 _ATTACKS = (
   "passive_completion",
   "spectral",
@@ -52,7 +51,7 @@ def get_config(arg: str = ""):
     }
     for base in _BASES
     for task, options in _TASKS.items()
-    if task != "merge" or base not in _BINARY
+    if task != "merge" or base not in ("breast_cancer", "credit_default")
   ]
   return studies.study(
     "reassignment",
@@ -62,4 +61,5 @@ def get_config(arg: str = ""):
     cells,
     every=_EVERY,
     own={"trec": {"attacks": _ATTACKS[:-1], "record.samples": 2000}},
+    few=(0, 8),  # digits as they are, and crossed
   )

@@ -5,10 +5,12 @@ import pathlib
 
 import pytest
 
+import vfl_jax
 from vfl_jax.config import identity
 from vfl_jax.config import schema
 from vfl_jax.experiments import dry_run
 from vfl_jax.experiments.validation import validate
+from vfl_jax.results import tables
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NAMES = sorted(
@@ -72,6 +74,41 @@ def test_profiles_are_marked_and_validate_on_real_headers(
     assert module.get_config("seeds=1").seeds == 1
   if "model" in module.get_config(""):
     assert module.get_config("cut=1").model.cut == 1
+
+
+# the others differ from these only in a data set and an architecture that run
+STANDING_FOR_OTHERS = {
+  *("adult_mlp", "ag_news_transformer", "breast_cancer_deepfm", "cifar10_mlp"),
+  *("credit_default_mlp", "criteo_deepfm", "digits_lenet", "digits_resnet20"),
+  *("digits_vgg", "fashion_mnist_mlp", "trec_transformer"),
+}
+BASELINES = {n.removeprefix("baselines/") for n in NAMES if "baselines" in n}
+RUN = [
+  n
+  for n in NAMES
+  if n.removeprefix("baselines/") not in BASELINES - STANDING_FOR_OTHERS
+]
+
+
+@pytest.mark.parametrize("part", [0, 1], ids=["data", "architecture"])
+def test_every_data_set_and_architecture_of_the_baselines_is_run(part):
+  of = lambda names: {n.rsplit("_", 1)[part] for n in names}
+  assert of(STANDING_FOR_OTHERS) == of(BASELINES)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RUN)
+def test_configs_run_for_one_step(name, request, tmp_path):
+  config = _module(name).get_config("step")
+  for one in config.get("bases", {"": config}).values():
+    if "data" in one:
+      _point(one, request)
+  if "workers" in config:
+    config.workers = 1  # other tests have the other core
+  result = vfl_jax.run(config, tmp_path)
+  assert result.report.stat().st_size > 10_000
+  if "cells" in config:
+    assert tables.read(tmp_path, "failed").empty
 
 
 def test_dry_run_prints_what_hand_counts_give(capsys, monkeypatch):

@@ -50,13 +50,14 @@ def training(name, cut, rule="sgd", averaged=False, defense=None):
   return learner.recording_epoch, (state, inputs, targets, keys, 0)
 
 
-@pytest.mark.numbers
 @pytest.mark.parametrize(
   "name, cut, options",
   [
     pytest.param("mlp", 0, {}, marks=pytest.mark.slow),
     ("mlp", 2, {"defense": defenses.build("mixup")}),
-    ("mlp", 3, {"rule": "adam", "averaged": True}),
+    pytest.param(
+      *("mlp", 3, {"rule": "adam", "averaged": True}), marks=pytest.mark.numbers
+    ),
     pytest.param("mlp", 7, {}, marks=pytest.mark.slow),
     ("deepfm", 2, {}),
   ],

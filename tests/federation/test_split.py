@@ -17,18 +17,26 @@ def cuts(name):
   """Every cut; those inside are alike, and the fast tier takes one of them.
 
   Of small networks it takes both ends too, of the larger residual one nothing.
-  Of the blocks of residual ones, every third stands for those beside it.
+  Of the stages inside, every third stands for those beside it.
   """
   model, _ = examples.build(name)
   last = len(model.stages)
-  inside = range(1, last, 3 if name.startswith("resnet") else 1)
+  inside = range(1, last, 3)
   fast = {model.reference_cut}
   if name in ("mlp", "lenet", "deepfm"):
     fast |= {0, 1, last} if name == "mlp" else {0, last}
   if name == "resnet18":
     fast = set()
+  convolves_or_attends = name in ("resnet20", "transformer")
+  as_users = {model.reference_cut} if convolves_or_attends else set()
   return [
-    pytest.param(name, cut, marks=[] if cut in fast else [pytest.mark.slow])
+    pytest.param(
+      *(name, cut),
+      marks=[
+        *([] if cut in fast else [pytest.mark.slow]),
+        *([pytest.mark.numbers] if cut in as_users else []),
+      ],
+    )
     for cut in sorted({0, *inside, model.reference_cut, last})
   ]
 
@@ -72,7 +80,6 @@ def close(a, b):
   )
 
 
-@pytest.mark.numbers
 @pytest.mark.parametrize("name, cut", CUTS)
 def test_protocol_gradient_is_the_end_to_end_gradient(name, cut):
   model, inputs = examples.build(name)
@@ -115,12 +122,11 @@ def test_any_number_of_parties(name, parties):
   close(one_round(variables), whole(variables))
 
 
-@pytest.mark.numbers
 @pytest.mark.parametrize(
   "name",
   [
     "mlp",
-    "lenet",
+    pytest.param("lenet", marks=pytest.mark.numbers),
     "transformer",
     "deepfm",
     pytest.param("resnet20", marks=pytest.mark.slow),

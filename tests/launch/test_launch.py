@@ -37,7 +37,7 @@ def get_config(arg=""):
     "seeds": 2, "data.train_size": 200, "data.test_size": 100,
     "data.active_features": True, "model.hidden": (8, 8), "train.epochs": 4,
     "information.estimators": (), "compensation": (),
-    "attacks": ("passive_completion", "feature_inversion"),
+    "attacks": ("passive_completion",),
     "evaluate.attack_steps": 2,
     "evaluate.ceiling_steps": 2,
   })

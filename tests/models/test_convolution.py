@@ -12,9 +12,10 @@ from tests.helpers import examples
 from vfl_jax.models import convolution
 from vfl_jax.models import convolution_cpu
 
-pytestmark = pytest.mark.numbers
-
-SHAPES = [(8, 4), (7, 5), (4, 2), (3, 9)]
+SHAPES = [
+  *((8, 4), (4, 2), (3, 9)),
+  pytest.param(7, 5, marks=pytest.mark.numbers),
+]
 
 
 def plain(x, kernel, stride):
@@ -67,6 +68,7 @@ def test_pooling(height, width):
   assert convolution.pool(x, "none") is x
 
 
+@pytest.mark.numbers
 def test_gradients_of_a_batch_in_parts(monkeypatch):
   """What does not fit the cache comes a few rows at a time, also row by row."""
   x, kernel = examples.normal(0, (6, 5, 4, 3)), examples.normal(1, (3, 3, 3, 2))

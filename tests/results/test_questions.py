@@ -242,7 +242,7 @@ def test_where_guessing_is_all_that_can_be_done_no_share_is_told():
 
 def small(question, cells):
   base: Any = common.experiment("small", "step")
-  base.attacks = ("possible", "passive_completion", "norm", "similarity")
+  base.attacks = ("passive_completion", "norm", "similarity")
   base.record.epochs = (0,)
   base.evaluate.alignment = True
   base.seeds = 2
