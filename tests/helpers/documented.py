@@ -1,6 +1,7 @@
 """Tables of the documents, made from the committed results.
 
-`python -m tests.documented NAME` prints one, to be pasted; a test compares.
+`python -m tests.helpers.documented NAME` prints one, to be pasted; a test
+compares.
 """
 
 import functools

@@ -20,11 +20,6 @@ def planted(labels, kind, strength, seed=0):
   return np.where(leaks[:, None], told, noise)
 
 
-def best(strength):
-  """The AUC of who reads all that is planted."""
-  return 1 - (1 - strength) ** 2 / 2
-
-
 def direction(generator, labels):
   """A direction for each class."""
   near = 0.3 * generator.standard_normal((len(labels), WIDTH))

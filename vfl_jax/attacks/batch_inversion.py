@@ -38,9 +38,9 @@ def batch_inversion(
   """Optimises dummy embeddings, labels and a top to explain what came down.
 
   The dummies of all recorded batches are optimised together. The labels of
-  auxiliary samples are fixed at their true values. The others start where a
-  ridge regression puts them: it solves each batch for the gradients of its
-  rows, whose sum is known.
+  auxiliary samples are fixed at their true values. Where the top is a sum, the
+  others start where a ridge regression puts them: it solves each batch for the
+  gradients of its rows, whose image in the weights is known.
 
   Args:
     steps: number of Adam steps.
