@@ -5,7 +5,6 @@ Learning", USENIX Security 2022.
 """
 
 from collections.abc import Sequence
-import itertools
 from typing import Literal, NamedTuple
 
 import jax
@@ -14,11 +13,11 @@ import numpy as np
 
 from vfl_jax.attacks import base
 from vfl_jax.attacks import completion_network
+from vfl_jax.attacks import completion_runs
 from vfl_jax.attacks import semi_supervised
 from vfl_jax.config import bounds
-from vfl_jax.runtime import axes as runtime_axes
 from vfl_jax.runtime import rng
-from vfl_jax.runtime import trees as runtime_trees
+from vfl_jax.runtime import trees
 
 PUBLISHED_STEPS = 25600
 LEARNING_RATE = 2e-3  # for the published number of iterations
@@ -110,15 +109,13 @@ def passive_completion(
     learning_rate = min(LEARNING_RATE * scale, 2e-2)
 
   def infer(key: jax.Array, view: base.View) -> base.Inference:
-    possible = _possible(variants, view)
     rule = _rule(mixing, view)
     draws = semi_supervised.draw(
       rng.stream(key, "mixing"),
       rule,
       steps=steps,
       batch=batch,
-      unlabelled=runtime_trees.rows(view.shared.train)
-      - len(view.trial.aux_rows),
+      unlabelled=trees.rows(view.shared.train) - len(view.trial.aux_rows),
     )
     training = {
       "rule": rule,
@@ -127,33 +124,9 @@ def passive_completion(
       "shift": shift,
       "looks": min(LOOKS, steps) if oracle else 1,
     }
-    groups: dict[tuple[str, int], list[int]] = {}
-    for i in possible:
-      groups.setdefault(variants[i][:2], []).append(i)
-    runs: dict[int, _Run] = {}
-    for (bottom, depth), members in groups.items():
-      weights = [variants[i].unlabelled for i in members]
-      group = _run(key, view, bottom, depth, weights, folds, training)
-      runs |= {i: runtime_trees.take(group, j) for j, i in enumerate(members)}
-    trained = [runs[i] for i in possible]
-    score = jnp.stack([r.validation for r in trained])
-    # a variant that diverged is chosen only if all of them did
-    best = jnp.argmax(jnp.nan_to_num(score, nan=-1.0))
-    choices = None
-    if oracle:
-      choices = tuple(
-        jnp.concatenate([getattr(r, where) for r in trained])
-        for where in ("train", "test")
-      )
-    return base.Inference(
-      train=jnp.stack([r.train[-1] for r in trained])[best],
-      test=jnp.stack([r.test[-1] for r in trained])[best],
-      details={
-        "variant": jnp.asarray(possible)[best],
-        "validation": score[best],
-      },
-      choices=choices,
-    )
+    possible = _possible(variants, view)
+    runs = _runs(key, view, variants, possible, folds, training)
+    return _chosen(possible, runs, oracle)
 
   return base.Attack(
     frozenset({"auxiliary"}),
@@ -197,128 +170,48 @@ def _possible(variants, view) -> list[int]:
 def _rule(mixing, view) -> semi_supervised.Rule:
   """The rule that is asked for, or the one that fits the data."""
   text = all(
-    np.issubdtype(a.dtype, np.integer) for a in _leaves(view.shared.train)
+    np.issubdtype(a.dtype, np.integer)
+    for a in jax.tree.leaves(view.shared.train)
   )
   if mixing == "mixtext" or (not mixing and text):
     return semi_supervised.MIXTEXT
   return semi_supervised.MIXMATCH
 
 
-class _Run(NamedTuple):
-  """Held-out accuracy at the last look; scores `[looks, rows, classes]`."""
-
-  validation: jax.Array
-  train: jax.Array
-  test: jax.Array
-
-
-def _folds(view: base.View, folds: int) -> np.ndarray:
-  """Which auxiliary samples each run may use, `[folds + 1, m]`.
-
-  The last run uses all of them. The samples are grouped by class, so taking
-  every n-th sample is stratified.
-  """
-  count = len(view.trial.aux_labels)
-  per_class = count // view.public.num_classes
-  if per_class < 2:
-    return np.ones((1, count), bool)
-  fold = np.arange(count) % per_class % min(folds, per_class)
-  held = np.arange(min(folds, per_class))[:, None]
-  return np.concatenate([fold != held, np.ones((1, count), bool)])
-
-
-def _run(key, view, bottom, depth, weights, folds, training) -> _Run:
-  """Trains variants that differ in their weight, on all folds and all labels.
-
-  One loop trains all of them and one loop predicts. The first axis of the
-  results is the weight.
-  """
-  network, rows = completion_network.on(
-    rng.stream(key, "head"), view, bottom == _TUNED, depth, training["rule"]
-  )
-  masks = _folds(view, folds)
-
-  def one(weight, mask):
-    rule = training["rule"]
-    rule = rule._replace(weight=weight * rule.weight)
-    return semi_supervised.train(
-      network, view, rows, mask, **{**training, "rule": rule}
+def _runs(
+  key, view, variants, possible, folds, training
+) -> list[completion_runs.Run]:
+  """The possible variants, trained; those of one network train together."""
+  groups: dict[tuple[str, int], list[int]] = {}
+  for i in possible:
+    groups.setdefault(variants[i][:2], []).append(i)
+  runs: dict[int, completion_runs.Run] = {}
+  for (bottom, depth), members in groups.items():
+    weights = [variants[i].unlabelled for i in members]
+    group = completion_runs.train(
+      key, view, bottom == _TUNED, depth, weights, folds, training
     )
+    runs |= {i: trees.take(group, j) for j, i in enumerate(members)}
+  return [runs[i] for i in possible]
 
-  how = runtime_axes.method(any(np.ndim(a) == 4 for a in _leaves(rows)))
-  trained = runtime_axes.over(one, how)(
-    jnp.repeat(jnp.float32(weights), len(masks)),
-    jnp.tile(jnp.asarray(masks), (len(weights), 1)),
+
+def _chosen(possible, runs, oracle) -> base.Inference:
+  """Predictions of the variant that is best on held-out samples."""
+  score = jnp.stack([r.validation for r in runs])
+  # a variant that diverged is chosen only if all of them did
+  best = jnp.argmax(jnp.nan_to_num(score, nan=-1.0))
+  choices = None
+  if oracle:
+    choices = tuple(
+      jnp.concatenate([getattr(r, where) for r in runs])
+      for where in ("train", "test")
+    )
+  return base.Inference(
+    train=jnp.stack([r.train[-1] for r in runs])[best],
+    test=jnp.stack([r.test[-1] for r in runs])[best],
+    details={
+      "variant": jnp.asarray(possible)[best],
+      "validation": score[best],
+    },
+    choices=choices,
   )
-  final, held = _scores(
-    network, trained, rows, view.trial.aux_rows, len(weights), len(masks) - 1
-  )
-  count = runtime_trees.rows(view.shared.train)
-  return _Run(
-    _held_out_score(held, view.trial.aux_labels, ~masks[:-1]),
-    final[:, :, :count],
-    final[:, :, count:],
-  )
-
-
-def _scores(network, trained, rows, aux_rows, weights, folds):
-  """Predictions of the trained networks, in one loop over blocks of rows.
-
-  Args:
-    network: network of all runs.
-    trained: `(parameters, stats)` as vectors, with runs and looks as the first
-      axes; for each weight the runs are the folds, then all labels.
-    rows: inputs of all rows.
-    aux_rows: rows that the folds predict.
-    weights: number of weights.
-    folds: number of folds.
-
-  Returns:
-    Scores of the runs on all labels, `[weights, looks, rows, classes]`, and of
-    the folds at the last look, `[weights, folds, aux_rows, classes]`.
-  """
-  _, trees = semi_supervised.vectors(network)
-  looks = trained[0].shape[1]
-  run = np.arange(weights * (folds + 1)).reshape(weights, folds + 1)
-  all_rows = jnp.arange(runtime_trees.rows(rows))
-  size = runtime_axes.even(len(all_rows), completion_network.ROWS)
-  blocks = runtime_axes.blocks(all_rows, size)
-  jobs = [
-    (r, look, blocks) for r, look in itertools.product(run[:, -1], range(looks))
-  ]
-  few = runtime_axes.blocks(jnp.asarray(aux_rows), size)
-  jobs += [(r, looks - 1, few) for r in run[:, :-1].ravel()]
-  sizes = [len(index) for _, _, index in jobs]
-
-  def predict(job):
-    run, look, index = job
-    variables = trees(jax.tree.map(lambda a: a[run, look], trained))
-    x = runtime_trees.take(rows, index)
-    return jax.nn.log_softmax(network.predict(variables, x)[0])
-
-  out = jax.lax.map(
-    predict,
-    (
-      np.repeat([run for run, _, _ in jobs], sizes),
-      np.repeat([look for _, look, _ in jobs], sizes),
-      jnp.concatenate([index for _, _, index in jobs]),
-    ),
-  )
-  split = weights * looks * len(blocks)
-  shaped = lambda a, *axes: a.reshape(weights, *axes, a.shape[-1])
-  final = shaped(out[:split], looks, blocks.size)[:, :, : len(all_rows)]
-  held = shaped(out[split:], folds, few.size)[:, :, : len(aux_rows)]
-  return final, held
-
-
-def _leaves(tree):
-  return jax.tree.leaves(tree)
-
-
-def _held_out_score(scores, labels, held):
-  """Accuracy on held-out auxiliary samples; probability breaks ties."""
-  if not scores.shape[1]:
-    return jnp.zeros(len(scores))
-  right = jnp.argmax(scores, -1) == labels
-  chosen = jnp.exp(scores[..., jnp.arange(len(labels)), labels])
-  return jnp.sum((right + 1e-3 * chosen) * held, (1, 2)) / held.sum()
