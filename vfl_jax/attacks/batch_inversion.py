@@ -114,39 +114,14 @@ def _inverted(key, view, aux_targets, stands, summed, steps, learning_rate):
     "top": {} if summed else init(draw("top"), jnp.zeros((2, 2 * width))),
   }
 
-  def sent(dummies, h, others, rows):
-    """Gradients by the party's embeddings of one batch, `[batch, width]`."""
-    y = jax.nn.softmax(dummies["labels"][rows])
-    y = jnp.where(labelled[rows] > 0, aux_targets[rows], y) @ stands
+  def predicted(top, h, others):
+    if summed:
+      return (h + others).reshape(len(h), -1, classes).sum(1)
+    return apply(top, jnp.concatenate([h, others], 1))
 
-    def loss(h):
-      if summed:
-        logits = (h + others).reshape(len(h), -1, classes).sum(1)
-      else:
-        logits = apply(dummies["top"], jnp.concatenate([h, others], 1))
-      return -jnp.mean(jnp.sum(y * jax.nn.log_softmax(logits), -1))
-
-    return jax.grad(loss)(h)
-
-  def misfit(dummies):
-    total = 0.0
-    for (kept, h, back), others in zip(
-      recorded, dummies["others"], strict=True
-    ):
-      g = jax.vmap(functools.partial(sent, dummies))(h, others, kept.rows)
-      predicted = back(g)
-      gap = sum(
-        jnp.sum((a - b) ** 2)
-        for a, b in zip(
-          jax.tree.leaves(predicted),
-          jax.tree.leaves(kept.gradients),
-          strict=True,
-        )
-      )
-      size = sum(jnp.sum(b**2) for b in jax.tree.leaves(kept.gradients))
-      total += gap / (size + _TINY)
-    return total
-
+  misfit = lambda dummies: _misfit(
+    dummies, recorded, aux_targets, labelled, stands, predicted
+  )
   optimizer = optax.adam(learning_rate)
 
   def step(carry: Any, _) -> tuple[Any, None]:
@@ -158,6 +133,38 @@ def _inverted(key, view, aux_targets, stands, summed, steps, learning_rate):
   (dummies, _), _ = jax.lax.scan(step, start, None, length=steps)
   aux_logits = jnp.log(aux_targets + 1e-6)
   return jnp.where(labelled > 0, aux_logits, dummies["labels"]), seen
+
+
+def _misfit(dummies, recorded, aux_targets, labelled, stands, predicted):
+  """Squared distance of the dummies' gradients from those that were recorded.
+
+  It is in units of their squared length, and summed over the epochs.
+  `predicted(top, h, others)` are logits.
+  """
+
+  def sent(h, others, rows):
+    """Gradients by the party's embeddings of one batch, `[batch, width]`."""
+    y = jax.nn.softmax(dummies["labels"][rows])
+    y = jnp.where(labelled[rows] > 0, aux_targets[rows], y) @ stands
+
+    def loss(h):
+      logits = predicted(dummies["top"], h, others)
+      return -jnp.mean(jnp.sum(y * jax.nn.log_softmax(logits), -1))
+
+    return jax.grad(loss)(h)
+
+  total = 0.0
+  for (kept, h, back), others in zip(recorded, dummies["others"], strict=True):
+    replayed = back(jax.vmap(sent)(h, others, kept.rows))
+    gap = sum(
+      jnp.sum((a - b) ** 2)
+      for a, b in zip(
+        jax.tree.leaves(replayed), jax.tree.leaves(kept.gradients), strict=True
+      )
+    )
+    size = sum(jnp.sum(b**2) for b in jax.tree.leaves(kept.gradients))
+    total += gap / (size + _TINY)
+  return total
 
 
 def _started(recorded, count, classes):

@@ -44,14 +44,9 @@ def embedding_swap(
       f"is {largest}; they must be at least 1, 0 and 0."
     )
 
-  def plan(rows, turn, classes) -> tuple[Any, Any]:
-    """Which rows are swapped in a turn, and the class of the new embedding."""
-    swapped = (turn > 0) & ((rows + turn) % every == 0)
-    return swapped, (rows // every + (turn - 1) // every) % classes
-
   def send(h, aux_embeddings, rows, turn):
     def leaf(honest, by_class):
-      swapped, given = plan(rows, turn, len(by_class))
+      swapped, given = _plan(every, rows, turn, len(by_class))
       swapped = swapped.reshape(-1, *(1,) * (honest.ndim - 1))
       return jnp.where(swapped, by_class[given], honest)
 
@@ -59,21 +54,13 @@ def embedding_swap(
 
   def infer(key: jax.Array, view: base.View) -> base.Inference:
     del key
-    classes = view.public.num_classes
     rows = jnp.asarray(view.shared.recorded_rows)
     norms = [
       jnp.linalg.norm(trees.vectors(epoch.gradients), axis=1)
       for epoch in views.epochs(view)
     ]
     honest = norms[0] / jnp.nanmean(norms[0])
-    tested = jnp.full((len(rows), classes), jnp.nan)
-    for turn, norm in enumerate(norms[1:], 1):
-      swapped, given = plan(rows, turn, classes)
-      # the top keeps training: norms are in units of those of unchanged rows
-      alone = jnp.nanmean(jnp.where(swapped, jnp.nan, norm))
-      norm = norm / jnp.where(jnp.isnan(alone), jnp.nanmean(norm), alone)
-      is_given = jax.nn.one_hot(given, classes, dtype=bool)
-      tested = jnp.where(is_given & swapped[:, None], norm[:, None], tested)
+    tested = _tested(every, norms, rows, view.public.num_classes)
     # a class that a row never met (the end of a permutation is dropped) counts
     # as the least likely
     missing = jnp.isnan(tested)
@@ -100,3 +87,25 @@ def embedding_swap(
     abstains=ratio > 0 or largest > 0,
     epochs=0,
   )
+
+
+def _plan(every, rows, turn, classes) -> tuple[Any, Any]:
+  """Which rows are swapped in a turn, and the class of the new embedding."""
+  swapped = (turn > 0) & ((rows + turn) % every == 0)
+  return swapped, (rows // every + (turn - 1) // every) % classes
+
+
+def _tested(every, norms, rows, classes) -> jax.Array:
+  """Norms of the swapped rows, `[rows, classes]`; NaN where none was met.
+
+  `norms` has those of the honest epoch first, then those of each turn.
+  """
+  tested = jnp.full((len(rows), classes), jnp.nan)
+  for turn, norm in enumerate(norms[1:], 1):
+    swapped, given = _plan(every, rows, turn, classes)
+    # the top keeps training: norms are in units of those of unchanged rows
+    alone = jnp.nanmean(jnp.where(swapped, jnp.nan, norm))
+    norm = norm / jnp.where(jnp.isnan(alone), jnp.nanmean(norm), alone)
+    is_given = jax.nn.one_hot(given, classes, dtype=bool)
+    tested = jnp.where(is_given & swapped[:, None], norm[:, None], tested)
+  return tested
