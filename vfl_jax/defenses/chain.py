@@ -30,99 +30,42 @@ def chain(defenses: Sequence[base.Defense]) -> base.Defense:
   """
   defenses = tuple(defenses)
 
-  def there(port):
-    return [getattr(d, port) for d in defenses if getattr(d, port) is not None]
-
   def configure(keywords):
-    for function in there("configure"):
+    for function in _there(defenses, "configure"):
       keywords = function(keywords)
     return keywords
 
   def check(num_classes, kind):
-    for function in there("check"):
+    for function in _there(defenses, "check"):
       function(num_classes, kind)
 
-  mixing = [(d.inputs, d.pairs) for d in defenses if d.inputs]
+  def only(port, combined):
+    return combined(defenses) if _there(defenses, port) else None
 
-  def inputs(moment, x, targets):
-    for i, (function, _) in enumerate(mixing):
-      x, targets = function(_of(moment, i), x, targets)
-    return x, targets
-
-  def pairs(moment, size):
-    announced = mixing[0][1]
-    assert announced is not None
-    return announced(_of(moment, 0), size)
-
-  def targets(codes, moment, labels):
-    for d, defense_codes in zip(defenses, codes, strict=True):
-      if d.targets:
-        labels = d.targets(defense_codes, moment, labels)
-    return labels
-
-  def release(moment, weights):
-    for i, function in enumerate(there("release")):
-      release_key = rng.stream(moment.key, "release", i)
-      weights = function(moment._replace(key=release_key), weights)
-    return weights
-
-  def silent(progress):
-    stopped = jnp.bool_(False)
-    for function in there("silent"):
-      stopped |= function(progress)
-    return stopped
-
-  def decode(codes, scores):
-    for d, defense_codes in reversed(list(zip(defenses, codes, strict=True))):
-      if d.decode:
-        scores = d.decode(defense_codes, scores)
-    return scores
-
-  def code(codes):
-    for d, defense_codes in zip(defenses, codes, strict=True):
-      if d.code:  # its targets are distributions: no other code can follow
-        return d.code(defense_codes)
-    raise AssertionError(
-      "no defence of this chain trains on a code of the labels"
-    )
-
-  def report(state):
-    states = iter(state)
-    reported = {}
-    for d in defenses:
-      port_state = next(states) if d.gradient else None
-      for quantity, values in (
-        d.report(port_state) if d.report else {}
-      ).items():
-        reported[f"{d.name}: {quantity}"] = values
-    return reported
-
-  gradients = there("gradient")
-  only = lambda port, function: function if there(port) else None
   return base.Defense(
     name=", ".join(d.name for d in defenses),
     configure=configure,
-    prepare=_prepared(defenses) if there("prepare") else None,
-    inputs=only("inputs", inputs),
-    # samples that are mixed twice have no single partner
-    pairs=pairs if len(mixing) == 1 and mixing[0][1] else None,
-    targets=only("targets", targets),
-    guard=_guards(there("guard")) if there("guard") else None,
-    release=only("release", release),
-    gradient=_in_order(gradients) if gradients else None,
-    silent=only("silent", silent),
-    decode=only("decode", decode),
-    code=only("code", code),
+    prepare=only("prepare", _prepared),
+    inputs=only("inputs", _mixed),
+    pairs=only("pairs", _announced),
+    targets=only("targets", _targets),
+    guard=only("guard", _guards),
+    release=only("release", _released),
+    gradient=only("gradient", _in_order),
+    silent=only("silent", _silent),
+    decode=only("decode", _decoded),
+    code=only("code", _code),
     check=check,
-    report=only("report", report),
+    report=only("report", _reported),
     adaptive=tuple(
       {str(entry): entry for d in defenses for entry in d.adaptive}.values()
     ),
   )
 
 
-def _of(moment, i):
-  return moment._replace(key=rng.stream(moment.key, "inputs", i))
+def _there(defenses, port):
+  """What the defences that act at a port have there, in order."""
+  return [getattr(d, port) for d in defenses if getattr(d, port) is not None]
 
 
 def _prepared(defenses):
@@ -149,8 +92,47 @@ def _prepared(defenses):
   return prepare
 
 
-def _guards(guards):
+def _mixed(defenses):
+  """Mixes inputs in order, each defence with a key of its own."""
+  functions = _there(defenses, "inputs")
+
+  def inputs(moment, x, targets):
+    for i, function in enumerate(functions):
+      x, targets = function(_of(moment, i), x, targets)
+    return x, targets
+
+  return inputs
+
+
+def _announced(defenses):
+  """The pairs of the only defence that mixes; None if there are several."""
+  mixing = [d for d in defenses if d.inputs]
+  # samples that are mixed twice have no single partner
+  announced = mixing[0].pairs if len(mixing) == 1 else None
+  if announced is None:
+    return None
+  return lambda moment, size: announced(_of(moment, 0), size)
+
+
+def _of(moment, i):
+  return moment._replace(key=rng.stream(moment.key, "inputs", i))
+
+
+def _targets(defenses):
+  """Each defence takes the targets of the one before, and its own codes."""
+
+  def targets(codes, moment, labels):
+    for d, defense_codes in zip(defenses, codes, strict=True):
+      if d.targets:
+        labels = d.targets(defense_codes, moment, labels)
+    return labels
+
+  return targets
+
+
+def _guards(defenses):
   """Applies guards in order; every penalty acts on what the parties sent."""
+  guards = _there(defenses, "guard")
 
   def init(key, embeddings, num_classes):
     return [
@@ -179,8 +161,22 @@ def _guards(guards):
   return base.Guard(init, apply, penalty)
 
 
-def _in_order(transformations):
+def _released(defenses):
+  """Releases in order, each defence with a key of its own."""
+  functions = _there(defenses, "release")
+
+  def release(moment, weights):
+    for i, function in enumerate(functions):
+      release_key = rng.stream(moment.key, "release", i)
+      weights = function(moment._replace(key=release_key), weights)
+    return weights
+
+  return release
+
+
+def _in_order(defenses):
   """`optax.chain`, but each state is initialised from its own key."""
+  transformations = _there(defenses, "gradient")
 
   def init(start):
     return tuple(
@@ -196,3 +192,59 @@ def _in_order(transformations):
     return messages, tuple(following)
 
   return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _silent(defenses):
+  """Nothing goes down once any of the defences sends nothing."""
+  functions = _there(defenses, "silent")
+
+  def silent(progress):
+    stopped = jnp.bool_(False)
+    for function in functions:
+      stopped |= function(progress)
+    return stopped
+
+  return silent
+
+
+def _decoded(defenses):
+  """Decodes scores, the last defence first."""
+
+  def decode(codes, scores):
+    for d, defense_codes in reversed(list(zip(defenses, codes, strict=True))):
+      if d.decode:
+        scores = d.decode(defense_codes, scores)
+    return scores
+
+  return decode
+
+
+def _code(defenses):
+  """The code of the first defence that has one."""
+
+  def code(codes):
+    for d, defense_codes in zip(defenses, codes, strict=True):
+      if d.code:  # its targets are distributions: no other code can follow
+        return d.code(defense_codes)
+    raise AssertionError(
+      "no defence of this chain trains on a code of the labels"
+    )
+
+  return code
+
+
+def _reported(defenses):
+  """What every defence reports, under its name."""
+
+  def report(state):
+    states = iter(state)
+    reported = {}
+    for d in defenses:
+      port_state = next(states) if d.gradient else None
+      for quantity, values in (
+        d.report(port_state) if d.report else {}
+      ).items():
+        reported[f"{d.name}: {quantity}"] = values
+    return reported
+
+  return report
