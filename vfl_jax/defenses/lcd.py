@@ -66,6 +66,26 @@ def lcd(*, weight: float = 10.0, share: float = 0.7) -> base.Defense:
       )
     return jnp.where(merging(moment), codes[labels], labels)
 
+  return base.Defense(
+    prepare=prepare,
+    targets=targets,
+    guard=_centred(weight, merging),
+    silent=lambda progress: progress >= share,
+    check=check,
+    adaptive=(
+      adaptive.COMPLETION,
+      "similarity",
+      "gradient_clustering",
+    ),
+  )
+
+
+def _centred(weight, merging) -> base.Guard:
+  """Draws embeddings to the centre of their label while classes are merged.
+
+  `merging(moment)` says whether they are.
+  """
+
   def init(key, embeddings, num_classes):
     del key
     return tuple(
@@ -82,18 +102,7 @@ def lcd(*, weight: float = 10.0, share: float = 0.7) -> base.Defense:
       total += (gap**2).mean()
     return weight * jnp.where(merging(moment), total, 0.0)
 
-  return base.Defense(
-    prepare=prepare,
-    targets=targets,
-    guard=base.Guard(init=init, penalty=penalty if weight else None),
-    silent=lambda progress: progress >= share,
-    check=check,
-    adaptive=(
-      adaptive.COMPLETION,
-      "similarity",
-      "gradient_clustering",
-    ),
-  )
+  return base.Guard(init=init, penalty=penalty if weight else None)
 
 
 def pairs(
