@@ -2,19 +2,17 @@
 
 from collections.abc import Callable, Sequence
 import functools
-import itertools
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from vfl_jax.attacks import base
 from vfl_jax.evaluation import alone
+from vfl_jax.evaluation import answers
 from vfl_jax.evaluation import cases
+from vfl_jax.evaluation import ceilings
 from vfl_jax.evaluation import classes
 from vfl_jax.evaluation import coalitions
-from vfl_jax.evaluation import controls
 from vfl_jax.evaluation import curves
 from vfl_jax.evaluation import learners
 from vfl_jax.evaluation import scoring
@@ -25,8 +23,6 @@ from vfl_jax.results import tables
 from vfl_jax.runtime import axes
 from vfl_jax.runtime import compilation
 from vfl_jax.runtime import memo
-from vfl_jax.runtime import rng
-from vfl_jax.runtime import trees
 
 
 class Measured(NamedTuple):
@@ -108,31 +104,21 @@ def measure(
   adversaries = [(k,) for k in range(f.passive)] + [
     tuple(c) for c in coalitions
   ]
-  answers: list[scoring.Answer] = []
+  found: list[scoring.Answer] = []
   seen: dict[tuple[int, ...], base.View] = {}
   for members in adversaries:
     compilation.make_room()
     seen[members] = case.seen(members)
-    view = cases.tried(case, seen[members])
-    # a coalition, then what each of its members saw
-    views_of = {members: view}
-    if len(members) > 1:
-      views_of |= {(k,): cases.tried(case, seen[k,]) for k in members}
-    answers += _features_only(case, views_of, scratch)
-    fresh = functools.cache(
-      functools.partial(alone.untrained, f, f.net, draws=draws)
-    )
-    for name in attacks:
-      answers += _attacked(case, views_of, fresh, name)
+    found += _answered(case, members, seen, scratch)
   for name in attacks:
     closed.returned(name)
 
   labels = {s: closed.open(s) for s in ("train", "test")}
   for members, view in seen.items():
-    answers += _ceilings(case, members, view, labels["train"], steps)
+    found += ceilings.of(case, members, view, labels["train"], steps)
   marked = {name + tables.ORACLE: a for name, a in attacks.items()}
   rows = scoring.table(
-    answers,
+    found,
     {**attacks, **marked},
     labels,
     aux_rows,
@@ -142,11 +128,27 @@ def measure(
     among,
   )
   by_class = classes.table(
-    answers, {**attacks, **marked}, labels, aux_rows, draws, metric
+    found, {**attacks, **marked}, labels, aux_rows, draws, metric
   )
-  return Measured(
-    rows, by_class, curves.table(answers, labels, aux_rows, draws)
+  return Measured(rows, by_class, curves.table(found, labels, aux_rows, draws))
+
+
+def _answered(case, members, seen, scratch) -> list[scoring.Answer]:
+  """Answers of one adversary's controls and attacks.
+
+  `seen` has what this adversary and, of a coalition, its members saw.
+  """
+  # a coalition, then what each of its members saw
+  views_of = {members: cases.tried(case, seen[members])}
+  if len(members) > 1:
+    views_of |= {(k,): cases.tried(case, seen[k,]) for k in members}
+  found = _features_only(case, views_of, scratch)
+  fresh = functools.cache(
+    functools.partial(alone.untrained, case.f, case.f.net, draws=case.draws)
   )
+  for name in case.attacks:
+    found += _attacked(case, views_of, fresh, name)
+  return found
 
 
 def _features_only(case, views_of, scratch) -> list[scoring.Answer]:
@@ -175,7 +177,7 @@ def _features_only(case, views_of, scratch) -> list[scoring.Answer]:
       ("features only", inference, [""] * len(pool.chosen)),
       ("chosen features only", honest, pool.names[pool.chosen].tolist()),
     )
-    for answer in _answers(
+    for answer in answers.of(
       case.f, name, what, party, choice, details, pool.names
     )
   ]
@@ -211,7 +213,7 @@ def _attacked(case, views_of, fresh, name) -> list[scoring.Answer]:
       )
       for m, v in victims.items()
     }
-  answers = []
+  found = []
   for what, seen in faced.items():
     case.advance(f"party {party}: {name}, {what}")
     infer, rule = trials.infer, attack
@@ -220,30 +222,9 @@ def _attacked(case, views_of, fresh, name) -> list[scoring.Answer]:
     run = lambda *args, infer=infer: infer(*args, _how(f.net))
     inference = coalitions.infer(rule, keys, [*seen.values()], run)
     rule = coalitions.named(rule, members)
-    details = _details(rule, inference, len(keys))
-    answers += _answers(f, name, what, party, inference, details)
-  return answers
-
-
-def _ceilings(case, members, view, labels, steps) -> list[scoring.Answer]:
-  """Ceilings: supervised heads on the bottoms that the attacks read."""
-  f, party, passive = case.f, cases.named(members), None
-  names = [n for n, a in case.attacks.items() if not cases.reads_messages(a)]
-  if names:
-    case.advance(f"party {party}: ceiling")
-  answers = []
-  for name in names:
-    if cases.is_active(case.attacks[name]):
-      assert case.victims is not None
-      victim = case.victims(name, members, case.aux_rows[:: case.draws])
-      ceiling = _ceiling(f, case.seen(members, victim), labels, steps)
-    else:
-      passive = passive or _ceiling(f, view, labels, steps)
-      ceiling = passive
-    ceiling = cases.repeated(ceiling, case.draws)
-    details = [""] * len(case.aux_rows)
-    answers += _answers(f, name, "ceiling", party, ceiling, details)
-  return answers
+    details = answers.details(rule, inference, len(keys))
+    found += answers.of(f, name, what, party, inference, details)
+  return found
 
 
 def _how(net):
@@ -252,82 +233,3 @@ def _how(net):
 
 # remembered, because the cells of a study share these controls
 _infer = memo.remembered(trials.infer)
-
-
-def _answers(
-  f, attack, what, party, inference, details, names=()
-) -> list[scoring.Answer]:
-  """One answer per trial, with training scores in the order of all rows.
-
-  An inference with choices gives a second answer, marked as the oracle.
-  """
-  answers = []
-  rows = inference.rows
-  named_scores = [(attack, inference.train, inference.test)]
-  if inference.choices is not None:
-    named_scores.append((attack + tables.ORACLE, *inference.choices))
-  elif what in ("features only", "chosen features only", "ceiling"):
-    named_scores.append(
-      (attack + tables.ORACLE, inference.train, inference.test)
-    )
-  for (name, *both), (trial, detail) in itertools.product(
-    named_scores, enumerate(details)
-  ):
-    train, test = (None if s is None else np.asarray(s[trial]) for s in both)
-    if rows is not None and train is not None:
-      shape = *train.shape[:-2], len(f.dataset.train.ids), train.shape[-1]
-      spread = np.full(shape, np.nan, train.dtype)
-      spread[..., np.asarray(rows[trial]), :] = train
-      train = spread
-    offered = names if what == "features only" else ()
-    answers.append(
-      scoring.Answer(name, what, party, trial, train, test, detail, offered)
-    )
-  return answers
-
-
-def _details(attack, inference, count) -> list[str]:
-  """The details that an attack reports, in words, one text per trial."""
-  texts = []
-  for trial in range(count):
-    words = []
-    for key, values in inference.details.items():
-      names = attack.names.get(key)
-      value = values[trial]
-      words.append(names[int(value)] if names else f"{key} {value:.3g}")
-    texts.append("; ".join(words))
-  return texts
-
-
-def _ceiling(f, view, labels, steps) -> base.Inference:
-  how = _how(f.net)
-  height = view.public.vocabulary if not f.net.cut else 0
-  train, test = (
-    _embed(
-      view.public.bottom,
-      how,
-      height,
-      np.arange(len(f.keys)),
-      view.trial.bottom,
-      x,
-    )
-    for x in (view.shared.train, view.shared.test)
-  )
-  keys = jnp.stack([rng.stream(k, "ceiling") for k in f.keys])
-  scores = controls.ceiling(
-    keys, train, test, labels, f.dataset.num_classes, steps
-  )
-  return base.Inference(*map(np.asarray, scores))
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _embed(bottom, how, height, seeds, variables, x):
-  """Vectors of a party's embeddings, per seed (`seeds` gives their number)."""
-
-  def one(seed, variables, x):
-    del seed
-    return axes.chunked(
-      lambda x: trees.vectors(bottom(variables, x)[0], height), x, 500
-    )
-
-  return axes.over(one, how, in_axes=(0, 0, None))(seeds, variables, x)
