@@ -50,35 +50,20 @@ def measure(
   truth = labels["test"]
   guess = np.tile(shares / shares.sum(), (len(truth), 1))
   chance = metrics.score(metric, guess, truth)
-  rows: list[dict[str, Any]] = []
+
+  def row(party, quantity, scores, detail):
+    return {
+      "party": party,
+      "quantity": quantity,
+      "metric": metric,
+      "value": metrics.score(metric, scores, truth),
+      "chance": chance,
+      "n": len(truth),
+      "detail": detail,
+    }
+
+  rows = _counted(setup.natural["train"], labels["train"])
   composed = None
-
-  def add(party, quantity, scores, detail):
-    rows.append(
-      {
-        "party": party,
-        "quantity": quantity,
-        "metric": metric,
-        "value": metrics.score(metric, scores, truth),
-        "chance": chance,
-        "n": len(truth),
-        "detail": detail,
-      }
-    )
-
-  for party, held in enumerate(setup.natural["train"]):
-    rows.append(
-      {
-        "party": party,
-        "quantity": "class information",
-        "metric": "share of H(Y)",
-        "value": class_information(held, labels["train"]),
-        "chance": 0.0,
-        "n": len(held),
-        "detail": "counted",
-      }
-    )
-
   for party, height in enumerate(dataset.vocabulary):
     x = {
       s: np.asarray(trees.vectors(getattr(dataset, s).inputs[party], height))
@@ -88,22 +73,45 @@ def measure(
     shown = {s: x[s][some[s]] for s in x}
     shown_labels = {s: labels[s][some[s]] for s in labels}
     scores, name = supervised(shown, shown_labels, classes)
-    add(party, "informativeness", scores, name)
+    rows.append(row(party, "informativeness", scores, name))
     guesses = np.eye(classes)[clustered(shown, shown_labels, classes)]
-    add(party, "clusters", guesses, "k-means")
+    rows.append(row(party, "clusters", guesses, "k-means"))
     if setup.task.sums:
-      natural_labels = {s: setup.natural[s][party] for s in labels}
-      once = np.unique(x["train"], axis=0, return_index=True)[1]
-      once = np.sort(once)[:NATURAL_ROWS]
-      x["train"], natural_labels["train"] = (
-        x["train"][once],
-        natural_labels["train"][once],
-      )
-      scores, name = supervised(x, natural_labels, classes)
+      natural = {s: setup.natural[s][party] for s in labels}
+      scores = _natural_scores(x, natural, classes)
       composed = scores if composed is None else added(composed, scores)
   if composed is not None:
-    add("all", "ceiling", composed, "sum of the parties' classifiers")
+    detail = "sum of the parties' classifiers"
+    rows.append(row("all", "ceiling", composed, detail))
   return rows
+
+
+def _counted(natural, labels) -> list[dict[str, Any]]:
+  """The rows "class information", one for each party's natural classes."""
+  return [
+    {
+      "party": party,
+      "quantity": "class information",
+      "metric": "share of H(Y)",
+      "value": class_information(held, labels),
+      "chance": 0.0,
+      "n": len(held),
+      "detail": "counted",
+    }
+    for party, held in enumerate(natural)
+  ]
+
+
+def _natural_scores(x, natural, classes) -> np.ndarray:
+  """Probabilities of the natural classes of the test rows, `[n, classes]`.
+
+  The classifier is trained once on each sample that the task combines.
+  """
+  once = np.unique(x["train"], axis=0, return_index=True)[1]
+  once = np.sort(once)[:NATURAL_ROWS]
+  x = {**x, "train": x["train"][once]}
+  natural = {**natural, "train": natural["train"][once]}
+  return supervised(x, natural, classes)[0]
 
 
 def class_information(held: np.ndarray, labels: np.ndarray) -> float:
