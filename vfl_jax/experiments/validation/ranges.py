@@ -9,6 +9,36 @@ from vfl_jax.experiments.validation import keys as validation_keys
 from vfl_jax.federation import optimizers
 from vfl_jax.information import fitting
 
+# smallest value of each key
+_LOWEST = {
+  "seed": 0,
+  "seeds": 1,
+  "data.parties": 1,
+  "data.length": 1,
+  "data.train_size": 0,
+  "data.test_size": 0,
+  "data.validation_size": 0,
+  "data.vocabulary": 300,
+  "data.hash_size": 2,
+  "data.max_categories": 2,
+  "train.epochs": 1,
+  "train.batch_size": 2,
+  "train.steps_per_epoch": 0,
+  "information.samples": 40,
+  "information.steps": 1,
+  "information.batch": 2,
+  "information.width": 1,
+  "information.folds": 1,
+  "information.noise": 0,
+  "evaluate.attack_steps": 1,
+  "evaluate.ceiling_steps": 1,
+  "evaluate.aux_draws": 1,
+  "mesh.data": 1,
+  "mesh.seed": 1,
+  "mesh.hosts": 1,
+  "record.samples": 0,
+}
+
 
 def at_least(prefix, section, lowest):
   """Check that values reach their lower bounds.
@@ -41,50 +71,40 @@ def ranges(config):
   Raises:
     ValueError: a value is out of range.
   """
-  lowest = {
-    "seed": 0,
-    "seeds": 1,
-    "data.parties": 1,
-    "data.length": 1,
-    "data.train_size": 0,
-    "data.test_size": 0,
-    "data.validation_size": 0,
-    "data.vocabulary": 300,
-    "data.hash_size": 2,
-    "data.max_categories": 2,
-    "train.epochs": 1,
-    "train.batch_size": 2,
-    "train.steps_per_epoch": 0,
-    "information.samples": 40,
-    "information.steps": 1,
-    "information.batch": 2,
-    "information.width": 1,
-    "information.folds": 1,
-    "information.noise": 0,
-    "evaluate.attack_steps": 1,
-    "evaluate.ceiling_steps": 1,
-    "evaluate.aux_draws": 1,
-    "mesh.data": 1,
-    "mesh.seed": 1,
-    "mesh.hosts": 1,
-    "record.samples": 0,
-  }
-  at_least("", config, lowest)
+  at_least("", config, _LOWEST)
+  _data(config.data)
+  optimizer(config.train, "train.")
+  _choices(config)
+  _seeds(config)
+  _epochs(config)
+  folds("information", config.information.folds)
+  for name in config.compensation:
+    if name not in compensation.COMPENSATION:
+      raise ValueError(
+        registry.unknown("compensation", name, compensation.COMPENSATION)
+      )
+
+
+def _data(section):
+  """Check the shares of held-out rows and the files."""
   for path, low, high in (
     ("validation", 0, 0.5),
     ("test", 0, 0.9),
   ):
-    if not low < config.data[path] <= high:
+    if not low < section[path] <= high:
       raise ValueError(
-        f"data.{path} is {config.data[path]}; take a share in ({low}, {high}]."
+        f"data.{path} is {section[path]}; take a share in ({low}, {high}]."
       )
-  paths = config.data.path
+  paths = section.path
   paths = (paths,) if isinstance(paths, str) else paths
   if not paths or not all(isinstance(path, str) for path in paths):
     raise ValueError(
-      f"data.path is {config.data.path!r}; give a file, or a tuple of files."
+      f"data.path is {section.path!r}; give a file, or a tuple of files."
     )
-  optimizer(config.train, "train.")
+
+
+def _choices(config):
+  """Check the keys that take one of a few words, or several."""
   asked = config.evaluate.exposure
   if not asked or any(rows not in ("test", "validation") for rows in asked):
     raise ValueError(
@@ -103,6 +123,10 @@ def ranges(config):
   for path, value, allowed in choices:
     if value not in allowed:
       raise ValueError(registry.unknown(path, value, allowed))
+
+
+def _seeds(config):
+  """Check the seeds, and that they may run side by side."""
   if config.seed + config.seeds > 2**31:
     raise ValueError(f"seed is {config.seed}; take 0 to 2,147,483,647 - seeds.")
   if config.data.resplit and (config.mesh.seed, config.mesh.hosts) != (1, 1):
@@ -111,6 +135,10 @@ def ranges(config):
       f"mesh.seed=1 and mesh.hosts=1 (now {config.mesh.seed} and "
       f"{config.mesh.hosts}), or data.resplit=False."
     )
+
+
+def _epochs(config):
+  """Check the epochs to record and to measure."""
   last = config.train.epochs
   for path, epochs, high in (
     ("record.epochs", config.record.epochs, last - 1),
@@ -123,12 +151,6 @@ def ranges(config):
         raise ValueError(
           f"{path} has {epoch}; train.epochs={last} allows 0 to {high}."
         )
-  folds("information", config.information.folds)
-  for name in config.compensation:
-    if name not in compensation.COMPENSATION:
-      raise ValueError(
-        registry.unknown("compensation", name, compensation.COMPENSATION)
-      )
 
 
 def coalitions(entries, passive):
