@@ -81,83 +81,88 @@ def _limits(section) -> list[str]:
 
 
 def _sections(frame, config) -> list[sections.Section]:
-  seeds = config["seeds"]
   return [
-    sections.section(
-      "Every option",
-      "Main task against what leaks, and what the two sides pay. Better is "
-      "right and low in the first panel. Moving the cut forward usually "
-      "takes from the features what it gives to the labels.",
-      frame,
-      [
-        sections.Column("option", sections.words("name"), number=False),
-        sections.Column("", sections.words("mark"), number=False),
-        sections.Column(
-          "main task, test", sections.between("test_mean", prefix="test_")
-        ),
-        sections.Column("validation", sections.number("validation_mean")),
-        sections.Column("labels leaked", sections.between("leak", _SIGNED)),
-        sections.Column(
-          "features exposed", sections.number("exposed", "{:.0%}")
-        ),
-        sections.Column(
-          "not taken for", sections.words("misses"), number=False
-        ),
-      ],
-      figure="options",
-      note=f"Means over {seeds} seeds with 95 % intervals. Labels leaked: what "
-      "the strongest attack gets beyond the strongest control, as a share of "
-      "what guessing leaves, on training rows. It is the largest of up to "
-      f"{int(frame['tries'].max())} (attacks by parties), and so too large by "
-      "chance; that of the option chosen is the smallest of several, and so "
-      "too small. Features exposed: of the passive party worst off, test rows. "
-      "Front: no other option is better in one of main task (validation), "
-      "leakage and exposure, and as good in the others.",
-    ),
-    sections.section(
-      "Whose privacy",
-      "By the cut: what attacks on labels gain, and the share of the passive "
-      "parties' features that the active party rebuilds from what they send.",
-      frame,
-      [
-        sections.Column("option", sections.words("name"), number=False),
-        sections.Column(
-          "strongest attack", sections.words("leak_attack"), number=False
-        ),
-        sections.Column("by party", sections.words("leak_party")),
-        sections.Column("in", sections.words("leak_metric"), number=False),
-        sections.Column("scores", sections.number("leak_score")),
-        sections.Column(
-          "control", sections.words("leak_control"), number=False
-        ),
-        sections.Column("scores", sections.number("leak_control_score")),
-        sections.Column(
-          "advantage on test rows", sections.between("leak_test", _SIGNED)
-        ),
-      ],
-      figure="sides",
-    ),
-    sections.section(
-      "What it costs",
-      "Forward work and traffic of one sample; of the passive parties the one "
-      "with the most.",
-      frame,
-      [
-        sections.Column("option", sections.words("name"), number=False),
-        sections.Column(
-          "a passive party runs", sections.words("stages"), number=False
-        ),
-        *(
-          sections.Column(title, sections.number(key, "{:,}"))
-          for title, key in (
-            ("bytes up", "up_bytes"),
-            ("bytes down", "down_bytes"),
-            ("FLOPs, passive", "flops_passive"),
-            ("FLOPs, active", "flops_active"),
-            ("parameters, passive", "parameters_passive"),
-            ("parameters, active", "parameters_active"),
-          )
-        ),
-      ],
-    ),
+    _every_option(frame, config["seeds"]),
+    _whose_privacy(frame),
+    _what_it_costs(frame),
   ]
+
+
+def _every_option(frame, seeds) -> sections.Section:
+  return sections.section(
+    "Every option",
+    "Main task against what leaks, and what the two sides pay. Better is "
+    "right and low in the first panel. Moving the cut forward usually "
+    "takes from the features what it gives to the labels.",
+    frame,
+    [
+      sections.Column("option", sections.words("name"), number=False),
+      sections.Column("", sections.words("mark"), number=False),
+      sections.Column(
+        "main task, test", sections.between("test_mean", prefix="test_")
+      ),
+      sections.Column("validation", sections.number("validation_mean")),
+      sections.Column("labels leaked", sections.between("leak", _SIGNED)),
+      sections.Column("features exposed", sections.number("exposed", "{:.0%}")),
+      sections.Column("not taken for", sections.words("misses"), number=False),
+    ],
+    figure="options",
+    note=f"Means over {seeds} seeds with 95 % intervals. Labels leaked: what "
+    "the strongest attack gets beyond the strongest control, as a share of "
+    "what guessing leaves, on training rows. It is the largest of up to "
+    f"{int(frame['tries'].max())} (attacks by parties), and so too large by "
+    "chance; that of the option chosen is the smallest of several, and so "
+    "too small. Features exposed: of the passive party worst off, test rows. "
+    "Front: no other option is better in one of main task (validation), "
+    "leakage and exposure, and as good in the others.",
+  )
+
+
+def _whose_privacy(frame) -> sections.Section:
+  return sections.section(
+    "Whose privacy",
+    "By the cut: what attacks on labels gain, and the share of the passive "
+    "parties' features that the active party rebuilds from what they send.",
+    frame,
+    [
+      sections.Column("option", sections.words("name"), number=False),
+      sections.Column(
+        "strongest attack", sections.words("leak_attack"), number=False
+      ),
+      sections.Column("by party", sections.words("leak_party")),
+      sections.Column("in", sections.words("leak_metric"), number=False),
+      sections.Column("scores", sections.number("leak_score")),
+      sections.Column("control", sections.words("leak_control"), number=False),
+      sections.Column("scores", sections.number("leak_control_score")),
+      sections.Column(
+        "advantage on test rows", sections.between("leak_test", _SIGNED)
+      ),
+    ],
+    figure="sides",
+  )
+
+
+def _what_it_costs(frame) -> sections.Section:
+  return sections.section(
+    "What it costs",
+    "Forward work and traffic of one sample; of the passive parties the one "
+    "with the most.",
+    frame,
+    [
+      sections.Column("option", sections.words("name"), number=False),
+      sections.Column(
+        "a passive party runs", sections.words("stages"), number=False
+      ),
+      *(
+        sections.Column(title, sections.number(key, "{:,}"))
+        for title, key in (
+          ("bytes up", "up_bytes"),
+          ("bytes down", "down_bytes"),
+          ("FLOPs, passive", "flops_passive"),
+          ("FLOPs, active", "flops_active"),
+          ("parameters, passive", "parameters_passive"),
+          ("parameters, active", "parameters_active"),
+        )
+      ),
+    ],
+  )
