@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 from jaxtyping import Float
 
+from vfl_jax.models import convolution_accelerator
 from vfl_jax.models import convolution_cpu
 
 
@@ -27,8 +28,9 @@ def conv(
       gradients: "canonical" computes the output and the gradient to x as
       NHWC/HWIO convolutions, "blocks" (stride 1 only) does the same with
       neighbouring columns stacked as channels, and "im2col" uses slices and
-      one matrix product. "auto" is the fastest method measured on a CPU, and
-      "plain" on every other backend.
+      one matrix product. "wide" puts models that `jax.vmap` maps over beside
+      each other. "auto" is the fastest method measured on a CPU, and "wide" on
+      every other backend.
 
   Returns:
     Images, [batch, ceil(height / stride), ceil(width / stride), out].
@@ -39,7 +41,7 @@ def conv(
   if method == "auto":
     on_cpu = jax.default_backend() == "cpu"
     fastest = convolution_cpu.fastest(x.shape, kernel.shape, stride)
-    method = fastest if on_cpu else "plain"
+    method = fastest if on_cpu else "wide"
   if method == "plain":
     return lax.conv_general_dilated(
       x,
@@ -48,9 +50,11 @@ def conv(
       "SAME",
       dimension_numbers=("NHWC", "HWIO", "NHWC"),
     )
+  if method == "wide":
+    return convolution_accelerator.conv(x, kernel, stride)
   if method not in convolution_cpu.METHODS:
     raise ValueError(
-      f"method is {method!r}; it must be 'auto', 'plain', "
+      f"method is {method!r}; it must be 'auto', 'plain', 'wide', "
       "'canonical', 'blocks' or 'im2col'"
     )
   if method == "blocks" and stride != 1:
