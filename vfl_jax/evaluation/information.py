@@ -117,7 +117,9 @@ def _input_information(config, f, inputs):
       if place.form != "flat":
         continue
       nats, error = input_information.input_information(
-        rng.stream(f.keys[seed], "noise"), vectors, config.information.noise
+        rng.stream(f.keys[seed], "noise"),
+        np.asarray(vectors),
+        config.information.noise,
       )
       rows.append(
         {
@@ -140,11 +142,12 @@ def _input_information(config, f, inputs):
 
 
 def _places(f: views.Federation, variables, inputs):
-  """`(place, vectors)` of every layer of one seed."""
-  bottoms, top = jax.tree.map(
-    np.asarray,
-    _activations(f.net, f.dataset.vocabulary, variables, tuple(inputs)),
+  """`(place, vectors)` of every layer of one seed, on an accelerator if any."""
+  bottoms, top = _activations(
+    f.net, f.dataset.vocabulary, variables, tuple(inputs)
   )
+  if jax.default_backend() == "cpu":
+    bottoms, top = jax.tree.map(np.asarray, (bottoms, top))
   names = [s.name for s in f.net.model.stages]
   return probe.places(bottoms, top, names)
 

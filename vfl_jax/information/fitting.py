@@ -21,6 +21,7 @@ LOOKS = 40  # times the stopping part is looked at
 # numbers of the standardised layers of all runs that are held at a time, or one
 # layer: a quarter of a gigabyte, and some five copies of it at the worst
 AT_ONCE = 2**26
+_ROOMIER = 8  # times as many on an accelerator
 
 
 def parts(n: int, fold: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -108,7 +109,10 @@ def influences(
   numbers = len(runs) * len(targets) * columns
   chunks = _chunks(layers, numbers)
   found = threads.concurrently(
-    program, arguments, chunks, max(1, AT_ONCE // (chunks.shape[1] * numbers))
+    program,
+    arguments,
+    chunks,
+    max(1, _at_once() // (chunks.shape[1] * numbers)),
   )
   influence, fitted = (
     np.concatenate(parts)[:layers] for parts in zip(*found, strict=True)
@@ -144,9 +148,13 @@ def _chunks(layers, numbers):
   Where they take turns anyway a chunk is one layer, so that a program serves
   any number of them.
   """
-  count = -(-layers // (1 if _in_turn() else max(1, AT_ONCE // numbers)))
+  count = -(-layers // (1 if _in_turn() else max(1, _at_once() // numbers)))
   size = -(-layers // count)
   return (np.arange(count * size) % layers).reshape(count, size)
+
+
+def _at_once():
+  return AT_ONCE if _in_turn() else _ROOMIER * AT_ONCE
 
 
 def _in_turn():

@@ -53,12 +53,17 @@ def places(
     for form in bottoms[0][layer]:
       yield (
         Place(JOINT, layer, names[layer], form),
-        np.concatenate([layers[layer][form] for layers in bottoms], axis=1),
+        _joined([layers[layer][form] for layers in bottoms]),
       )
   for offset, forms in enumerate(top[1:], start=1):
     layer = cut + offset
     for form, vectors in forms.items():
       yield Place(JOINT, layer, names[layer], form), vectors
+
+
+def _joined(vectors):
+  """All columns, where they are: on the host or on a device."""
+  return vectors[0].__array_namespace__().concatenate(vectors, axis=1)
 
 
 def probe(
@@ -109,13 +114,14 @@ def probe(
   wide: dict[int, Any] = {}  # of the first seed, on more components
   for seed, found in enumerate(seeds):
     for place, vectors in found:
-      if not np.isfinite(vectors).all():
+      numbers = vectors.__array_namespace__()
+      if not numbers.isfinite(vectors).all():
         raise ValueError(f"features of {place} are not finite.")
       vectors = vectors[order]
       about.append({"seed": seed, **place._asdict(), "width": vectors.shape[1]})
       if not place.layer:
         known, same = first.setdefault(place, (len(layers), vectors))
-        if known < len(layers) and np.array_equal(same, vectors):
+        if known < len(layers) and numbers.array_equal(same, vectors):
           which.append(known)
           continue
       which.append(len(layers))

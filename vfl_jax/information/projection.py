@@ -9,11 +9,13 @@ projection destroys information and is no option.)
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import jax
 from jaxtyping import Shaped
 import numpy as np
 
 from vfl_jax.information import fitting as information_fitting
 from vfl_jax.information import preparation
+from vfl_jax.information import projection_accelerator
 
 _STEPS = (128, 512)  # common widths of stacks
 _ROWS = 4000  # beyond them no Gram matrix
@@ -88,7 +90,9 @@ def ranks(layer: Prepared) -> np.ndarray:
 
 
 def reduce(
-  layer: Shaped[np.ndarray, "n columns"] | Prepared,
+  layer: Shaped[np.ndarray, "n columns"]
+  | Shaped[jax.Array, "n columns"]
+  | Prepared,
   bound: int,
   folds: int = information_fitting.BLOCKS,
 ) -> Prepared:
@@ -98,14 +102,24 @@ def reduce(
   what a network of many wide layers is held in.
 
   Args:
-    layer: rows in random order.
+    layer: rows in random order; a wide one on a device is projected there.
     bound: most columns that are not projected, and number of components.
     folds: number of folds.
   """
   if isinstance(layer, Prepared):
     return layer
+  room = 2 * max(1, min(layer.shape[1], bound))
+  if isinstance(layer, jax.Array):
+    if layer.shape[1] > bound:
+      columns, varies, clipped = projection_accelerator.columns(layer)
+      if varies.sum() > bound:
+        features, share = projection_accelerator.project(
+          columns, varies, bound, folds
+        )
+        return Prepared(features, features.shape[-1] // 2, room, share, clipped)
+    layer = np.asarray(layer)
   columns, clipped = preparation.scaled(layer)
-  kept, room = columns.shape[1], 2 * max(1, min(layer.shape[1], bound))
+  kept = columns.shape[1]
   if kept <= bound:
     features = preparation.with_ranks(columns)
     return Prepared(features, kept, room, 1.0, clipped)
