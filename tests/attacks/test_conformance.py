@@ -9,6 +9,7 @@ from tests.helpers import seen
 from vfl_jax import attacks
 from vfl_jax.attacks import base
 from vfl_jax.attacks import completion
+from vfl_jax.evaluation import classifiers
 from vfl_jax.evaluation import learners
 from vfl_jax.evaluation import metrics
 from vfl_jax.results import intervals
@@ -83,7 +84,7 @@ def of_noise(seed):
   )
   view = planted.view_of(train, test, labels, seed)
   aux = np.asarray(view.trial.aux_rows)
-  draws = [learners.Labels(aux, labels[aux])]
+  draws = [classifiers.Labels(aux, labels[aux])]
   scores = learners.pool(train, test, draws, planted.C)
   chosen = 0, scores.chosen[0]
   return (train, test), gradients, (scores.train[chosen], scores.test[chosen])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from vfl_jax.evaluation import alone
+from vfl_jax.evaluation import classifiers
 from vfl_jax.evaluation import learners
 from vfl_jax.evaluation import metrics
 from vfl_jax.evaluation import spreading
@@ -20,7 +21,7 @@ def drawn(labels, per_class, seed=0):
     for c in np.unique(labels)
   ]
   rows = np.concatenate(rows)
-  return learners.Labels(rows, labels[rows])
+  return classifiers.Labels(rows, labels[rows])
 
 
 def accuracies(x, labels, per_class, seeds=3):
@@ -126,15 +127,17 @@ def test_label_spreading_is_that_of_scikit_learn():
     max_iter=1000,
     tol=1e-9,
   ).fit(x, known)
-  ours = spreading.scores(x, np.arange(len(x)), [draw], 4, 0.9)[0]
+  ours = spreading.scores(
+    spreading.build(x, np.arange(len(x))), [draw], 4, 0.9
+  )[0]
   np.testing.assert_allclose(ours, theirs.label_distributions_, atol=2e-4)
 
 
 def test_rows_beyond_the_graph_are_answered_by_their_neighbours(monkeypatch):
   x, labels = blurred()
   whole, _ = accuracies(x, labels, 4)
-  monkeypatch.setattr(learners, "ROWS", len(x) // 2)
-  monkeypatch.setattr(learners, "TRAINED", len(x) // 2)
+  monkeypatch.setattr(classifiers, "ROWS", len(x) // 2)
+  monkeypatch.setattr(classifiers, "TRAINED", len(x) // 2)
   fewer, scores = accuracies(x, labels, 4)
   assert np.isfinite(scores.test).all()
   for name, accuracy in whole.items():
@@ -169,7 +172,7 @@ def test_clusters_without_a_label_are_still_answered():
   generator = np.random.default_rng(0)
   centres = 1000 * np.arange(100)[:, None] * np.ones(2)
   x = np.repeat(centres, 9, axis=0) + generator.standard_normal((900, 2))
-  draw = learners.Labels(np.array([0, 9]), np.array([0, 1]))
+  draw = classifiers.Labels(np.array([0, 9]), np.array([0, 1]))
   scores = learners.pool(x, x[:7], [draw], 2)
   assert np.isfinite(scores.train).all() and scores.test.shape == (1, 18, 7, 2)
   assert scores.chosen.tolist() == [0]  # single labels choose nothing

@@ -11,6 +11,8 @@ from jaxtyping import Float
 from jaxtyping import Integer
 import numpy as np
 
+from vfl_jax.runtime import threads
+
 UNLABELLED = 600  # largest number of rows without a label that are learned from
 NEIGHBOURS = 7  # of a row in the graph of label spreading
 _CLIP = 5.0  # deviations from the median where a value is cut
@@ -122,7 +124,7 @@ def fitted(
     `predict(columns) -> probabilities` of the classes of `known.labels`, in
     ascending order.
   """
-  with warnings.catch_warnings():
+  with warnings.catch_warnings(), threads.alone():
     warnings.simplefilter("ignore")  # e.g. columns that are alike
     return CLASSIFIERS[recipe.classifier](columns, known)
 

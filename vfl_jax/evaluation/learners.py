@@ -5,12 +5,10 @@ what the known labels reveal without a federation. A weak control would make an
 attack look like a leak, so there is a pool of learners, each on three
 preparations of the features, and they may use all rows, labelled or not,
 training or test.
-
-All learners are scikit-learn's except label spreading (see `spreading`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 import warnings
 
 from jaxtyping import Float
@@ -18,28 +16,14 @@ from jaxtyping import Integer
 from jaxtyping import Shaped
 import numpy as np
 
+from vfl_jax.evaluation import classifiers
+from vfl_jax.evaluation import neighbours
 from vfl_jax.evaluation import rows as rows_of
 from vfl_jax.evaluation import spreading
 from vfl_jax.runtime import kept
 
-COMPONENTS = 50  # principal components, for linear learners of wider rows
-ROWS = 20000  # largest number of rows in the graph of label spreading
-TRAINED = 5000  # largest number of rows that self-training uses
-_SPREADS = (0.2, 0.9)  # share of a row's label that its neighbours decide
+_Fold = tuple[classifiers.Labels, classifiers.Labels]  # to fit on, to score on
 _AT_ONCE = 2**26  # scores held at a time, before they are rounded
-_BLOCK = 2000  # rows predicted at a time
-
-
-class Labels(NamedTuple):
-  """One draw of labelled rows.
-
-  Attributes:
-    rows: numbers of the training rows, grouped by class, `[m]`.
-    labels: classes of those rows, `[m]`.
-  """
-
-  rows: np.ndarray
-  labels: np.ndarray
 
 
 class Scores(NamedTuple):
@@ -68,12 +52,17 @@ def of(
   classes: int,
 ) -> Scores:
   """Scores of `pool`, computed once for all processes that need the same."""
-  draws = [Labels(*d) for d in zip(aux_rows, aux_labels, strict=True)]
+  draws = [
+    classifiers.Labels(*d) for d in zip(aux_rows, aux_labels, strict=True)
+  ]
   return kept.kept(
     Scores,
     lambda: pool(train, test, draws, classes),
     (train, test, aux_rows, aux_labels, classes),
-    [__file__, str(rows_of.__file__), str(spreading.__file__)],
+    [
+      __file__,
+      *(str(m.__file__) for m in (classifiers, neighbours, rows_of, spreading)),
+    ],
   )
 
 
@@ -124,16 +113,16 @@ def _with(scores, more):
 def pool(
   train: Shaped[np.ndarray, "n width"],
   test: Shaped[np.ndarray, "others width"],
-  draws: Sequence[Labels],
+  draws: Sequence[classifiers.Labels],
   classes: int,
 ) -> Scores:
   """Trains all learners on each draw of labels and scores all rows.
 
   Rows without a label that are equal to another are left out and answered as
   that one is. Of the others label spreading and self-training use at most
-  `ROWS` and `TRAINED`: all labelled ones, and more drawn at random. The
-  remaining rows are answered by their nearest neighbours (spreading) or by the
-  model.
+  `ROWS` and `TRAINED` (see `classifiers`): all labelled ones, and more drawn at
+  random. The remaining rows are answered by their nearest neighbours
+  (spreading) or by the model.
 
   Args:
     train: vectors of the training rows.
@@ -159,15 +148,15 @@ def pool(
   answers: list[np.ndarray] = []  # of each learner `[draws, rows, classes]`
   right: list[np.ndarray] = []  # of each learner `[draws]` on held-out labels
   for preparation, prepare in rows_of.PREPARATIONS.items():
-    prepared = prepare(rows)
-    for name, learner in LEARNERS.items():
+    prepared = classifiers.Prepared(prepare(rows), labelled)
+    for name, learner in classifiers.LEARNERS.items():
       names.append(f"{name}, {preparation}")
       tasks = [*draws, *halves] if name != "self-training" else draws
       with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # e.g. no convergence on few labels
         whole = np.concatenate(
           [
-            _in_order(learner(prepared, labelled, part, classes), kind)
+            _in_order(learner(prepared, part, classes), kind)
             for part in _parts(tasks, rows.shape[0] * classes)
           ]
         )
@@ -194,113 +183,12 @@ def _in_order(scores, kind):
   return np.maximum(below, np.finfo(kind).min).astype(kind)
 
 
-# --- learners: `learner(rows, labelled, tasks, classes) -> scores` ------------
-
-
-def _spreading(share: float):
-  def learner(rows, labelled, tasks, classes):
-    seen = rows_of.seen(len(rows), labelled, ROWS)
-    return spreading.scores(rows, seen, tasks, classes, share)
-
-  return learner
-
-
-def _supervised(build: Callable[[int], Any], components: int = 0):
-  """A learner that uses labelled rows only; `build(rows per class)`."""
-
-  def learner(rows, labelled, tasks, classes):
-    rows = _reduced(
-      rows, components, rows_of.seen(len(rows), labelled, TRAINED)
-    )
-    return np.stack(
-      [
-        _predicted(
-          build(len(task.rows) // classes).fit(rows[task.rows], task.labels),
-          rows,
-          classes,
-        )
-        for task in tasks
-      ]
-    )
-
-  return learner
-
-
-def _self_training(rows, labelled, tasks, classes):
-  """Logistic regression that five times adds the labels it is confident of."""
-  from sklearn import linear_model
-  from sklearn import semi_supervised
-
-  seen = rows_of.seen(len(rows), labelled, TRAINED)
-  rows = _reduced(rows, COMPONENTS, seen)
-  out = []
-  for task in tasks:
-    labels = np.full(len(rows), -1)
-    labels[task.rows] = task.labels
-    model = semi_supervised.SelfTrainingClassifier(
-      linear_model.LogisticRegression(max_iter=30), max_iter=5
-    ).fit(rows[seen], labels[seen])
-    out.append(_predicted(model, rows, classes))
-  return np.stack(out)
-
-
-def _reduced(rows, components, seen):
-  """Rows on principal components, if there are more columns than those."""
-  from sklearn import decomposition
-
-  if not components or rows.shape[1] <= components:
-    return rows
-  count = min(components, len(seen))
-  return (
-    decomposition.PCA(count, random_state=0).fit(rows[seen]).transform(rows)
-  )
-
-
-def _predicted(model, rows, classes):
-  """Scores of all classes, including those that the labels lack."""
-  out = np.zeros((len(rows), classes), np.float32)
-  score = getattr(model, "decision_function", None) or model.predict_proba
-  for start in range(0, len(rows), _BLOCK):
-    block = score(rows[start : start + _BLOCK])
-    if block.ndim == 1:
-      block = np.stack([-block, block], axis=1)
-    out[start : start + _BLOCK, model.classes_] = block
-  return out
-
-
-def _nearest(per_class: int):
-  from sklearn import neighbors
-
-  return neighbors.KNeighborsClassifier(
-    min(5, per_class), weights="distance", algorithm="brute"
-  )
-
-
-def _machine(per_class: int):
-  from sklearn import svm
-
-  return svm.SVC(C=10.0)
-
-
-def _regression(per_class: int):
-  from sklearn import linear_model
-
-  return linear_model.LogisticRegression()
-
-
-LEARNERS: dict[str, Callable[..., Float[np.ndarray, "tasks rows classes"]]] = {
-  **{f"label spreading {s:g}": _spreading(s) for s in _SPREADS},
-  "self-training": _self_training,
-  "nearest neighbours": _supervised(_nearest),
-  "support vectors": _supervised(_machine),
-  "logistic regression": _supervised(_regression, COMPONENTS),
-}
-
-
 # --- the honest choice --------------------------------------------------------
 
 
-def _folds(draw: Labels, classes: int) -> list[tuple[Labels, Labels]]:
+def _folds(
+  draw: classifiers.Labels, classes: int
+) -> list[tuple[classifiers.Labels, classifiers.Labels]]:
   """Folds of two-fold cross-validation; none if a class has a single label."""
   if np.bincount(draw.labels, minlength=classes).min() < 2:
     return []
@@ -309,13 +197,13 @@ def _folds(draw: Labels, classes: int) -> list[tuple[Labels, Labels]]:
     draw.labels[order], draw.labels[order]
   )
   halves = [order[within % 2 == half] for half in (0, 1)]
-  both = [Labels(draw.rows[h], draw.labels[h]) for h in halves]
+  both = [classifiers.Labels(draw.rows[h], draw.labels[h]) for h in halves]
   return [(both[0], both[1]), (both[1], both[0])]
 
 
 def _right(
   scores: Float[np.ndarray, "halves rows classes"],
-  folds: Sequence[Sequence[tuple[Labels, Labels]]],
+  folds: Sequence[Sequence[_Fold]],
 ) -> np.ndarray:
   """Number of held-out labels that a learner predicts, by draw.
 
