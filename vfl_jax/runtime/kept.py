@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import zipfile
 
 import filelock
+import jax
 import numpy as np
 
 _MOST = 8 << 30  # largest number of bytes of all results on disk
@@ -38,7 +39,8 @@ def kept(
     compute: function that computes the result.
     content: arrays, numbers and texts that the result depends on.
     sources: source files that the result depends on. A change of their code,
-      or of the version of one of `_PACKAGES`, makes another result.
+      of the version of one of `_PACKAGES`, of the backend, or of `XLA_FLAGS`
+      makes another result.
 
   Returns:
     The result with numpy arrays.
@@ -83,6 +85,9 @@ def _digest(content, sources) -> str:
   digest = hashlib.sha256()
   for name in _PACKAGES:
     digest.update(f"{name} {importlib.metadata.version(name)};".encode())
+  # programs round differently on another device and by other optimisations
+  flags = os.environ.get("XLA_FLAGS", "").split()
+  digest.update(f"{jax.default_backend()} {sorted(flags)};".encode())
   for source in sources:
     digest.update(pathlib.Path(source).read_bytes())
   for item in content:
