@@ -2,10 +2,7 @@
 
   python main.py --config=configs/cifar10_cut1.py
 
-Profile cpu (not the full experiment), 3 seeds: test accuracy 0.379 [0.319,
-0.438]. Passive completion on test rows: party 0 0.145 against 0.172 (features
-only), advantage -0.027 [-0.053, -0.001]; party 1 0.145 against 0.173
-(features only), advantage -0.028 [-0.082, +0.026].
+Results: docs/results/README.md.
 """
 
 from configs.shared import common

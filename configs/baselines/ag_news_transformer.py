@@ -2,10 +2,7 @@
 
   python main.py --config=configs/baselines/ag_news_transformer.py
 
-Profile cpu (not the full experiment), 3 seeds: test accuracy 0.443 [0.338,
-0.548]. Passive completion on test rows: party 0 0.432 against 0.462 (features
-only), advantage -0.030 [-0.160, +0.100]; party 1 0.331 against 0.352
-(features only), advantage -0.022 [-0.149, +0.105].
+Results: docs/results/README.md.
 """
 
 from configs.shared import common

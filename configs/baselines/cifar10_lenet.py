@@ -2,10 +2,7 @@
 
   python main.py --config=configs/baselines/cifar10_lenet.py
 
-Profile cpu (not the full experiment), 3 seeds: test accuracy 0.414 [0.407,
-0.421]. Passive completion on test rows: party 0 0.260 against 0.198 (features
-only), advantage +0.062 [-0.080, +0.205]; party 1 0.276 against 0.184
-(features only), advantage +0.091 [-0.048, +0.230].
+Results: docs/results/README.md.
 """
 
 from configs.shared import common

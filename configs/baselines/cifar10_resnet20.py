@@ -2,10 +2,7 @@
 
   python main.py --config=configs/baselines/cifar10_resnet20.py
 
-Profile cpu (not the full experiment), 3 seeds: test accuracy 0.381 [0.328,
-0.435]. Passive completion on test rows: party 0 0.260 against 0.172 (features
-only), advantage +0.088 [-0.001, +0.177]; party 1 0.273 against 0.173
-(features only), advantage +0.100 [-0.040, +0.239].
+Results: docs/results/README.md.
 """
 
 from configs.shared import common

@@ -2,10 +2,7 @@
 
   python main.py --config=configs/baselines/cifar10_vgg.py
 
-Profile cpu (not the full experiment), 3 seeds: test accuracy 0.454 [0.440,
-0.468]. Passive completion on test rows: party 0 0.299 against 0.192 (features
-only), advantage +0.108 [-0.036, +0.251]; party 1 0.266 against 0.180
-(features only), advantage +0.085 [-0.022, +0.193].
+Results: docs/results/README.md.
 """
 
 from configs.shared import common

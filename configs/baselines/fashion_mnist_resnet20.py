@@ -2,10 +2,7 @@
 
   python main.py --config=configs/baselines/fashion_mnist_resnet20.py
 
-Profile cpu (not the full experiment), 3 seeds: test accuracy 0.840 [0.808,
-0.872]. Passive completion on test rows: party 0 0.618 against 0.561 (features
-only), advantage +0.057 [-0.091, +0.205]; party 1 0.653 against 0.581
-(features only), advantage +0.072 [+0.049, +0.095].
+Results: docs/results/README.md.
 """
 
 from configs.shared import common

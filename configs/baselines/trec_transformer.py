@@ -2,10 +2,7 @@
 
   python main.py --config=configs/baselines/trec_transformer.py
 
-Profile cpu (not the full experiment), 3 seeds: test accuracy 0.607 [0.407,
-0.806]. Passive completion on test rows: party 0 0.584 against 0.318 (features
-only), advantage +0.266 [+0.041, +0.491]; party 1 0.233 against 0.188 (prior),
-advantage +0.045 [-0.237, +0.326].
+Results: docs/results/README.md.
 """
 
 from configs.shared import common

@@ -2,10 +2,7 @@
 
   python main.py --config=configs/published/fu_breast_cancer.py
 
-Profile cpu (not the full experiment), 5 seeds: test accuracy 0.968 [0.951,
-0.985]. Passive completion on test rows: party 0 0.897 against 0.910 (features
-only), advantage -0.013 [-0.086, +0.061]; party 1 0.915 against 0.915
-(features only), advantage +0.000 [-0.080, +0.080].
+Results: docs/results/README.md.
 """
 
 from configs.shared import common

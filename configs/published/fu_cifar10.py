@@ -2,10 +2,7 @@
 
   python main.py --config=configs/published/fu_cifar10.py
 
-Profile cpu (not the full experiment), 3 seeds: test accuracy 0.382 [0.322,
-0.441]. Passive completion on test rows: party 0 0.275 against 0.172 (features
-only), advantage +0.103 [+0.014, +0.191]; party 1 0.215 against 0.173
-(features only), advantage +0.042 [-0.037, +0.121].
+Results: docs/results/README.md.
 """
 
 from configs.shared import common

@@ -3,10 +3,7 @@
   python main.py --config=configs/published/fu_criteo.py \
     --config.data.path=YOUR.parquet
 
-Profile cpu (not the full experiment), 5 seeds: test auc 0.571 [0.536, 0.607].
-Passive completion on test rows: party 0 0.602 against 0.586 (features only),
-advantage +0.016 [-0.039, +0.072]; party 1 0.562 against 0.573 (no-VFL),
-advantage -0.011 [-0.042, +0.020]. docs/results/fu.md has the active attack
+Results: docs/results/README.md; docs/results/fu.md has the active attack
 beside the published numbers.
 """
 

@@ -47,6 +47,52 @@ def signed(row, name: str, ends: str = "") -> str:
   return between(row, name, "{:+.3f}", ends)
 
 
+# --- every config -----------------------------------------------------------
+
+OLD = "before 2026-11-27"
+
+
+def configs() -> list[str]:
+  """A row per config: its main task, and test rows of both parties.
+
+  A star marks rows that were made under earlier controls.
+  """
+  tests = results("configs").query("rows == 'test'")
+  rows = []
+  for name, parties in tests.groupby("config"):
+    first = parties.iloc[0]
+    found = [
+      cell
+      for row in parties.sort_values("party").to_dict("records")
+      for cell in (
+        f"{row['attack']:.3f} / {row['control_score']:.3f}",
+        signed(row, "advantage"),
+      )
+    ]
+    star = "\\*" if (parties["made"] == OLD).all() else ""
+    task = between(first, "main")
+    rows.append(line(f"`{name}`{star}", f"{first['metric']} {task}", *found))
+  return rows
+
+
+def full() -> list[str]:
+  """A row per party and kind of rows; two variants of completion."""
+  frame = results("full")
+  frozen = frame["variant"].str.startswith("frozen")
+  rows = []
+  for row, other in zip(
+    frame[frozen].to_dict("records"),
+    frame[~frozen].to_dict("records"),
+    strict=True,
+  ):
+    scores = [f"{row[k]:.3f}" for k in ("attack", "control_score", "ceiling")]
+    where = f"party {row['party']}, {row['rows']}"
+    rows.append(
+      line(where, *scores, signed(row, "advantage"), f"{other['attack']:.3f}")
+    )
+  return rows
+
+
 # --- attacks ----------------------------------------------------------------
 
 
@@ -441,6 +487,8 @@ TABLES = {
   "alignment": ("docs/results/paper.md", alignment),
   "cuts": ("docs/results/paper.md", cuts),
   "claims": ("README.md", claims),
+  "configs": ("docs/results/README.md", configs),
+  "full": ("docs/results/README.md", full),
   "planted": ("docs/attacks/README.md", planted),
 }
 
