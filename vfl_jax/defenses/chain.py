@@ -7,9 +7,11 @@ import numpy as np
 import optax
 
 from vfl_jax.defenses import base
+from vfl_jax.runtime import memo
 from vfl_jax.runtime import rng
 
 
+@memo.shared
 def chain(defenses: Sequence[base.Defense]) -> base.Defense:
   """One defence that applies the given ones in order at every port.
 

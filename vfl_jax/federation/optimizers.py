@@ -9,6 +9,7 @@ import optax
 
 from vfl_jax.config import entries
 from vfl_jax.config import registry
+from vfl_jax.runtime import memo
 
 PyTree = Any
 
@@ -64,6 +65,7 @@ OPTIMIZERS: dict[str, Callable[..., optax.GradientTransformation]] = {
 }
 
 
+@memo.shared
 def build(
   name: str,
   *,
@@ -141,17 +143,14 @@ def rules(
     ValueError: see `build`.
   """
   overrides = dict(entries.pieces(options.overrides))
-  made = {}  # parties with equal settings share one object, to run together
 
   def of(holder, local=None):
     values = {key: options[key] for key in KEYS}
     values.update(overrides.get(holder, {}))
-    described = id(local), repr(values)
-    if described not in made:
-      name = values.pop("optimizer")
-      total = steps * options.epochs
-      made[described] = build(name, steps=total, local=local, **values)
-    return made[described]
+    values["boundaries"] = tuple(values["boundaries"])
+    name, total = values.pop("optimizer"), steps * options.epochs
+    # parties with equal settings share one object, to run together
+    return build(name, steps=total, local=local, **values)
 
   bottoms = tuple(of(f"party {k}", local.get(k)) for k in range(parties))
   return Optimizers(bottoms, of("top"))

@@ -30,6 +30,17 @@ class Recorder(NamedTuple):
   passive: int = 0
   averaged: bool = False
 
+  def __eq__(self, other):
+    return isinstance(other, Recorder) and self._content == other._content
+
+  def __hash__(self):
+    return hash(self._content)
+
+  @property
+  def _content(self):
+    rows = np.asarray(self.rows)
+    return rows.dtype.str, rows.tobytes(), self.passive, self.averaged
+
 
 def scan(
   recorder: Recorder,

@@ -174,7 +174,7 @@ def _data(config, root):
 def _model(config, dataset):
   """The chained defence, and the split model as the defence configures it."""
   defense = chain.chain(
-    [defenses.build(n, **o) for n, o in entries.pieces(config.defenses)]
+    tuple(defenses.build(n, **o) for n, o in entries.pieces(config.defenses))
   )
   assert defense.configure is not None
   options = defense.configure(dict(config.model))

@@ -17,6 +17,7 @@ from jaxtyping import Int
 from vfl_jax.defenses import base
 from vfl_jax import models
 from vfl_jax.models import stages
+from vfl_jax.runtime import memo
 from vfl_jax.runtime import rng
 
 PyTree = Any
@@ -61,6 +62,7 @@ class Net(NamedTuple):
   loss: Callable[..., jax.Array]
 
 
+@memo.shared
 def at(
   model: models.Model,
   cut: int,

@@ -19,6 +19,7 @@ from vfl_jax.federation import protocol
 from vfl_jax.federation import recording
 from vfl_jax.federation import split
 from vfl_jax.runtime import axes
+from vfl_jax.runtime import memo
 from vfl_jax.runtime import mesh
 from vfl_jax.runtime import rng
 from vfl_jax.runtime import trees
@@ -91,6 +92,7 @@ class _Plan(NamedTuple):
     return None if self.layout.mesh is None else mesh.SEED
 
 
+@memo.shared
 def make(
   net: split.Net,
   rules: optimizers.Optimizers,

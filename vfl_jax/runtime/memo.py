@@ -1,20 +1,49 @@
 """Caches results in memory, by the content of their inputs.
 
 The controls of a study are the same for all defences at one cut, so a process
-computes each once.
+computes each once. And what is built alike is one object: its functions are
+then traced and compiled once for all experiments of a process.
 """
 
 import collections
 from collections.abc import Callable
 import functools
 import hashlib
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 _BYTES = 256 * 2**20  # largest size of the remembered results of a function
+
+_OBJECTS = 32  # of each builder that are kept
+
+Arguments = ParamSpec("Arguments")
+Built = TypeVar("Built")
+
+
+def shared(builder: Callable[Arguments, Built]) -> Callable[Arguments, Built]:
+  """Makes a pure builder return the same object for equal arguments.
+
+  Arguments that cannot be hashed get an object of their own.
+
+  >>> pair = shared(lambda *a: [*a])
+  >>> pair(1, 2) is pair(1, 2), pair([]) is pair([])
+  (True, False)
+  """
+  cached = functools.lru_cache(maxsize=_OBJECTS, typed=True)(builder)
+
+  @functools.wraps(builder)
+  def build(*args: Arguments.args, **keywords: Arguments.kwargs) -> Built:
+    try:
+      hash((args, tuple(keywords.values())))
+    except TypeError:
+      return builder(*args, **keywords)
+    found: Any = cached(*args, **keywords)
+    return found
+
+  return build
 
 
 def remembered(function: Callable) -> Callable:
