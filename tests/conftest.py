@@ -49,6 +49,7 @@ jaxtyping.install_import_hook(
 
 from vfl_jax.results import figures  # noqa: E402
 from vfl_jax.runtime import compilation  # noqa: E402
+from vfl_jax.runtime import memo  # noqa: E402
 
 compilation.use_cache()
 
@@ -58,6 +59,17 @@ def _room_for_programs():
   """The suite compiles more than a process may map, see `make_room`."""
   yield
   compilation.make_room()
+
+
+@pytest.fixture(autouse=True)
+def _own_programs(request):
+  """What a test changes in the code is in no program of another test."""
+  changes = "monkeypatch" in request.fixturenames
+  if changes:
+    memo.forget()
+  yield
+  if changes:
+    memo.forget()
 
 
 @pytest.fixture

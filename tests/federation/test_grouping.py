@@ -14,6 +14,7 @@ from vfl_jax.federation import optimizers
 from vfl_jax.federation import recording
 from vfl_jax.federation import split
 from vfl_jax.federation import train
+from vfl_jax.runtime import memo
 
 
 N = 24
@@ -66,6 +67,7 @@ def test_together_equals_alone(name, cut, options, monkeypatch):
   epoch, arguments = training(name, cut, **options)
   together = epoch(*arguments)
   monkeypatch.setattr(grouping, "find", lambda *own: grouping.none(4))
+  memo.forget()
   epoch, arguments = training(name, cut, **options)
   close(together, epoch(*arguments))
 
@@ -86,6 +88,7 @@ def test_some_stay_alone(name, options, same, monkeypatch):
 
   together = text()
   monkeypatch.setattr(grouping, "find", lambda *own: grouping.none(4))
+  memo.forget()
   assert (together == text()) == same
 
 

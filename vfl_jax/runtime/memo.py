@@ -18,6 +18,7 @@ import numpy as np
 _BYTES = 256 * 2**20  # largest size of the remembered results of a function
 
 _OBJECTS = 32  # of each builder that are kept
+_FORGET: list[Callable[[], None]] = []  # one for each builder
 
 Arguments = ParamSpec("Arguments")
 Built = TypeVar("Built")
@@ -33,6 +34,7 @@ def shared(builder: Callable[Arguments, Built]) -> Callable[Arguments, Built]:
   (True, False)
   """
   cached = functools.lru_cache(maxsize=_OBJECTS, typed=True)(builder)
+  _FORGET.append(cached.cache_clear)
 
   @functools.wraps(builder)
   def build(*args: Arguments.args, **keywords: Arguments.kwargs) -> Built:
@@ -44,6 +46,12 @@ def shared(builder: Callable[Arguments, Built]) -> Callable[Arguments, Built]:
     return found
 
   return build
+
+
+def forget() -> None:
+  """Drops the objects that builders share, with their compiled programs."""
+  for clear in _FORGET:
+    clear()
 
 
 def remembered(function: Callable) -> Callable:
