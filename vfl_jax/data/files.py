@@ -1,15 +1,18 @@
-"""Reads the user's own data: Parquet, CSV or npz, one file or one per party."""
+"""The user's own data: tables or an npz, in one file or one per party."""
 
 from collections.abc import Mapping
 import pathlib
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from vfl_jax.config import registry
+from vfl_jax.config import schema
+from vfl_jax.data import arrays
 from vfl_jax.data import base
+from vfl_jax.data import columns as data_columns
 from vfl_jax.data import raw
+from vfl_jax.data import reading
 
 
 class Files:
@@ -35,7 +38,8 @@ class Files:
     self.split, self.text = config["split"], config["text"]
     self.drop = tuple(config["drop"])
     self.active_features = config["active_features"]
-    if len(self.paths) > 1 and any(p.suffix == ".npz" for p in self.paths):
+    self.kinds = [reading.kind(p) for p in self.paths]
+    if len(self.paths) > 1 and "npz" in self.kinds:
       raise ValueError(
         "several files are joined on an id column, which an npz has not; give "
         "one npz with an array per party, or Parquet or CSV files."
@@ -54,7 +58,7 @@ class Files:
           f"data.path {str(path)!r} is not a file; give a Parquet, CSV or npz "
           "file."
         )
-    if self.paths[0].suffix == ".npz":
+    if self.kinds[0] == "npz":
       whole = self.read()
       if whole.modality == "image":
         columns = whole.inputs.shape[2]
@@ -64,11 +68,11 @@ class Files:
       return base.Header(
         self.name, whole.modality, len(whole.labels), columns, classes
       )
-    columns = [c for p in self.paths for c in _columns(p)]
+    columns = [c for p in self.paths for c in reading.columns(p)]
     self._check(columns)
-    holder = next(p for p in self.paths if self.label in _columns(p))
-    wanted = [c for c in (self.label, self.split) if c in _columns(holder)]
-    frame = _frame(holder, wanted)
+    holder = next(p for p in self.paths if self.label in reading.columns(p))
+    wanted = {self.label, self.split} & set(reading.columns(holder))
+    frame = reading.table(holder, only=sorted(wanted)).frame
     rows = len(frame)
     if self.split in frame:
       rows = int((frame[self.split] == "train").sum())
@@ -86,11 +90,13 @@ class Files:
       ValueError: a column or array is missing, a split has other values than
         train and test, or the files cannot be joined.
     """
-    if self.paths[0].suffix == ".npz":
-      return self._read_npz()
-    frames = [_frame(p) for p in self.paths]
-    self._check([c for f in frames for c in f.columns])
-    notes, owners, ids = [], (), None
+    if self.kinds[0] == "npz":
+      return arrays.read(self.paths[0], self.label, self.split, self.id)
+    read = [self._table(p) for p in self.paths]
+    frames = [t.frame for t in read]
+    notes = [note for t in read for note in t.notes]
+    self._check([c for p in self.paths for c in reading.columns(p)])
+    owners, ids = (), None
     whole = frames[0]
     if len(frames) > 1:
       whole, owners = self._join(frames, notes)
@@ -101,26 +107,22 @@ class Files:
     whole = whole.reset_index(drop=True)
     official = None
     if self.split in whole:
-      official = whole[self.split].to_numpy()
-      if not set(official) <= {"train", "test"}:
-        raise ValueError(
-          f"column {self.split!r} holds "
-          f"{sorted(set(map(str, official)))[:5]}; a split "
-          "column holds only 'train' and 'test'; name another column with "
-          "data.split."
-        )
-      if "test" not in official:
-        official = None
+      official = raw.official(whole[self.split].to_numpy(), self.split)
     if self.id:
       ids = whole[self.id].to_numpy()
+      again = int(whole[self.id].duplicated().sum())
+      if again:
+        notes.append(f"{again} rows repeat an id of column {self.id}")
     labels = whole[self.label].to_numpy()
     if self.text:
-      inputs = whole[self.text].astype(str).to_numpy(object)
+      texts = whole[self.text]
+      if texts.isna().any():
+        notes.append(f"{int(texts.isna().sum())} texts are missing: empty ones")
+      inputs = texts.fillna("").astype(str).to_numpy(object)
       return raw.Raw(
         self.name, "text", inputs, labels, official, (), tuple(notes), ids
       )
-    dropped = [c for c in self.drop if c in whole]
-    notes += [f"column {c} was dropped (data.drop)" for c in dropped]
+    notes += [f"column {c} was dropped (data.drop)" for c in self.drop]
     inputs = whole[self._features(whole.columns)]
     return raw.Raw(
       self.name, "table", inputs, labels, official, owners, tuple(notes), ids
@@ -130,15 +132,36 @@ class Files:
     other = {self.label, self.id, self.split, *self.drop}
     return [c for c in dict.fromkeys(columns) if c not in other]
 
+  def _table(self, path) -> reading.Table:
+    """A file, with identifiers as text, and without rows that lack one."""
+    texts = [c for c in (self.id, self.text) if c]
+    only = [c for c in reading.columns(path) if c not in self.drop]
+    frame, notes = reading.table(path, texts, only if self.drop else ())
+    if self.id in frame:
+      frame[self.id] = data_columns.identifiers(frame[self.id])
+      missing = frame[self.id].isna()
+      if missing.any():
+        frame = frame[~missing]
+        count = int(missing.sum())
+        notes += (f"{count} rows of {path.name} without an id were dropped",)
+    return reading.Table(frame, notes)
+
   def _check(self, columns):
-    named = {"label": self.label}
-    named |= {"id": self.id} if self.id or len(self.paths) > 1 else {}
-    named |= {"text": self.text} if self.text else {}
-    for key, column in named.items():
+    named = [("label", self.label), *(("drop", c) for c in self.drop)]
+    named += [("id", self.id)] if self.id or len(self.paths) > 1 else []
+    named += [("text", self.text)] if self.text else []
+    if self.split != schema.EXPERIMENT["data"]["split"]:  # by default, if there
+      named.append(("split", self.split))
+    for key, column in named:
       if column not in columns:
         raise ValueError(
           registry.unknown(f"column data.{key}", column, set(columns))
         )
+    if self.label in self.drop:
+      raise ValueError(
+        f"data.drop names {self.label!r}, which is the label; drop other "
+        "columns, or name another label with data.label."
+      )
 
   def _join(self, frames, notes):
     """Joins the files on the id (inner join) and notes the unmatched rows.
@@ -146,6 +169,12 @@ class Files:
     Returns:
       `(frame, owners)`, where owners are the feature columns of each file.
     """
+    holders = [p.name for p, f in zip(self.paths, frames) if self.label in f]
+    if len(holders) > 1:
+      raise ValueError(
+        f"the label {self.label!r} is in {', '.join(holders)}; it is the "
+        "active party's, so remove it from the other files."
+      )
     owners, last, shared = [], [], None
     for path, frame in zip(self.paths, frames, strict=True):
       if self.id not in frame:
@@ -178,6 +207,14 @@ class Files:
           "each column must belong to one party, so rename or remove them."
         )
       seen |= set(columns)
+    if sum(self.split in f for f in frames) > 1:  # it holds for all parties
+      frames = [
+        f if self.label in f else f.drop(columns=self.split, errors="ignore")
+        for f in frames
+      ]
+      notes.append(
+        f"column {self.split} is in several files; {holders[0]} counts"
+      )
     whole = frames[0]
     for frame in frames[1:]:
       whole = whole.merge(frame, on=self.id, how="inner")
@@ -190,59 +227,3 @@ class Files:
         "row is left; name the right column with data.id."
       )
     return whole, tuple(o for o in owners if o)
-
-  def _read_npz(self):
-    with np.load(self.paths[0]) as arrays:
-      contents = {k: arrays[k] for k in arrays.files}
-    if self.label not in contents:
-      raise ValueError(
-        registry.unknown("array data.label", self.label, contents)
-      )
-    labels = contents.pop(self.label)
-    official = contents.pop(self.split, None)
-    ids = contents.pop(self.id, None) if self.id else None
-    for name, array in contents.items():
-      if len(array) != len(labels):
-        raise ValueError(
-          f"array {name!r} has {len(array)} rows and the label has "
-          f"{len(labels)}; they must be equal."
-        )
-    if not contents:
-      raise ValueError(
-        f"{self.paths[0]} holds a label but no features; add an array of them."
-      )
-    arrays = list(contents.values())
-    if all(a.ndim == 4 for a in arrays):
-      images = np.concatenate(arrays, axis=2)
-      widths = tuple(a.shape[2] for a in arrays) if len(arrays) > 1 else ()
-      return raw.Raw(
-        self.name, "image", images, labels, official, widths, ids=ids
-      )
-    columns, owners = [], []
-    for name, array in contents.items():
-      array = array.reshape(len(array), -1)
-      names = tuple(f"{name}_{i}" for i in range(array.shape[1]))
-      owners.append(names)
-      columns.append(pd.DataFrame(array, columns=list(names)))
-    frame = pd.concat(columns, axis=1)
-    owned = tuple(owners) if len(owners) > 1 else ()
-    return raw.Raw(self.name, "table", frame, labels, official, owned, ids=ids)
-
-
-def _columns(path: pathlib.Path) -> list[str]:
-  if path.suffix == ".parquet":
-    import pyarrow.parquet
-
-    return list(pyarrow.parquet.read_schema(path).names)
-  if path.suffix == ".csv":
-    return list(pd.read_csv(path, nrows=0).columns)
-  raise ValueError(
-    f"data.path {str(path)!r} ends in {path.suffix!r}; take a .parquet, .csv "
-    "or .npz file."
-  )
-
-
-def _frame(path: pathlib.Path, columns=None) -> pd.DataFrame:
-  if path.suffix == ".parquet":
-    return pd.read_parquet(path, columns=columns)
-  return pd.read_csv(path, usecols=columns)

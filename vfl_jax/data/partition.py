@@ -81,7 +81,8 @@ def blocks(
       "data.partition must name every column exactly once; unknown, missing "
       f"or repeated are {sorted(odd | set(map(str, twice)))[:5]}."
     )
-  return tuple(tuple(block) for block in rule)
+  by_name = {str(c): c for c in columns}  # names of digits come as integers
+  return tuple(tuple(by_name[str(c)] for c in block) for block in rule)
 
 
 def parsed(rule: Any) -> Any:

@@ -51,6 +51,29 @@ class Source(Protocol):
   def read(self) -> Raw: ...
 
 
+def official(values: np.ndarray, name: str) -> np.ndarray | None:
+  """The official split, "train" or "test" a row; None if nothing is for test.
+
+  Args:
+    values: what the column of that name holds.
+    name: of the column or array.
+
+  Raises:
+    ValueError: it holds anything else.
+  """
+  held = sorted(set(map(str, values)))
+  if not set(held) <= {"train", "test"}:
+    raise ValueError(
+      f"{name!r} holds {held[:5]}; a split holds only 'train' and 'test'. Name "
+      "another column with data.split."
+    )
+  if held == ["test"]:
+    raise ValueError(
+      f"{name!r} holds only 'test'; rows to train on are 'train'."
+    )
+  return values if "test" in held else None
+
+
 def rows_of(inputs: Any, index: np.ndarray) -> Any:
   """The given rows of an array or data frame."""
   if isinstance(inputs, pd.DataFrame):
@@ -83,12 +106,14 @@ def splits(
   classes, labels = np.unique(whole.labels, return_inverse=True)
   counts = np.bincount(labels)
   if len(classes) < 2 or counts.min() < 3:
-    rare = classes[counts.argmin()]
+    rare = classes[counts.argmin()] if len(counts) else "none"
     raise ValueError(
-      f"data set {whole.name!r} has {len(classes)} classes, the rarest "
-      f"({rare!r}) with {counts.min()} samples; at least 2 classes of 3 "
-      "samples are needed. Is data.label the label column?"
+      f"data set {whole.name!r} has {len(classes)} classes, the rarest ({rare})"
+      f" with {min(counts, default=0)} samples; at least 2 classes of 3 "
+      "samples are needed. Is data.label the label column? Merge or remove "
+      "rare classes; put a measured quantity into a few bins."
     )
+  notes = whole.notes + _odd_labels(classes)
   everything = np.arange(len(labels))
   if whole.official is None:
     train, test = _stratified(everything, labels, config["test"], generator)
@@ -102,6 +127,7 @@ def splits(
   train = _subset(train, labels, config["train_size"], generator)
   size = config["validation_size"]
   validation = _subset(validation, labels, size, generator)
+  notes += _odd_split(whole, labels, classes, train, test)
   for name, index in (("test", test), ("validation", validation)):
     if len(index) < len(classes):
       raise ValueError(
@@ -118,8 +144,44 @@ def splits(
     for index in (train, validation, test)
   ]
   return whole, base.Dataset(
-    whole.name, whole.modality, len(classes), *examples, notes=whole.notes
+    whole.name, whole.modality, len(classes), *examples, notes=notes
   )
+
+
+def _odd_labels(classes) -> tuple[str, ...]:
+  """A note on classes that may be one."""
+  if classes.dtype.kind == "f":
+    near = np.flatnonzero(np.diff(classes) < 1e-6 * np.abs(classes[1:]))
+    pairs = [(classes[i], classes[i + 1]) for i in near]
+  else:
+    first: dict[str, Any] = {}
+    pairs = []
+    for name in map(str, classes):
+      other = first.setdefault(name.strip().lower(), name)
+      pairs += [(other, name)] if other != name else []
+  return tuple(
+    f"the labels '{a}' and '{b}' hardly differ; they are two classes"
+    for a, b in pairs[:3]
+  )
+
+
+def _odd_split(whole, labels, classes, train, test) -> tuple[str, ...]:
+  """Notes on classes that a split lacks, and test rows that are trained on."""
+  notes = []
+  for name, index in (("training", train), ("test", test)):
+    lacking = np.setdiff1d(np.arange(len(classes)), labels[index])
+    if len(lacking):
+      notes.append(
+        f"no {name} row is of the classes {[*map(str, classes[lacking])][:5]}"
+      )
+  if isinstance(whole.inputs, pd.DataFrame):
+    rows = pd.util.hash_pandas_object(whole.inputs, index=False).to_numpy()
+    again = int(np.isin(rows[test], rows[train]).sum())
+    if again:
+      notes.append(
+        f"{again} of {len(test)} test rows have the features of a training row"
+      )
+  return tuple(notes)
 
 
 def _stratified(index, labels, share, generator):

@@ -6,6 +6,7 @@ in the user's cache folder if the data set's folder is read-only.
 """
 
 from collections.abc import Callable, Mapping
+import hashlib
 import io
 import json
 import os
@@ -131,9 +132,17 @@ class Tfds:
         "which needs TensorFlow to read; prepare it again: "
         + _PREPARE.format(name=self.name, where=f", data_dir='{self.root}'")
       )
-    entries = {}
-    for name, spec in features["featuresDict"]["features"].items():
-      entry = {"kind": spec["pythonClassName"].rsplit(".", 1)[1]}
+    entries, held = {}, features["featuresDict"]["features"]
+    for name, spec in {"": features, **held}.items():
+      path = spec["pythonClassName"]
+      if not path.startswith("tensorflow_datasets."):
+        raise ValueError(
+          f"{folder / 'features.json'} names the class {path!r}, whose code "
+          "would run; only those of tensorflow_datasets are read."
+        )
+      if not name:  # the set of all features
+        continue
+      entry = {"kind": path.rsplit(".", 1)[1]}
       if "image" in spec:
         shape = spec["image"]["shape"].get("dimensions", [])
         entry["shape"] = tuple(int(d) for d in shape)
@@ -167,7 +176,9 @@ class Tfds:
 
   def _split(self, header, split, kind, feature):
     folder = header["folder"]
-    cache = f"{self.name.replace('/', '-')}-{folder.name}-{split}.npz"
+    content = _fingerprint(folder, feature, self._label(header))
+    name = self.name.replace("/", "-")
+    cache = f"{name}-{folder.name}-{split}-{content}.npz"
     for place in (folder, _user_cache()):
       if (place / cache).is_file():
         with np.load(place / cache) as saved:
@@ -178,6 +189,25 @@ class Tfds:
         if _save(place / cache, inputs, labels):
           break
     return inputs, labels
+
+  def _pixels(self, image, shape) -> np.ndarray:
+    """A decoded image in 8 bits and as many channels as all others."""
+    height, width, channels = shape
+    if image.mode.startswith(("I", "F")):
+      raise ValueError(
+        f"TFDS set {self.name!r} has images of more than 8 bits a channel "
+        f"(mode {image.mode}); convert them to 8 bits."
+      )
+    modes = {1: "L", 3: "RGB", 4: "RGBA"}
+    if channels in modes and image.mode != modes[channels]:
+      image = image.convert(modes[channels])
+    if image.size != (width, height):
+      raise ValueError(
+        f"TFDS set {self.name!r} has an image of {image.size} pixels where its "
+        f"header says {(width, height)}; only images of one size can be "
+        "partitioned by columns."
+      )
+    return np.asarray(image).reshape(shape)
 
   def _decode(self, header, split, kind, feature):
     import tensorflow_datasets as library
@@ -206,10 +236,21 @@ class Tfds:
         labels[i] = row[label]
         if kind == "image":
           with Image.open(io.BytesIO(row[feature])) as image:
-            inputs[i] = np.asarray(image).reshape(inputs.shape[1:])
+            inputs[i] = self._pixels(image, inputs.shape[1:])
         else:
           inputs[i] = row[feature].decode("utf-8")
     return inputs, labels
+
+
+def _fingerprint(folder: pathlib.Path, *names: str) -> str:
+  """Of the prepared files and of what is read from them: ten hex digits."""
+  digest = hashlib.sha256(repr(names).encode())
+  for path in sorted(folder.iterdir()):
+    if path.suffix == ".json":
+      digest.update(path.read_bytes())
+    elif path.suffix != ".npz":  # a cache of decoded images
+      digest.update(f"{path.name} {path.stat().st_size}".encode())
+  return digest.hexdigest()[:10]
 
 
 def _user_cache() -> pathlib.Path:
