@@ -8,6 +8,7 @@ import jax
 import numpy as np
 import pandas as pd
 import pytest
+from vfl_jax import data
 from vfl_jax.experiments import checkpoints
 from vfl_jax.experiments import experiment
 from vfl_jax.experiments import journal
@@ -25,6 +26,36 @@ def test_running_again_does_nothing_and_another_config_is_refused(finished):
   assert (finished / "report.html").stat().st_mtime_ns == before
   with pytest.raises(lifecycle.Refused, match="belongs to another config"):
     experiment.run(tiny.tiny(train__epochs=2), finished)
+
+
+def test_a_file_that_changed_is_not_what_the_run_was_made_of(tmp_path):
+  path = tmp_path / "mine.csv"
+  path.write_text("a,b,label\n" + "1,1,0\n2,2,1\n" * 100)
+  config, work = tiny.tiny(data__path=str(path)), []
+
+  def run():
+    lifecycle.complete(
+      config,
+      tmp_path / "run",
+      None,
+      lambda *_: work.append(1),
+      page=lambda workdir: workdir / "report.html",
+    )
+
+  run()
+  status = result_status.status(tmp_path / "run")
+  assert status["data"] == data.digest(config.data) != ""
+  run()  # finished before, whatever it left
+  content = path.read_text()
+  path.write_text(content + "3,3,1\n")
+  with pytest.raises(
+    lifecycle.Refused, match="have changed since it was begun"
+  ):
+    run()
+  path.unlink()  # a run is finished without its data
+  lifecycle.claim(config, tmp_path / "run")
+  path.write_text(content)
+  lifecycle.claim(config, tmp_path / "run")
 
 
 @pytest.mark.usefixtures("without_figures")

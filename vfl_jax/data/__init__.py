@@ -5,6 +5,7 @@ whose inputs are a tuple over parties. Nothing here depends on models.
 """
 
 from collections.abc import Mapping
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from vfl_jax.data import partition
 from vfl_jax.data import raw
 from vfl_jax.data import tfds
 
-__all__ = ["DATASETS", "describe", "load"]
+__all__ = ["DATASETS", "describe", "digest", "load"]
 
 DATASETS = {
   "digits": bundled.Digits,
@@ -71,6 +72,26 @@ def describe(config: Mapping[str, Any]) -> base.Header:
   if header.modality == "text":  # the columns are the tokens of a text
     header = header._replace(columns=config["length"])
   return header
+
+
+def digest(config: Mapping[str, Any]) -> str:
+  """Ten hex digits that identify the content of the user's own files.
+
+  Empty for a named data set, and where a file cannot be read.
+
+  Args:
+    config: the `data` section of an experiment's config.
+  """
+  if not config["path"]:
+    return ""
+  found = hashlib.sha256()
+  try:
+    for path in files.Files(config).paths:
+      with path.open("rb") as file:
+        found.update(hashlib.file_digest(file, "sha256").digest())
+  except (OSError, ValueError):
+    return ""
+  return found.hexdigest()[:10]
 
 
 def load(config: Mapping[str, Any], key: np.ndarray) -> base.Dataset:

@@ -13,6 +13,7 @@ from typing import Any
 import jax
 
 from vfl_jax.config import identity
+from vfl_jax import data
 from vfl_jax.experiments import progress as experiment_progress
 from vfl_jax.results import files
 from vfl_jax.results import pages
@@ -97,7 +98,12 @@ def _complete(config, workdir, progress, work, page):
   compiled = compilation.ledger()
   started = time.monotonic()
   try:
-    status.set_status(workdir, "running", digest=identity.digest(config))
+    status.set_status(
+      workdir,
+      "running",
+      digest=identity.digest(config),
+      data=_data_digest(config),
+    )
     work(config, workdir, progress)
     progress.phase("report", 1)
     spent = _compiled(workdir, before, compilation.ledger().since(compiled))
@@ -126,6 +132,10 @@ def _complete(config, workdir, progress, work, page):
     if stopped is None or stopped is error:
       raise
     raise stopped from error
+
+
+def _data_digest(config) -> str:
+  return data.digest(config["data"]) if "data" in config else ""
 
 
 def prepare(config: Any) -> None:
@@ -182,8 +192,8 @@ def claim(
     The path of the folder, which has a config.json.
 
   Raises:
-    Refused: the folder belongs to another config, is damaged, or cannot be
-      written.
+    Refused: the folder belongs to another config or to other data, is damaged,
+      or cannot be written.
   """
   workdir = pathlib.Path(workdir)
   text = identity.as_json(config)
@@ -202,6 +212,13 @@ def claim(
         raise Refused(
           f"workdir {workdir} belongs to another config ({odd}); give "
           "another --workdir, or remove it."
+        )
+      earlier, now = status.status(workdir).get("data"), _data_digest(config)
+      if earlier and now and earlier != now:
+        raise Refused(
+          f"the data of workdir {workdir} have changed since it was begun "
+          f"(digest {earlier}, now {now}); give another --workdir, or remove "
+          "it."
         )
     files.write_text(path, text)
   except OSError as error:
