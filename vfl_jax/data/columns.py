@@ -55,7 +55,7 @@ def typed(column: pd.Series, where: str, notes: list[str]) -> pd.Series:
     if isinstance(first, (list, tuple, dict, set, np.ndarray)):
       raise ValueError(
         f"{where} holds lists; spread them over columns, one number each, or "
-        "name the column in data.drop before writing the file."
+        "name the column in data.drop."
       )
     if isinstance(first, decimal.Decimal):
       column = column.map(float, na_action="ignore").astype(float)

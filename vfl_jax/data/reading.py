@@ -53,7 +53,7 @@ class _Dialect(NamedTuple):
 
 
 def kind(path: pathlib.Path) -> str:
-  """ "parquet", "text", "npz", or empty for any other file."""
+  """The format by the name: "parquet", "text", "npz", or empty if unknown."""
   suffixes = [s.lower() for s in path.suffixes]
   if suffixes and suffixes[-1] in _PACKED:
     suffixes.pop()
